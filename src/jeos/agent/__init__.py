@@ -1,0 +1,1 @@
+"""The part of jeos that runs inside the guest. It uses the standard library only."""

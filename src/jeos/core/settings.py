@@ -1,0 +1,59 @@
+"""Where jeos keeps its things, and what the environment says.
+
+| variable | meaning | without it |
+| --- | --- | --- |
+| `JEOS_CACHE_DIR` | store, packages, layers: can be made again | `$XDG_CACHE_HOME/jeos`, `~/.cache/jeos` |
+| `JEOS_STATE_DIR` | machines, with their disks | `$XDG_STATE_HOME/jeos`, `~/.local/state/jeos` |
+| `JEOS_RUNTIME_DIR` | sockets and process numbers | `$XDG_RUNTIME_DIR/jeos`, else under the state folder |
+| `JEOS_TMPDIR` | where builds work; tmpfs halves their cost | `/dev/shm` if it has room, else the cache folder |
+| `JEOS_MIRROR` | the Debian mirror, as `https://mirror.example/debian` | the recipe's, else the machine's apt sources |
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+BUILD_ROOM = 4 << 30  # bytes of tmpfs that a build may want: two trees and an image
+
+
+def _folder(variable: str, *, xdg: str, default: str) -> Path:
+    own = os.environ.get(variable)
+    if own:
+        return Path(own).absolute()
+    base = os.environ.get(xdg)
+    return (Path(base) if base else Path.home() / default) / "jeos"
+
+
+def cache_dir() -> Path:
+    """Return the folder for what can be made again."""
+    return _folder("JEOS_CACHE_DIR", xdg="XDG_CACHE_HOME", default=".cache")
+
+
+def state_dir() -> Path:
+    """Return the folder for machines and what else must last."""
+    return _folder("JEOS_STATE_DIR", xdg="XDG_STATE_HOME", default=".local/state")
+
+
+def runtime_dir() -> Path:
+    """Return the folder for sockets and process numbers."""
+    if os.environ.get("JEOS_RUNTIME_DIR"):
+        return Path(os.environ["JEOS_RUNTIME_DIR"]).absolute()
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(base) / "jeos" if base and Path(base).is_dir() else state_dir() / "run"
+
+
+def work_dir() -> Path:
+    """Return the folder for a build's temporary files: on tmpfs where that has room."""
+    own = os.environ.get("JEOS_TMPDIR")
+    if own:
+        return Path(own).absolute()
+    memory = Path("/dev/shm")
+    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free >= BUILD_ROOM:
+        return memory / f"jeos-{os.getuid()}"
+    return cache_dir() / "work"
+
+
+def mirror() -> str | None:
+    """Return the mirror that the environment names, without a slash at its end."""
+    value = os.environ.get("JEOS_MIRROR", "").strip().rstrip("/")
+    return value or None

@@ -1,0 +1,1 @@
+"""The content-addressed store: what is kept is named by the SHA-256 of its bytes."""

@@ -1,0 +1,1 @@
+"""Who may say what an appliance is: keys and signed metadata."""
