@@ -1,0 +1,1 @@
+"""From a recipe to an image: resolve, fetch, unpack, configure, slim, image."""
