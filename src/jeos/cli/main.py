@@ -1,0 +1,109 @@
+"""`jeos VERB …`: finds the verb's module, reads its arguments, runs it, and turns errors into exit codes.
+
+A verb is a module of this package with `HELP`, `configure(parser)` and `run(args)`. Only the module of the verb that
+was asked for is imported, so that starting jeos stays cheap however many verbs there are.
+"""
+
+import argparse
+import importlib
+import os
+import pkgutil
+import signal
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import jeos
+from jeos.core import files, log
+from jeos.core.errors import JeosError
+
+NOT_VERBS = {"main", "output"}
+INTERRUPTED = 128 + signal.SIGINT  # what shells report for Ctrl-C
+BROKEN_PIPE = 128 + signal.SIGPIPE
+
+
+def verbs() -> list[str]:
+    """Return the names of all verbs."""
+    package = importlib.import_module("jeos.cli")
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.name not in NOT_VERBS)
+
+
+def load(verb: str) -> ModuleType:
+    """Import the module of a verb."""
+    return importlib.import_module(f"jeos.cli.{verb}")
+
+
+def make_parser(*, only: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of the command line, for all verbs or for `only` one."""
+    parser = argparse.ArgumentParser(
+        prog="jeos",
+        description="Build, run and maintain virtual appliances.",
+        epilog="`jeos VERB --help` tells more. Start with: jeos new hello && cd hello && jeos build && jeos run",
+    )
+    parser.add_argument("--version", action="version", version=f"jeos {jeos.__version__}")
+    volume = parser.add_mutually_exclusive_group()
+    volume.add_argument("-q", "--quiet", action="store_true", help="say nothing but warnings and errors")
+    volume.add_argument("-v", "--verbose", action="store_true", help="say every command that is run")
+    parsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb in [only] if only else verbs():
+        module = load(verb)
+        configure_verb(parsers.add_parser(verb, help=module.HELP, description=module.HELP), module)
+    return parser
+
+
+def configure_verb(parser: argparse.ArgumentParser, module: ModuleType) -> None:
+    """Let a verb's module add its arguments."""
+    module.configure(parser)
+    parser.set_defaults(run=module.run)
+
+
+def asked_verb(argv: list[str]) -> str | None:
+    """Return the verb that a command line asks for, if it is one that there is."""
+    words = [word for word in argv if not word.startswith("-")]
+    return words[0] if words and words[0] in verbs() else None
+
+
+def main(argv: list[str]) -> int:
+    """Run one command line and return its exit status."""
+    try:
+        args = make_parser(only=asked_verb(argv)).parse_args(argv)
+    except SystemExit as end:  # argparse's own way to say --help, --version and wrong usage
+        return end.code if isinstance(end.code, int) else 2
+    log.set_level(log.Level.QUIET if args.quiet else log.Level.VERBOSE if args.verbose else log.Level.NORMAL)
+    try:
+        status = args.run(args)
+        sys.stdout.flush()
+        return int(status)
+    except JeosError as error:
+        report(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        log.info("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - so that Python's own flush at exit stays silent
+        return BROKEN_PIPE
+    except OSError as error:
+        if not files.out_of_room(error):
+            raise
+        full = files.full_disk(Path(error.filename or "."))
+        report(full)
+        return full.exit_code
+
+
+def report(error: JeosError) -> None:
+    """Print an error and its hint."""
+    sys.stderr.write(f"{log.paint('error', code='31')}: {error.message}\n")
+    if error.hint:
+        sys.stderr.write(f"hint: {error.hint}\n")
+
+
+def entry() -> None:
+    """Start from the shell."""
+    signal.signal(signal.SIGTERM, _end_on_sigterm)
+    sys.exit(main(sys.argv[1:]))
+
+
+def _end_on_sigterm(number: int, frame: object) -> None:
+    """End as for Ctrl-C, so that every block that cleans up does."""
+    raise KeyboardInterrupt
