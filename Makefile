@@ -1,0 +1,47 @@
+# `make help` lists what there is. Everything installs what it needs on a fresh Debian 12 or 13.
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-test demo test test-fast test-slow lint format docs bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## make .venv with .venv/bin/jeos, and install the Debian packages that jeos needs
+	@scripts/setup.sh
+
+setup-test: ## the same, with what the tests need
+	@scripts/setup.sh test
+
+demo: setup ## build the example appliance, boot it, fetch its page, show sizes and times, stop it
+	@scripts/demo.sh
+
+test: lint test-fast test-slow ## all tests, lint first
+
+test-fast: setup-test ## the tests that need no root, no network and no virtual machine
+	$(PYTEST) -q -n 2 -m "not root and not network and not vm"
+
+test-slow: setup-test ## the tests that need root, the Debian mirror or a virtual machine
+	$(PYTEST) -q -m "root or network or vm"
+
+lint: setup-test ## format, style, types, layers, licences, documentation
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports --no-cache
+	$(PYTHON) scripts/licences.py
+	$(PYTEST) -q tests/test_docs.py
+
+format: setup-test ## format the code
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+docs: setup-test ## write the generated pages of the reference
+	$(PYTHON) scripts/reference.py
+
+bench: setup-test ## measure what README and docs promise, beside other tools
+	$(PYTHON) bench/build.py
+	$(PYTHON) bench/boot.py
+
+clean: ## delete what make made here (not the caches of jeos: `jeos store gc`)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
