@@ -1,0 +1,307 @@
+"""What `slim` leaves out of an image: one rule a kind of thing, each with its reason.
+
+A pattern names a path; all below it goes too. `*` matches anything, slashes included. `spare` are exceptions.
+A rule is left alone where `unless` says that the appliance needs what it would take.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What rules may ask about an appliance.
+
+    `asked` are the names of the packages that the recipe brought in (not the base), `interpreters` the program that
+    runs each script ("perl"), by path, and `owner` the package of a path.
+    """
+
+    asked: frozenset[str] = frozenset()
+    interpreters: Mapping[str, str] = field(default_factory=dict)
+    owner: Mapping[str, str] = field(default_factory=dict)
+    python_modules: tuple[str, ...] = ()
+    custom_code: bool = False  # wheels, files or commands that may use anything
+
+    def scripts(self, interpreter: str, *, asked: bool) -> list[str]:
+        """Return the scripts run by an interpreter that came with packages asked for (or with the others)."""
+        return [
+            path
+            for path, program in self.interpreters.items()
+            if program == interpreter and (self.owner.get(path, "") in self.asked or path not in self.owner) == asked
+        ]
+
+
+def never(facts: Facts) -> bool:
+    """Spare nothing: the rule applies to every appliance."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One kind of thing that an appliance does without."""
+
+    name: str
+    why: str
+    patterns: tuple[str, ...] = ()
+    spare: tuple[str, ...] = ()
+    unless: Callable[[Facts], bool] = never
+    more: Callable[[Facts], tuple[str, ...]] | None = None
+    exceptions: Callable[[Facts], tuple[str, ...]] | None = None
+
+
+def needs_perl(facts: Facts) -> bool:
+    """Tell whether something that was asked for runs on Perl."""
+    return "perl" in facts.asked or bool(facts.scripts("perl", asked=True))
+
+
+def perl_scripts(facts: Facts) -> tuple[str, ...]:
+    """Return the scripts of the base system that would be left without Perl."""
+    return tuple(facts.scripts("perl", asked=False))
+
+
+def needs_python(facts: Facts) -> bool:
+    """Tell whether the appliance wants the whole of Python's standard library."""
+    return facts.custom_code or any(
+        name in ("python3", "libpython3-stdlib") or name.startswith(("python3-", "libpython3."))
+        for name in facts.asked
+        if name not in ("python3-minimal",)
+    )
+
+
+def agent_modules(facts: Facts) -> tuple[str, ...]:
+    """Return the parts of Python's standard library that the agent imports."""
+    return tuple(f"usr/lib/python3.*/{path}" for path in facts.python_modules)
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        name="documentation",
+        why="read on a workstation, not in an appliance; copyright files stay",
+        patterns=("usr/share/doc", "usr/share/doc-base", "usr/share/info", "usr/share/help", "usr/share/gtk-doc"),
+        spare=("usr/share/doc/*/copyright",),
+    ),
+    Rule(name="manuals", why="manual pages", patterns=("usr/share/man", "usr/local/man", "usr/local/share/man")),
+    Rule(
+        name="locales",
+        why="messages in other languages; the system speaks C.UTF-8",
+        patterns=("usr/share/locale", "usr/share/i18n", "usr/lib/locale"),
+        spare=("usr/lib/locale/C.utf8", "usr/share/locale/locale.alias"),
+    ),
+    Rule(
+        name="gconv",
+        why="character sets of old; UTF-8 is in the C library itself",
+        patterns=("usr/lib/*/gconv", "usr/lib/gconv"),
+    ),
+    Rule(
+        name="hardware-database",
+        why="names of hardware that no virtual machine has",
+        patterns=("usr/lib/udev/hwdb.bin", "usr/lib/udev/hwdb.d", "etc/udev/hwdb.bin", "usr/share/misc/*.ids"),
+    ),
+    Rule(
+        name="caches",
+        why="made again when wanted",
+        patterns=(
+            "var/cache/*",
+            "var/lib/apt",
+            "var/lib/systemd/catalog",
+            "var/log/*.log",
+            "var/log/apt",
+            "var/log/alternatives.log",
+            "usr/lib/systemd/catalog",
+            "var/cache/ldconfig/aux-cache",
+        ),
+        spare=("var/cache/nginx", "var/cache/apache2"),
+    ),
+    Rule(
+        name="packages",
+        why="the image is replaced as a whole; nothing is installed into it",
+        patterns=(
+            "etc/apt",
+            "etc/dpkg",
+            "etc/debconf.conf",
+            "etc/cron.daily/apt-compat",
+            "etc/cron.daily/dpkg",
+            "etc/kernel",
+            "etc/alternatives/README",
+            "usr/bin/apt*",
+            "usr/bin/deb-systemd-*",
+            "usr/bin/debconf*",
+            "usr/bin/dpkg*",
+            "usr/bin/update-alternatives",
+            "usr/lib/apt",
+            "usr/lib/dpkg",
+            "usr/lib/systemd/system/apt-*",
+            "usr/lib/systemd/system/dpkg-*",
+            "usr/lib/systemd/system/*.wants/apt-*",
+            "usr/lib/systemd/system/*.wants/dpkg-*",
+            "etc/systemd/system/*.wants/apt-*",
+            "etc/systemd/system/*.wants/dpkg-*",
+            "usr/lib/*/libapt-*",
+            "usr/sbin/dpkg-*",
+            "usr/sbin/start-stop-daemon-real",
+            "usr/share/debconf",
+            "usr/share/debianutils",
+            "usr/share/dpkg",
+            "usr/share/keyrings",
+            "var/lib/dpkg",
+            "var/lib/ucf",
+            "var/backups",
+        ),
+        spare=("var/lib/dpkg/status.d",),
+        unless=lambda facts: bool(facts.asked & {"apt", "dpkg"}),
+    ),
+    Rule(
+        name="perl",
+        why="only maintainer scripts of the base system run on it",
+        patterns=(
+            "usr/bin/perl*",
+            "usr/lib/*/perl*",
+            "usr/share/perl*",
+            "etc/perl",
+            "usr/lib/*/libperl.so*",
+            "etc/adduser.conf",
+            "etc/deluser.conf",
+        ),
+        unless=needs_perl,
+        more=perl_scripts,
+    ),
+    Rule(
+        name="python",
+        why="of the standard library, the agent needs these parts alone",
+        patterns=(
+            "usr/lib/python3.*/*",
+            "usr/share/python3",
+            "usr/share/binfmts/python*",
+            "usr/bin/py3*",
+            "usr/bin/pydoc3*",
+            "usr/bin/pygettext3*",
+            "usr/share/lintian",
+        ),
+        unless=needs_python,
+        exceptions=agent_modules,
+    ),
+    Rule(
+        name="python-rest",
+        why="tests, tools for developers and files that Python makes itself",
+        patterns=(
+            "usr/lib/python3.*/test",
+            "usr/lib/python3.*/*/test",
+            "usr/lib/python3.*/*/tests",
+            "usr/lib/python3.*/idlelib",
+            "usr/lib/python3.*/turtle*",
+            "usr/lib/python3.*/pydoc*",
+            "usr/lib/python3.*/lib2to3",
+            "usr/lib/python3.*/ensurepip",
+            "usr/lib/python3.*/config-*",
+        ),
+    ),
+    Rule(
+        name="terminals",
+        why="terminals that nobody connects with",
+        patterns=("usr/lib/terminfo/*/*", "usr/share/terminfo", "usr/share/tabset", "etc/terminfo/README"),
+        spare=tuple(
+            f"usr/lib/terminfo/*/{name}"
+            for name in ("ansi", "dumb", "linux", "screen*", "tmux*", "vt100", "vt102", "vt220", "xterm*")
+        ),
+    ),
+    Rule(
+        name="development",
+        why="headers and static libraries",
+        patterns=(
+            "usr/include",
+            "usr/lib/*.a",
+            "usr/lib/*.la",
+            "usr/lib/*/pkgconfig",
+            "usr/lib/pkgconfig",
+            "usr/share/pkgconfig",
+            "usr/lib/*/cmake",
+            "usr/share/aclocal",
+            "usr/share/cmake",
+            "usr/lib/debug",
+        ),
+    ),
+    Rule(
+        name="desktop",
+        why="completion, menus and icons for people at a prompt or a desktop",
+        patterns=(
+            "etc/bash_completion.d",
+            "usr/share/applications",
+            "usr/share/bash-completion",
+            "usr/share/fish",
+            "usr/share/icons",
+            "usr/share/menu",
+            "usr/share/pixmaps",
+            "usr/share/zsh",
+            "usr/share/lintian",
+            "usr/share/bug",
+            "usr/share/common-licenses/GFDL*",
+            "usr/share/polkit-1",
+            "usr/share/gdb",
+            "usr/share/apport",
+        ),
+    ),
+    Rule(
+        name="sysv",
+        why="systemd runs native units; init scripts beside them are never used",
+        patterns=("etc/rc?.d", "etc/init.d", "etc/rcS.d", "usr/sbin/update-rc.d", "usr/sbin/invoke-rc.d"),
+        spare=(),
+    ),
+    Rule(
+        name="boot",
+        why="the kernel is in the EFI partition, in the unified kernel image",
+        patterns=("boot/*", "usr/lib/systemd/boot", "vmlinuz*", "initrd.img*"),
+    ),
+    Rule(
+        name="systemd-extras",
+        why="parts of systemd for machines that install, dual-boot or build themselves",
+        patterns=(
+            "usr/bin/bootctl",
+            "usr/bin/kernel-install",
+            "usr/bin/systemd-cryptenroll",
+            "usr/bin/systemd-firstboot",
+            "usr/bin/systemd-vmspawn",
+            "usr/bin/systemd-nspawn",
+            "usr/lib/kernel",
+            "usr/lib/systemd/system-generators/systemd-hibernate-resume-generator",
+            "usr/lib/systemd/system/systemd-hibernate*",
+            "usr/lib/systemd/ukify",
+            "usr/bin/ukify",
+            "usr/lib/systemd/repart",
+            "usr/share/systemd/language-fallback-map",
+            "usr/share/systemd/kbd-model-map",
+            "usr/lib/systemd/systemd-bootchart",
+        ),
+    ),
+    Rule(
+        name="file-systems",
+        why="tools that make and mend ext2 to ext4; the data partition comes ready made and grows in the kernel",
+        patterns=(
+            "usr/sbin/badblocks",
+            "usr/sbin/debugfs",
+            "usr/sbin/dumpe2fs",
+            "usr/sbin/e2freefrag",
+            "usr/sbin/e2image",
+            "usr/sbin/e2mmpstatus",
+            "usr/sbin/e2scrub*",
+            "usr/sbin/e2undo",
+            "usr/sbin/e4crypt",
+            "usr/sbin/e4defrag",
+            "usr/sbin/filefrag",
+            "usr/sbin/logsave",
+            "usr/sbin/mke2fs",
+            "usr/sbin/mkfs.ext*",
+            "usr/sbin/mklost+found",
+            "usr/lib/systemd/system/e2scrub*",
+            "usr/lib/systemd/system/*.wants/e2scrub*",
+            "etc/systemd/system/*.wants/e2scrub*",
+            "etc/e2scrub.conf",
+            "etc/cron.d/e2scrub_all",
+            "usr/lib/*/e2fsprogs",
+            "usr/lib/*/e2initrd_helper",
+            "usr/sbin/mkfs.*",
+            "usr/sbin/fsck.cramfs",
+            "usr/sbin/fsck.minix",
+        ),
+        unless=lambda facts: "e2fsprogs" in facts.asked,
+    ),
+)
