@@ -1,1 +1,1 @@
-"""The content-addressed store: what is kept is named by the SHA-256 of its bytes."""
+"""The content-addressed store: objects named by the SHA-256 of their bytes, and the caches that stand beside it."""
