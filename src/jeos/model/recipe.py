@@ -165,6 +165,7 @@ class Recipe:
     suite: str = "trixie"
     mirror: str = ""
     security_mirror: str = ""
+    keyring: str = ""  # the path of the keys that sign the mirror; "" for the host's
     components: tuple[str, ...] = ("main",)
     packages: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
