@@ -1,0 +1,72 @@
+"""Documentation that must not fall behind: generated pages, settings, errors, decision records, links."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from jeos.cli import main as command_line
+
+ROOT = Path(__file__).parent.parent
+MARKDOWN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def generated() -> dict[Path, str]:
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "scripts/reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    pages: dict[Path, str] = module.pages()
+    return pages
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="argparse words its help differently in other versions")
+def test_generated_pages_are_up_to_date() -> None:
+    stale = [str(path) for path, text in generated().items() if (ROOT / path).read_text() != text]
+    assert stale == [], "run `make docs`"
+
+
+def test_every_verb_is_in_the_reference() -> None:
+    page = (ROOT / "docs/reference/cli.md").read_text()
+    assert [verb for verb in command_line.verbs() if f"`jeos {verb}`" not in page] == []
+
+
+def test_every_environment_variable_is_documented() -> None:
+    used = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        used |= set(re.findall(r"\bJEOS_[A-Z_]+\b", path.read_text()))
+    page = (ROOT / "docs/reference/settings.md").read_text()
+    assert sorted(name for name in used if f"`{name}`" not in page) == []
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+    broken = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert broken == []
+
+
+def test_decision_records_are_numbered_without_gaps_and_fit_a_page() -> None:
+    records = sorted((ROOT / "docs/adr").glob("[0-9]*.md"))
+    assert [int(path.name[:4]) for path in records] == list(range(1, len(records) + 1))
+    long = [path.name for path in records if len(path.read_text().splitlines()) > 80]
+    assert long == []
+
+
+def test_nothing_names_a_package_host_or_a_path_of_a_machine() -> None:
+    forbidden = re.compile(
+        r"(deb\.debian|security\.debian|snapshot\.debian|files\.pythonhosted|pypi)\.(org|net)|/work/|/root/\."
+    )
+    found = []
+    for path in ROOT.rglob("*"):
+        parts = path.relative_to(ROOT).parts
+        if path.is_file() and parts[0] in {"src", "docs", "tests", "examples", "bench", "scripts", "requirements"}:
+            if path.suffix in {".pyc", ".png"} or path.name == Path(__file__).name or "__pycache__" in parts:
+                continue
+            if forbidden.search(path.read_text(errors="replace")):
+                found.append(str(path.relative_to(ROOT)))
+    assert found == []
