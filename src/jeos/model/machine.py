@@ -1,0 +1,175 @@
+"""A machine: one virtual machine of this host, as it was asked for, and how it is now.
+
+`Machine` is written once, when the machine is made (`machine.json`); `State` changes while it runs (`state.json`).
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+
+from jeos.core.errors import InputError, UsageError
+
+NAME_PATTERN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,46}[a-z0-9])?")  # fits file names, host names and socket paths
+LOOPBACK = "127.0.0.1"
+PROTOCOLS = ("tcp", "udp")
+PORT_SYNTAX = "[HOST_IP:]HOST_PORT:GUEST_PORT[/tcp|/udp]"
+
+
+class Boot(StrEnum):
+    """How a machine starts."""
+
+    DIRECT = "direct"  # QEMU hands the kernel over itself: fast
+    FIRMWARE = "firmware"  # UEFI, boot loader, unified kernel image: what real machines do
+
+
+class Status(StrEnum):
+    """How a machine is."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    HEALTHY = "healthy"  # running, and the agent says that every health check of the appliance holds
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+ALIVE = (Status.STARTING, Status.RUNNING, Status.HEALTHY)
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A port of the host that leads into the guest; a `host` port of 0 means any that is free."""
+
+    host: int
+    guest: int
+    protocol: str = "tcp"
+    address: str = LOOPBACK
+
+    def __str__(self) -> str:
+        address = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{address}:{self.host}:{self.guest}/{self.protocol}"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a machine is made of.
+
+    `disk` is the path of the built image, which stays as it is, and `disk_format` "raw" or "qcow2"; the machine writes
+    to an overlay of `disk_size` bytes (0: as large as the image). `kernel` and `initrd` are paths and `cmdline` is text
+    for a direct boot. `memory` is in MiB, `created` in seconds since 1970. `properties` are the names of the
+    properties that were set; their values are in files that only the owner can read.
+    """
+
+    name: str
+    disk: str
+    disk_format: str = "raw"
+    disk_size: int = 0
+    appliance: str = ""
+    version: str = ""
+    boot: Boot = Boot.FIRMWARE
+    kernel: str = ""
+    initrd: str = ""
+    cmdline: str = ""
+    accelerator: str = "auto"
+    memory: int = 512
+    cpus: int = 1
+    forwards: tuple[Forward, ...] = ()
+    properties: tuple[str, ...] = ()
+    uuid: str = "00000000-0000-0000-0000-000000000000"
+    created: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How a machine is, as its supervisor last wrote it.
+
+    `since` is when the status began and `started` when QEMU was started, in seconds since 1970; `boots` counts the
+    guest's starts since then. `forwards` have the real host ports.
+    """
+
+    status: Status = Status.STOPPED
+    reason: str = ""
+    since: float = 0.0
+    started: float = 0.0
+    supervisor: int = 0
+    qemu: int = 0
+    boots: int = 0
+    accelerator: str = ""
+    accelerator_reason: str = ""
+    network: str = ""
+    forwards: tuple[Forward, ...] = ()
+
+    def become(self, status: Status, *, reason: str = "", now: float) -> "State":
+        """Return this state with another status from now on."""
+        return replace(self, status=status, reason=reason, since=now)
+
+
+def check_name(name: str) -> str:
+    """Return the name of a machine if it can be one; raises UsageError."""
+    if not NAME_PATTERN.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a machine",
+            hint="use up to 48 small letters, digits, dots, dashes and underscores, beginning and ending with a letter "
+            "or digit",
+        )
+    return name
+
+
+def parse_forward(text: str) -> Forward:
+    """Read a port forward such as "8080:80", "0.0.0.0:5353:53/udp" or "[::1]:0:80"; raises UsageError."""
+    match = re.fullmatch(r"(?:(?P<ip>\[[0-9A-Fa-f:.]+\]|[0-9.]+):)?(?P<host>\d+):(?P<guest>\d+)(?:/(?P<p>\w+))?", text)
+    wrong = UsageError(f"--port {text} is not of the form {PORT_SYNTAX}", hint="for example --port 8080:80")
+    if match is None or (match["p"] or "tcp") not in PROTOCOLS:
+        raise wrong
+    host, guest = int(match["host"]), int(match["guest"])
+    if host > 65535 or not 0 < guest <= 65535:
+        raise UsageError(
+            f"--port {text}: a port is a number from 1 to 65535", hint="0 as the host's port takes any that is free"
+        )
+    address = (match["ip"] or LOOPBACK).strip("[]")
+    if not _is_address(address):
+        raise UsageError(f"--port {text}: {address} is not an IP address", hint=f"the form is {PORT_SYNTAX}")
+    return Forward(host=host, guest=guest, protocol=match["p"] or "tcp", address=address)
+
+
+def _is_address(text: str) -> bool:
+    import ipaddress  # costs 5 ms that most verbs need not pay
+
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def machine_text(machine: Machine) -> str:
+    """Return a machine as JSON."""
+    return json.dumps(asdict(machine), indent=2) + "\n"
+
+
+def parse_machine(text: str, *, source: str) -> Machine:
+    """Read a machine from JSON; raises InputError, naming `source`, if it is not one."""
+    try:
+        fields = json.loads(text)
+        fields["boot"] = Boot(fields["boot"])
+        fields["forwards"] = tuple(Forward(**forward) for forward in fields["forwards"])
+        fields["properties"] = tuple(fields["properties"])
+        return Machine(**fields)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{source} does not describe a machine: {error}", hint="remove the machine: jeos rm") from None
+
+
+def state_text(state: State) -> str:
+    """Return a state as JSON."""
+    return json.dumps(asdict(state), indent=2) + "\n"
+
+
+def parse_state(text: str, *, source: str) -> State:
+    """Read a state from JSON; raises InputError, naming `source`, if it is not one."""
+    try:
+        fields = json.loads(text)
+        fields["status"] = Status(fields["status"])
+        fields["forwards"] = tuple(Forward(**forward) for forward in fields["forwards"])
+        return State(**fields)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{source} is not a machine's state: {error}", hint="remove the machine: jeos rm") from None

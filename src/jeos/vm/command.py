@@ -1,0 +1,158 @@
+"""From a machine to QEMU's command line: a pure function, so that a test can compare it whole.
+
+Two kinds of machine are made. `microvm` has nothing but virtio devices on a memory-mapped bus and is handed the kernel
+by QEMU; it is there in a quarter of the time. `q35` has PCI and UEFI firmware and boots the disk as real machines do.
+Source: QEMU's manual, "Invocation", "microvm machine" and "Firmware"; docs/explanation/machines.md has the reasons.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jeos.core.errors import UsageError
+from jeos.model.machine import Boot, Machine
+from jeos.vm.firmware import Firmware
+
+PROGRAM = "qemu-system-x86_64"
+AGENT_PORT = "org.jeos.agent.0"
+CREDENTIAL = "opt/io.systemd.credentials/"  # where systemd looks in fw_cfg, systemd.system-credentials(7)
+LONGEST_FW_CFG_NAME = 55  # bytes; FW_CFG_MAX_FILE_PATH without its end mark, QEMU docs/specs/fw_cfg.rst
+TRANSLATION_CACHE = 256  # MiB; QEMU's own default of 1 GiB is memory that small machines never give back
+# Nothing in a machine may start programs, gain rights or change how the host schedules it.
+SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A value for the guest's systemd, in a file, so that it never stands on a command line."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What a machine is connected to in this run.
+
+    `qmp` and `console` are descriptors of sockets that QEMU inherits; `agent` is the path of one that it makes.
+    `network` is the value of QEMU's `-netdev`, whose id is "net". `tsc_khz` is the rate of the host's time stamp
+    counter, 0 if unknown; `nvram` is the machine's copy of the firmware's variables.
+    """
+
+    accelerator: str
+    tsc_khz: int
+    disk: Path
+    agent: Path
+    qmp: int
+    console: int
+    network: str
+    credentials: tuple[Credential, ...] = ()
+    firmware: Firmware | None = None
+    nvram: Path | None = None
+
+
+def argv(machine: Machine, wiring: Wiring) -> list[str]:
+    """Return QEMU's command line for a machine; raises UsageError for what this kind of machine cannot have."""
+    return [
+        PROGRAM,
+        *("-name", f"jeos-{machine.name}"),
+        *("-nodefaults", "-no-user-config"),
+        *("-display", "none"),
+        *("-sandbox", SANDBOX),
+        *_processor(machine, wiring),
+        *(_direct(machine, wiring) if machine.boot is Boot.DIRECT else _firmware(machine, wiring)),
+        *("-chardev", f"socket,id=qmp,fd={wiring.qmp}", "-mon", "chardev=qmp,mode=control"),
+        *("-chardev", f"socket,id=console,fd={wiring.console}", "-serial", "chardev:console"),
+        *_devices(machine, wiring),
+        *_credentials(machine, wiring),
+    ]
+
+
+def escape(value: str | Path) -> str:
+    """Return a value for QEMU's key=value lists, where a comma stands for itself only when doubled."""
+    return str(value).replace(",", ",,")
+
+
+def mac_address(machine: Machine) -> str:
+    """Return the address of the machine's network card: QEMU's own prefix and three bytes that stay the machine's."""
+    digits = machine.uuid.replace("-", "")[-6:]
+    return f"52:54:00:{digits[0:2]}:{digits[2:4]}:{digits[4:6]}"
+
+
+def guest_cmdline(machine: Machine, wiring: Wiring) -> str:
+    """Return the kernel's command line for a direct boot: the image's own, and what this machine type needs.
+
+    Nothing on microvm lets a kernel measure the time stamp counter under TCG, so it would wait for ever: tell it.
+    Source: Linux, Documentation/admin-guide/kernel-parameters.txt, `tsc_early_khz`.
+    """
+    words = [machine.cmdline] if machine.cmdline else []
+    if "console=" not in machine.cmdline:
+        words.append("console=ttyS0")
+    if wiring.accelerator == "tcg" and wiring.tsc_khz:
+        words.append(f"tsc_early_khz={wiring.tsc_khz}")
+    return " ".join(words)
+
+
+def _processor(machine: Machine, wiring: Wiring) -> list[str]:
+    emulated = wiring.accelerator == "tcg"
+    accelerator = f"tcg,thread=multi,tb-size={TRANSLATION_CACHE}" if emulated else "kvm"
+    return [
+        *("-uuid", machine.uuid),
+        *("-accel", accelerator),
+        *("-cpu", "max" if emulated else "host"),
+        *("-smp", str(machine.cpus)),
+        *("-m", str(machine.memory)),
+    ]
+
+
+def _direct(machine: Machine, wiring: Wiring) -> list[str]:
+    return [
+        # A clock, because kernels without one poll for it; ACPI, because virtio devices are only announced there.
+        *("-machine", "microvm,acpi=on,rtc=on,graphics=off,dump-guest-core=off"),
+        *("-kernel", machine.kernel),
+        *("-initrd", machine.initrd),
+        *("-append", guest_cmdline(machine, wiring)),
+    ]
+
+
+def _firmware(machine: Machine, wiring: Wiring) -> list[str]:
+    if wiring.firmware is None or wiring.nvram is None:
+        raise AssertionError("a machine that boots from firmware is wired to one")
+    code, nvram = escape(wiring.firmware.code), escape(wiring.nvram)
+    return [
+        *("-machine", "q35,graphics=off,dump-guest-core=off,smm=off,pflash0=code,pflash1=nvram"),
+        *("-blockdev", f"driver=file,node-name=code,read-only=on,filename={code}"),
+        *("-blockdev", f"driver=file,node-name=nvram,filename={nvram}"),
+        # A panic is told to the supervisor and otherwise left to the guest, which reboots and so falls back.
+        *("-device", "pvpanic-pci", "-action", "panic=none"),
+    ]
+
+
+def _devices(machine: Machine, wiring: Wiring) -> list[str]:
+    bus = "device" if machine.boot is Boot.DIRECT else "pci"
+    first = "" if machine.boot is Boot.DIRECT else ",bootindex=0"  # or the firmware tries the network before the disk
+    no_rom = "" if machine.boot is Boot.DIRECT else ",romfile="
+    disk = escape(wiring.disk)
+    return [
+        *("-blockdev", f"driver=file,node-name=disk-file,discard=unmap,filename={disk}"),
+        *("-blockdev", "driver=qcow2,node-name=disk,discard=unmap,detect-zeroes=unmap,file=disk-file"),
+        *("-device", f"virtio-blk-{bus},drive=disk,serial=system{first}"),
+        *("-netdev", wiring.network),
+        *("-device", f"virtio-net-{bus},netdev=net,mac={mac_address(machine)}{no_rom}"),
+        *("-chardev", f"socket,id=agent,path={escape(wiring.agent)},server=on,wait=off"),
+        *("-device", f"virtio-serial-{bus}", "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
+        *("-device", f"virtio-rng-{bus}"),
+        *("-device", f"virtio-balloon-{bus},free-page-reporting=on,deflate-on-oom=on"),
+    ]
+
+
+def _credentials(machine: Machine, wiring: Wiring) -> list[str]:
+    words = []
+    for credential in wiring.credentials:
+        name = CREDENTIAL + credential.name
+        if len(name) > LONGEST_FW_CFG_NAME:
+            raise UsageError(
+                f"{credential.name} is too long a name to reach a machine: {len(credential.name)} characters",
+                hint=f"QEMU's limit is {LONGEST_FW_CFG_NAME - len(CREDENTIAL)}",
+            )
+        words += ["-fw_cfg", f"name={name},file={escape(credential.path)}"]
+    return words

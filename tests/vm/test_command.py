@@ -1,0 +1,134 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jeos.core.errors import HostError, UsageError
+from jeos.model.machine import Boot, Machine
+from jeos.vm.command import Credential, Wiring, argv, escape, guest_cmdline
+from jeos.vm.firmware import Firmware, find
+
+MACHINE = Machine(
+    name="web",
+    disk="/images/web_1.0.img",
+    boot=Boot.DIRECT,
+    kernel="/cache/vmlinux",
+    initrd="/cache/initrd",
+    cmdline="roothash=00ff quiet",
+    memory=384,
+    cpus=2,
+    uuid="6b7f0c1e-0000-4000-8000-0000000abcde",
+)
+WIRING = Wiring(
+    accelerator="tcg",
+    tsc_khz=2596095,
+    disk=Path("/state/web/disk.qcow2"),
+    agent=Path("/run/web/port.sock"),
+    qmp=5,
+    console=6,
+    network="user,id=net,hostfwd=tcp:127.0.0.1:8080-:80",
+    credentials=(Credential("jeos.property.title", Path("/state/web/credentials/title")),),
+)
+SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+
+
+def lines(words: list[str]) -> list[str]:
+    """Return a command line with each option and its value on one line."""
+    return [line.strip() for line in " ".join(words).replace(" -", "\n-").splitlines()]
+
+
+def test_argv_of_a_direct_boot() -> None:
+    assert lines(argv(MACHINE, WIRING)) == [
+        "qemu-system-x86_64",
+        "-name jeos-web",
+        "-nodefaults",
+        "-no-user-config",
+        "-display none",
+        f"-sandbox {SANDBOX}",
+        "-uuid 6b7f0c1e-0000-4000-8000-0000000abcde",
+        "-accel tcg,thread=multi,tb-size=256",
+        "-cpu max",
+        "-smp 2",
+        "-m 384",
+        "-machine microvm,acpi=on,rtc=on,graphics=off,dump-guest-core=off",
+        "-kernel /cache/vmlinux",
+        "-initrd /cache/initrd",
+        "-append roothash=00ff quiet console=ttyS0 tsc_early_khz=2596095",
+        "-chardev socket,id=qmp,fd=5",
+        "-mon chardev=qmp,mode=control",
+        "-chardev socket,id=console,fd=6",
+        "-serial chardev:console",
+        "-blockdev driver=file,node-name=disk-file,discard=unmap,filename=/state/web/disk.qcow2",
+        "-blockdev driver=qcow2,node-name=disk,discard=unmap,detect-zeroes=unmap,file=disk-file",
+        "-device virtio-blk-device,drive=disk,serial=system",
+        "-netdev user,id=net,hostfwd=tcp:127.0.0.1:8080-:80",
+        "-device virtio-net-device,netdev=net,mac=52:54:00:0a:bc:de",
+        "-chardev socket,id=agent,path=/run/web/port.sock,server=on,wait=off",
+        "-device virtio-serial-device",
+        "-device virtserialport,chardev=agent,name=org.jeos.agent.0",
+        "-device virtio-rng-device",
+        "-device virtio-balloon-device,free-page-reporting=on,deflate-on-oom=on",
+        "-fw_cfg name=opt/io.systemd.credentials/jeos.property.title,file=/state/web/credentials/title",
+    ]
+
+
+def test_argv_of_a_boot_from_firmware() -> None:
+    firmware = Firmware(Path("/fw/code.fd"), Path("/fw/vars.fd"))
+    wiring = replace(WIRING, accelerator="kvm", firmware=firmware, nvram=Path("/state/web/nvram.fd"), credentials=())
+    assert lines(argv(replace(MACHINE, boot=Boot.FIRMWARE), wiring)) == [
+        "qemu-system-x86_64",
+        "-name jeos-web",
+        "-nodefaults",
+        "-no-user-config",
+        "-display none",
+        f"-sandbox {SANDBOX}",
+        "-uuid 6b7f0c1e-0000-4000-8000-0000000abcde",
+        "-accel kvm",
+        "-cpu host",
+        "-smp 2",
+        "-m 384",
+        "-machine q35,graphics=off,dump-guest-core=off,smm=off,pflash0=code,pflash1=nvram",
+        "-blockdev driver=file,node-name=code,read-only=on,filename=/fw/code.fd",
+        "-blockdev driver=file,node-name=nvram,filename=/state/web/nvram.fd",
+        "-device pvpanic-pci",
+        "-action panic=none",
+        "-chardev socket,id=qmp,fd=5",
+        "-mon chardev=qmp,mode=control",
+        "-chardev socket,id=console,fd=6",
+        "-serial chardev:console",
+        "-blockdev driver=file,node-name=disk-file,discard=unmap,filename=/state/web/disk.qcow2",
+        "-blockdev driver=qcow2,node-name=disk,discard=unmap,detect-zeroes=unmap,file=disk-file",
+        "-device virtio-blk-pci,drive=disk,serial=system,bootindex=0",
+        "-netdev user,id=net,hostfwd=tcp:127.0.0.1:8080-:80",
+        "-device virtio-net-pci,netdev=net,mac=52:54:00:0a:bc:de,romfile=",
+        "-chardev socket,id=agent,path=/run/web/port.sock,server=on,wait=off",
+        "-device virtio-serial-pci",
+        "-device virtserialport,chardev=agent,name=org.jeos.agent.0",
+        "-device virtio-rng-pci",
+        "-device virtio-balloon-pci,free-page-reporting=on,deflate-on-oom=on",
+    ]
+
+
+def test_guest_cmdline_keeps_a_console_and_needs_no_rate_on_hardware() -> None:
+    machine = replace(MACHINE, cmdline="console=hvc0 quiet")
+    assert guest_cmdline(machine, replace(WIRING, accelerator="kvm")) == "console=hvc0 quiet"
+    assert guest_cmdline(replace(MACHINE, cmdline=""), replace(WIRING, tsc_khz=0)) == "console=ttyS0"
+
+
+def test_escape_doubles_commas() -> None:
+    assert escape(Path("/a,b/c")) == "/a,,b/c"
+
+
+def test_argv_refuses_a_credential_that_qemu_cannot_carry() -> None:
+    name = "jeos.property." + "x" * 15
+    with pytest.raises(UsageError, match=f"{name} is too long a name to reach a machine: 29 characters"):
+        argv(MACHINE, replace(WIRING, credentials=(Credential(name, Path("/x")),)))
+
+
+def test_find_firmware_takes_the_first_complete_pair(tmp_path: Path) -> None:
+    pairs = [Firmware(tmp_path / f"code{n}", tmp_path / f"vars{n}") for n in range(3)]
+    with pytest.raises(HostError, match="no UEFI firmware"):
+        find(pairs)
+    for path in (pairs[0].code, pairs[1].code, pairs[1].variables, pairs[2].code, pairs[2].variables):
+        path.touch()
+    assert find(pairs) == pairs[1]
