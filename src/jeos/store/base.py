@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from jeos.core.errors import StoreError
+from jeos.core.errors import StoreError, TrustError
 
 DIGEST_LENGTH = 64  # hexadecimal digits of a SHA-256
 
@@ -112,3 +112,13 @@ def checked_digest(digest: str) -> str:
 def object_name(digest: str) -> str:
     """Return where a backend made of names (a folder, a web server, a bucket) keeps an object: `ab/abcd…`."""
     return f"{checked_digest(digest)[:2]}/{digest}"
+
+
+def as_expected(digest: str, *, expected: str | None) -> str:
+    """Return `digest`; raises TrustError if another one was promised."""
+    if expected is not None and digest != checked_digest(expected):
+        raise TrustError(
+            f"the content has the SHA-256 {digest}, but {expected} was promised",
+            hint="it was changed or cut short on its way: fetch it again, from another mirror if it stays so",
+        )
+    return digest

@@ -60,6 +60,22 @@ def unpack(data: bytes, *, form: Form, limit: int) -> bytes:
         raise CodecError(str(error)) from error
 
 
+def content_size(start: bytes) -> int:
+    """Return the size of the object that a zstd frame holds, from the frame's first bytes (18 are enough).
+
+    Raises CodecError if they do not begin a frame that says its size.
+    """
+    import zstandard
+
+    try:
+        size = zstandard.frame_content_size(start)
+    except zstandard.ZstdError as error:
+        raise CodecError(str(error)) from error
+    if size < 0:
+        raise CodecError("the zstd frame says no size")
+    return size
+
+
 def _compress(data: bytes) -> bytes:
     import zstandard
 

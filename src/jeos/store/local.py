@@ -13,35 +13,26 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from jeos.core import files, log
-from jeos.core.errors import StoreError, TrustError
-from jeos.store import codec, leases
+from jeos.core.errors import StoreError
+from jeos.store import codec, leases, object_file
 from jeos.store.base import (
     READ_LIMIT,
     DamagedObjectError,
     MissingObjectError,
-    checked_digest,
+    as_expected,
     digest_of,
     object_name,
 )
 from jeos.store.codec import Form
+from jeos.store.object_file import PIECE, ObjectFile
 
 FORMAT = "jeos store 1\n"  # what the file `format` holds
-PIECE = 1 << 20  # bytes that are read or written at a time
+DOOMED = "doomed-"  # how the name of a file starts that `discard` decides about
 READ_ONLY = 0o444  # objects never change; this stops a careless program, not a determined one
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectFile:
-    """One file under `objects`: which object it is, and in which form."""
-
-    digest: str
-    form: Form
-    path: Path
 
 
 class LocalStore:
@@ -68,32 +59,17 @@ class LocalStore:
 
     def read(self, digest: str) -> bytes:
         """Return an object's bytes, checked."""
-        found = self._required(digest)
-        try:
-            if found.path.stat().st_size > READ_LIMIT:
+        found, file = self._open(digest)
+        with file:
+            if found.form is Form.PLAIN and os.fstat(file.fileno()).st_size > READ_LIMIT:
                 raise StoreError(f"object {digest} is too large to read at once", hint="stream it")
-            data = codec.unpack(found.path.read_bytes(), form=found.form, limit=READ_LIMIT)
-        except FileNotFoundError:  # collected between the two looks
-            raise MissingObjectError(digest, where=str(self.folder)) from None
-        except codec.CodecError as error:
-            raise DamagedObjectError(digest, where=str(self.folder), reason=str(error)) from error
-        if digest_of(data) != digest:
-            raise self._damaged(digest)
-        return data
+            return b"".join(self._pieces(found, file))
 
     def stream(self, digest: str) -> Iterator[bytes]:
         """Yield an object's bytes piece by piece; raises DamagedObjectError at the end if they were wrong."""
-        found = self._required(digest)
-        if found.form is not Form.PLAIN:  # only what was written in one call is packed: it fits into memory
-            yield self.read(digest)
-            return
-        hasher = hashlib.sha256()
-        with found.path.open("rb") as file:
-            for piece in iter(lambda: file.read(PIECE), b""):
-                hasher.update(piece)
-                yield piece
-        if hasher.hexdigest() != digest:
-            raise self._damaged(digest)
+        found, file = self._open(digest)
+        with file:
+            yield from self._pieces(found, file)
 
     def path(self, digest: str, *, verify: bool = False) -> Path:
         """Return the path of the object's bytes as a plain, read-only file; `verify` reads them all first.
@@ -102,8 +78,7 @@ class LocalStore:
         """
         found = self._required(digest)
         if found.form is not Form.PLAIN:
-            data = self.read(digest)
-            self._keep(data, name=object_name(digest))
+            self._keep(self.read(digest), name=object_name(digest))
             found.path.unlink(missing_ok=True)
         plain = self._file(digest, Form.PLAIN)
         if verify:
@@ -132,7 +107,7 @@ class LocalStore:
         hasher = hashlib.sha256()
 
         def name() -> str:
-            return object_name(_as_expected(hasher.hexdigest(), expected=expected))
+            return object_name(as_expected(hasher.hexdigest(), expected=expected))
 
         with self._new_object(name) as target:
             for piece in iter(lambda: source.read(PIECE), b""):
@@ -147,7 +122,7 @@ class LocalStore:
         Raises TrustError if `expected` is given and the digest is another; the file stays where it is then.
         """
         with path.open("rb") as file:
-            digest = _as_expected(hashlib.file_digest(file, "sha256").hexdigest(), expected=expected)
+            digest = as_expected(hashlib.file_digest(file, "sha256").hexdigest(), expected=expected)
             if os.fstat(file.fileno()).st_dev != self._made(self.objects).stat().st_dev:
                 self.add(path, expected=digest)
                 path.unlink()
@@ -166,23 +141,30 @@ class LocalStore:
         for form in Form:
             self._file(digest, form).unlink(missing_ok=True)
 
-    def discard(self, found: ObjectFile, *, unused_since: int) -> int:
-        """Drop an object's file if nobody wanted it since this time (nanoseconds since 1970); return the bytes freed.
+    def discard(self, found: ObjectFile, *, unused_since: int) -> int | None:
+        """Drop an object's file if nobody wanted it since this time (nanoseconds since 1970).
 
-        The file is moved away before its time is looked at: a process that wants it afterwards finds it gone and
-        writes it anew, and one that wanted it before has changed its time, and the file is put back.
+        Returns the bytes freed on the disk, or None if the file stays. It is moved away before its time is looked at:
+        a process that wants it afterwards finds it gone, and one that wanted it before has changed its time.
         """
-        doomed = self._made(self.partial) / f"doomed-{found.path.name}"
+        doomed = self._doomed(found.path)
         try:
             found.path.replace(doomed)
-        except FileNotFoundError:
-            return 0
-        state = doomed.stat()
-        if state.st_mtime_ns >= unused_since:
-            doomed.replace(found.path)
-            return 0
-        doomed.unlink()
+            state = doomed.stat()
+            if state.st_mtime_ns >= unused_since:
+                doomed.replace(found.path)
+                return None
+            doomed.unlink()
+        except FileNotFoundError:  # another process deleted it, or wanted it back (`_rescue`)
+            return None
         return state.st_blocks * 512
+
+    def put_back(self) -> None:
+        """Give the objects their names again that a killed `discard` had moved away."""
+        for doomed in self.partial.glob(f"{DOOMED}*"):
+            found = object_file.parse(self.objects / doomed.name[len(DOOMED) :][:2] / doomed.name[len(DOOMED) :])
+            if found is not None:
+                self._rescue(found.path)
 
     def digests(self) -> Iterator[str]:
         """Yield the digest of each object once, in no order."""
@@ -209,13 +191,28 @@ class LocalStore:
             try:
                 os.utime(path)  # says "in use"
             except FileNotFoundError:
-                continue
+                if not self._rescue(path):
+                    continue
             except OSError:
                 log.debug(f"{path} cannot be marked as in use")  # a store that we may only read
             # A file that `discard` moved away under our hands got its new time too late: look for it at its place.
             if path.exists():
                 return ObjectFile(digest=digest, form=form, path=path)
         return None
+
+    def _doomed(self, path: Path) -> Path:
+        """Return where `discard` moves an object's file before it decides."""
+        return self._made(self.partial) / f"{DOOMED}{path.name}"
+
+    def _rescue(self, path: Path) -> bool:
+        """Take an object back from a `discard` that has not decided, or was killed; tell whether there was one."""
+        doomed = self.partial / f"{DOOMED}{path.name}"
+        try:
+            os.utime(doomed)
+            doomed.replace(path)
+        except OSError:
+            return False
+        return True
 
     def _required(self, digest: str) -> ObjectFile:
         found = self._find(digest)
@@ -226,8 +223,19 @@ class LocalStore:
     def _file(self, digest: str, form: Form) -> Path:
         return self.objects / (object_name(digest) + form.value)
 
-    def _damaged(self, digest: str) -> DamagedObjectError:
-        return DamagedObjectError(digest, where=str(self.folder), reason="its bytes have another digest")
+    def _open(self, digest: str) -> tuple[ObjectFile, BinaryIO]:
+        while True:
+            found = self._required(digest)
+            try:
+                return found, found.path.open("rb")
+            except FileNotFoundError:  # collected, or unpacked for good (`path`): look again
+                continue
+
+    def _pieces(self, found: ObjectFile, file: BinaryIO) -> Iterator[bytes]:
+        try:
+            yield from object_file.pieces(found, file)
+        except codec.CodecError as error:
+            raise DamagedObjectError(found.digest, where=str(self.folder), reason=str(error)) from error
 
     def _shards(self) -> Iterator[Path]:
         if self.objects.is_dir():
@@ -284,26 +292,6 @@ class LocalStore:
 
 def _object_files(shard: Path) -> Iterator[ObjectFile]:
     for path in sorted(shard.iterdir()):
-        found = parse_object_name(path)
+        found = object_file.parse(path)
         if found is not None:
             yield found
-
-
-def parse_object_name(path: Path) -> ObjectFile | None:
-    """Return what a file under `objects` is by its name, or None if it is foreign."""
-    digest, dot, suffix = path.name.partition(".")
-    try:
-        form = Form(dot + suffix)
-        checked_digest(digest)
-    except (ValueError, StoreError):
-        return None
-    return ObjectFile(digest=digest, form=form, path=path) if path.parent.name == digest[:2] else None
-
-
-def _as_expected(digest: str, *, expected: str | None) -> str:
-    if expected is not None and digest != checked_digest(expected):
-        raise TrustError(
-            f"the content has the SHA-256 {digest}, but {expected} was promised",
-            hint="it was changed or cut short on its way: fetch it again, from another mirror if it stays so",
-        )
-    return digest
