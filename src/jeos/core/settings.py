@@ -7,6 +7,7 @@
 | `JEOS_RUNTIME_DIR` | sockets and process numbers | `$XDG_RUNTIME_DIR/jeos`, else under the state folder |
 | `JEOS_TMPDIR` | where builds work; tmpfs halves their cost | `/dev/shm` if it has room, else the cache folder |
 | `JEOS_MIRROR` | the Debian mirror, as `https://mirror.example/debian` | the recipe's, else the machine's apt sources |
+| `JEOS_SECURITY_MIRROR` | the mirror of Debian's security updates | the recipe's, else the machine's apt sources |
 """
 
 import os
@@ -56,4 +57,10 @@ def work_dir() -> Path:
 def mirror() -> str | None:
     """Return the mirror that the environment names, without a slash at its end."""
     value = os.environ.get("JEOS_MIRROR", "").strip().rstrip("/")
+    return value or None
+
+
+def security_mirror() -> str | None:
+    """Return the mirror of security updates that the environment names, without a slash at its end."""
+    value = os.environ.get("JEOS_SECURITY_MIRROR", "").strip().rstrip("/")
     return value or None

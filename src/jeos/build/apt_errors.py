@@ -1,0 +1,134 @@
+"""apt's messages, turned into errors that say what to do. apt runs with LC_ALL=C.UTF-8, so they are in English.
+
+The texts are those of apt 2.6 and 3.0 (apt-pkg/acquire-item.cc, apt-private/private-cacheset.cc, methods/gpgv.cc and
+methods/sqv.cc); what none of the patterns knows is shown as apt said it.
+"""
+
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from jeos.build.sources import DEBIAN, SECURITY, Source
+from jeos.core.errors import InputError, JeosError, NetworkError, TrustError
+
+SHOWN_LINES = 12  # of apt's own words, for what is not known by a pattern
+
+_EXPIRED = re.compile(r"Release file for (\S+) is expired \(invalid since ([^)]*)\)")
+_NOT_YET = re.compile(r"Release file for (\S+) is not valid yet")
+_KEY_MISSING = re.compile(r"NO_PUBKEY ([0-9A-F]+)|Missing key ([0-9A-F]+)")
+_BAD_SIGNATURE = re.compile(r"BADSIG|EXPKEYSIG|REVKEYSIG|signatures were invalid|verification failed|not live until")
+_UNSIGNED = re.compile(r"is not signed|NOSPLIT|Clearsigned file isn't valid|does not have a Release file|NODATA")
+_NO_RELEASE = re.compile(r"The repository '(\S+) (\S+?)/? Release' (?:does not have|no longer has) a Release file")
+_UNREACHABLE = re.compile(
+    r"Could not connect to|Could not resolve|Temporary failure resolving|Unable to connect|Connection failed"
+    r"|Connection timed out|Cannot initiate the connection|No route to host|Something wicked happened resolving"
+    r"|SSL connection failed"
+)
+_DIFFERS = re.compile(r"Hash Sum mismatch|File has unexpected size|Undetermined Error")
+_NO_FILE = re.compile(r"File not found - (\S+)")
+
+
+def of_update(said: str, *, sources: Sequence[Source]) -> JeosError:
+    """Return the error for what `apt-get update` said when it failed."""
+    where = _where(said, sources=sources)
+    if expired := _EXPIRED.search(said):
+        return TrustError(
+            f"the index of {where} expired {expired[2]} ago: its Valid-Until has passed",
+            hint="the mirror has stopped following Debian, or this machine's clock is wrong; use another mirror",
+        )
+    if _NOT_YET.search(said):
+        return TrustError(
+            f"the index of {where} is from the future", hint="this machine's clock is wrong: look at it with `date`"
+        )
+    if _UNREACHABLE.search(said):
+        return NetworkError(
+            f"{where} cannot be reached\n{_own_words(said)}",
+            hint="check the network, http_proxy and the mirror's address (recipe, JEOS_MIRROR or apt sources)",
+        )
+    if key := _KEY_MISSING.search(said):
+        return TrustError(
+            f"{where} is signed with the key {key[1] or key[2]}, which the keyring does not have",
+            hint=_key_hint(where, sources=sources),
+        )
+    if _BAD_SIGNATURE.search(said):
+        return TrustError(
+            f"the signature of {where} does not hold\n{_own_words(said)}",
+            hint="the mirror is broken or somebody changes what it sends: use another mirror, over https",
+        )
+    if (release := _NO_RELEASE.search(said)) and not re.search(r"NOSPLIT|Clearsigned", said):
+        return NetworkError(
+            f"{where} has no suite {release[2]!r}",
+            hint="check `suite` and the address: a mirror's address ends before `dists/`",
+        )
+    if _UNSIGNED.search(said):
+        return TrustError(
+            f"{where} is not signed: its InRelease file is no signed text",
+            hint="it is no apt repository, or something between here and it changes what it sends (a login page?)",
+        )
+    if _DIFFERS.search(said):
+        return NetworkError(
+            f"{where} sent an index that is not the one it signed\n{_own_words(said)}",
+            hint="the mirror is in the middle of an update: try again in some minutes, or use another mirror",
+        )
+    return NetworkError(f"the lists of {where} could not be fetched\n{_own_words(said)}", hint="use another mirror")
+
+
+def of_install(said: str, *, exclude: Sequence[str]) -> JeosError:
+    """Return the error for what `apt-get install` said when it found no solution."""
+    for name in exclude:
+        needed = re.search(rf"^\s*(\S+) : (?:Pre)?-?Depends: (?:.*\| )?{re.escape(name)}(?: |$)", said, re.MULTILINE)
+        if needed:
+            return InputError(
+                f"{name} is left out by `exclude`, but {needed[1]} needs it",
+                hint=f"take {name} out of `exclude`, or do without {needed[1]}",
+            )
+    if virtual := re.search(r"Package (\S+) is a virtual package provided by:\n((?:[ \t]+.*\n)+)", said):
+        providers = ", ".join(line.split()[0] for line in virtual[2].splitlines())
+        return InputError(
+            f"{virtual[1]} is not a package of its own", hint=f"`packages` must name one that provides it: {providers}"
+        )
+    if missing := re.search(r"Package '?(\S+?)'? (?:has no installation candidate|is not available)", said):
+        return InputError(
+            f"the package {missing[1]} is known but not available",
+            hint="it may be in another component or suite, or be left out by `exclude`",
+        )
+    return InputError(
+        f"the packages cannot be installed together\n{_own_words(said)}",
+        hint="look at `packages`, `exclude` and the extra repositories: something asks for what another forbids",
+    )
+
+
+def _own_words(said: str) -> str:
+    """Return the lines of apt's output that say what went wrong."""
+    lines = said.splitlines()
+    after = [number for number, line in enumerate(lines) if "unmet dependencies" in line or "Unsatisfied dep" in line]
+    told = lines[after[0] + 1 :] if after else [line for line in lines if line.startswith(("E:", "W:", "Err:", "  "))]
+    unique = dict.fromkeys(line.rstrip() for line in told if line.strip())
+    return "\n".join(f"  {line.strip()}" for line in list(unique)[:SHOWN_LINES])
+
+
+def _where(said: str, *, sources: Sequence[Source]) -> str:
+    """Return the words for the repository that the messages are about."""
+    complaints = "\n".join(line for line in said.splitlines() if line.startswith(("E:", "W:", "Err:")))
+    ranked = sorted(
+        sources, key=lambda source: len(source.url), reverse=True
+    )  # …/debian is the start of …/debian-security
+    for source in ranked:
+        address = re.sub(r"^file:", "copy:", source.url)
+        if re.search(re.escape(_without_password(address)) + r"(?![\w-])", complaints):
+            return f"the repository {source.name} ({_without_password(source.url)})"
+    for source in reversed(ranked):
+        if (urlsplit(source.url).hostname or " ") in complaints:
+            return f"the repository {source.name} ({_without_password(source.url)})"
+    return "a repository"
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"//[^/@]*@", "//", url)
+
+
+def _key_hint(where: str, *, sources: Sequence[Source]) -> str:
+    own = [source.name for source in sources if f"the repository {source.name} " in where]
+    if own and own[0] not in (DEBIAN, SECURITY):
+        return "give the repository's `key` the file that its vendor publishes now"
+    return "sudo apt-get install --only-upgrade debian-archive-keyring, or name the right file in `keyring`"
