@@ -1,0 +1,259 @@
+"""The initial file system: one Lua script with Debian's LuaJIT, the libraries it needs, and the root disk's drivers.
+
+It is made from packages that are only unpacked, so no maintainer script, no shell and no tool for initial file
+systems is involved. `initrd/init.lua` beside this module is what runs; `docs/adr/0004-initrd-in-lua.md` says why Lua.
+"""
+
+import hashlib
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+from jeos.build import kernel
+from jeos.core.errors import InputError
+from jeos.disk import cpio, elf
+from jeos.model.tree import Entry, Kind, Tree
+
+# Loaded at each start, hardware or not: verified root, its file system, the data's, and the overlay of /etc.
+ALWAYS = ("dm_mod", "dm_verity", "erofs", "overlay", "ext4")
+
+# Loaded where the hardware is there: the buses and controllers that hypervisors and clouds put a disk behind, SHA-256
+# with the processor's help (verity reads through it), and the way that QEMU passes credentials.
+HARDWARE = (
+    "virtio_pci",
+    "virtio_mmio",
+    "virtio_blk",
+    "virtio_scsi",
+    "sd_mod",
+    "nvme",
+    "ahci",
+    "ata_piix",
+    "hv_vmbus",
+    "hv_storvsc",
+    "vmw_pvscsi",
+    "mptspi",
+    "mptsas",
+    "xen_blkfront",
+    "sha256_ssse3",
+    "qemu_fw_cfg",
+)
+
+# The buses whose devices say in /sys/bus/BUS/devices/*/modalias what they are; other aliases are of no use at a start.
+BUSES = ("acpi", "cpu", "pci", "scsi", "virtio", "vmbus", "xen")
+
+PROGRAM = "usr/bin/luajit"
+SCRIPTS = "lib/jeos"  # where init.lua looks for the others
+LIBRARY_FOLDERS = ("usr/lib/{triplet}", "lib/{triplet}", "usr/lib", "lib", "usr/lib64", "lib64")
+TRIPLETS = ("x86_64-linux-gnu", "aarch64-linux-gnu")
+MOUNT_POINTS = ("dev", "proc", "sys", "sysroot")
+
+COMPRESSION = 19  # zstd's level: the highest that the kernel unpacks with a small window
+
+
+@dataclass(slots=True)
+class _Files:
+    """What goes into the archive: entries, and contents by digest."""
+
+    date: int
+    entries: dict[str, Entry] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)
+
+    def add(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
+        digest = hashlib.sha256(data).hexdigest()
+        self.contents[digest] = data
+        self._put(Entry(path=path, kind=Kind.FILE, mode=mode, mtime=self.date, size=len(data), digest=digest))
+
+    def add_folder(self, path: str) -> None:
+        self._put(Entry(path=path, kind=Kind.DIRECTORY, mtime=self.date))
+
+    def _put(self, entry: Entry) -> None:
+        if entry.parent and entry.parent not in self.entries:
+            self.add_folder(entry.parent)
+        self.entries[entry.path] = entry
+
+
+def make_initrd(
+    *,
+    packages: Sequence[Path],
+    kernel_package: Path,
+    date: int,
+    extra_drivers: Sequence[str] = (),
+    level: int = COMPRESSION,
+) -> bytes:
+    """Return the initial file system as a cpio archive packed with zstd.
+
+    `packages` are folders of unpacked packages that hold LuaJIT and all libraries it needs, `kernel_package` that of
+    linux-image; `extra_drivers` are modules that a recipe wants at this early point, loaded where their hardware is.
+    Raises InputError if something is in none of them.
+    """
+    archive = make_archive(packages=packages, kernel_package=kernel_package, date=date, extra_drivers=extra_drivers)
+    return compress(archive, level=level)
+
+
+def make_archive(
+    *, packages: Sequence[Path], kernel_package: Path, date: int, extra_drivers: Sequence[str] = ()
+) -> bytes:
+    """Return the initial file system as a plain cpio archive; see `make_initrd`."""
+    files = _Files(date=date)
+    for folder in MOUNT_POINTS:
+        files.add_folder(folder)
+    for path, data in program_closure(PROGRAM, packages=packages).items():
+        files.add(path, data, mode=0o755)
+    for name, data in scripts().items():
+        if name == "init.lua":
+            files.add("init", data, mode=0o755)
+        else:
+            files.add(f"{SCRIPTS}/{name}", data)
+    drivers = choose_drivers(kernel_package, hardware=(*HARDWARE, *extra_drivers))
+    files.add(f"{SCRIPTS}/driver_list.lua", driver_list(drivers).encode())
+    for name, data in drivers.modules.items():
+        files.add(f"lib/modules/{name}.ko", data)
+    out = io.BytesIO()
+    cpio.write(Tree.of(files.entries.values()), content=files.contents.__getitem__, out=out)
+    return out.getvalue()
+
+
+def compress(archive: bytes, *, level: int = COMPRESSION) -> bytes:
+    """Return an archive packed the way the kernel unpacks: one zstd frame with a window of at most 8 MiB."""
+    import zstandard
+
+    parameters = zstandard.ZstdCompressionParameters.from_level(level, window_log=23, write_checksum=False)
+    return zstandard.ZstdCompressor(compression_params=parameters).compress(archive)
+
+
+def scripts() -> dict[str, bytes]:
+    """Return the Lua files of the initial file system by name."""
+    folder = resources.files("jeos.build").joinpath("initrd")
+    found = {file.name: file.read_bytes() for file in folder.iterdir() if file.name.endswith(".lua")}
+    return dict(sorted(found.items()))
+
+
+def program_closure(program: str, *, packages: Sequence[Path]) -> dict[str, bytes]:
+    """Return a program, its dynamic linker and all libraries it needs, by the path at which they are looked for.
+
+    Raises InputError if one of them is in none of the packages.
+    """
+    data = _find((program,), packages=packages, wanted_by="the initrd")[1]
+    found = {program: data}
+    linker = elf.interpreter(data)
+    if linker is not None:
+        name = linker.lstrip("/")
+        found[name] = _find(
+            (name, f"usr/{name}", *_library_paths(Path(name).name)), packages=packages, wanted_by=program
+        )[1]
+    have = {Path(path).name for path in found}
+    waiting = [(library, program) for library in elf.needed(data)]
+    while waiting:
+        library, wanted_by = waiting.pop()
+        if library in have:
+            continue
+        have.add(library)
+        path, data = _find(_library_paths(library), packages=packages, wanted_by=wanted_by)
+        found[path] = data
+        waiting += [(other, library) for other in elf.needed(data)]
+    return found
+
+
+def _library_paths(name: str) -> tuple[str, ...]:
+    folders = [folder.format(triplet=triplet) for folder in LIBRARY_FOLDERS for triplet in TRIPLETS]
+    return tuple(f"{folder}/{name}" for folder in dict.fromkeys(folders))
+
+
+def _find(paths: Iterable[str], *, packages: Sequence[Path], wanted_by: str) -> tuple[str, bytes]:
+    names = tuple(paths)
+    for path in names:
+        for package in packages:
+            if (package / path).is_file():
+                return path, (package / path).read_bytes()
+    raise InputError(
+        f"{wanted_by} needs {Path(names[0]).name}, which is in no package for the initrd",
+        hint="the lock lacks a package with the role initrd; make it anew with `jeos lock`",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Drivers:
+    """Modules by name, those that are always loaded in order, and for each alias what to load, in order."""
+
+    modules: Mapping[str, bytes]
+    always: tuple[str, ...]
+    hardware: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def choose_drivers(package: Path, *, always: Sequence[str] = ALWAYS, hardware: Sequence[str] = HARDWARE) -> Drivers:
+    """Choose modules of an unpacked kernel package, with what they depend on; what is built in or missing is left out.
+
+    Raises InputError if one of `always` is neither a module nor built in.
+    """
+    folder = kernel.modules_folder(package)
+    paths = {kernel.module_name(path): path for path in (folder / "kernel").rglob("*.ko*")}
+    built_in = {kernel.module_name(Path(line)) for line in (folder / "modules.builtin").read_text().splitlines()}
+    missing = sorted(set(always) - paths.keys() - built_in)
+    if missing:
+        raise InputError(
+            f"the kernel {folder.name} lacks {', '.join(missing)}", hint="the initrd cannot mount / without"
+        )
+    reader = _ModuleReader(paths)
+    chains = {name: reader.chain(name) for name in (*always, *hardware) if name in paths}
+    aliases = [(alias, chains[name]) for name in hardware if name in chains for alias in reader.aliases(name)]
+    return Drivers(
+        modules=dict(sorted(reader.data.items())),
+        always=tuple(dict.fromkeys(link for name in always for link in chains.get(name, ()))),
+        hardware=tuple((alias, chain) for alias, chain in aliases if bus_of(alias) in BUSES),
+    )
+
+
+class _ModuleReader:
+    """Read modules, each once."""
+
+    def __init__(self, paths: Mapping[str, Path]) -> None:
+        self.paths = paths
+        self.data: dict[str, bytes] = {}
+        self._info: dict[str, dict[str, list[str]]] = {}
+
+    def info(self, name: str) -> dict[str, list[str]]:
+        if name not in self._info:
+            self.data[name] = kernel.read_module(self.paths[name])
+            self._info[name] = kernel.module_info(self.data[name])
+        return self._info[name]
+
+    def aliases(self, name: str) -> list[str]:
+        return self.info(name).get("alias", [])
+
+    def chain(self, name: str) -> tuple[str, ...]:
+        """Return what must be loaded for a module, itself last."""
+        found: dict[str, None] = {}
+        self._follow(name, found, above=())
+        return tuple(found)
+
+    def _follow(self, name: str, found: dict[str, None], *, above: tuple[str, ...]) -> None:
+        if name in found or name in above or name not in self.paths:
+            return
+        for other in kernel.depends(self.info(name)):
+            self._follow(other, found, above=(*above, name))
+        found[name] = None
+
+
+def bus_of(alias: str) -> str:
+    """Return the bus of a module alias: "pci" of "pci:v00001AF4d…", "acpi" of "acpi*:LNRO0005:*"."""
+    return alias.partition(":")[0].rstrip("*")
+
+
+def lua_pattern(alias: str) -> str:
+    """Return the Lua pattern that matches what a module alias (a shell pattern) matches."""
+    replaced = {"*": ".*", "?": "."}
+    parts = re.findall(r"\[[^]]*\]|.", alias)
+    plain = (part if len(part) > 1 else replaced.get(part) or re.sub(r"(\W)", r"%\1", part) for part in parts)
+    return "^" + "".join(plain) + "$"
+
+
+def driver_list(drivers: Drivers) -> str:
+    """Return the Lua table that drivers.lua reads: what to load always, and by bus for each alias."""
+    by_bus: dict[str, list[str]] = {}
+    for alias, chain in drivers.hardware:
+        by_bus.setdefault(bus_of(alias), []).append(f'    {{ "{lua_pattern(alias)}", "{" ".join(chain)}" }},\n')
+    tables = "".join(f"  {bus} = {{\n{''.join(sorted(lines))}  }},\n" for bus, lines in sorted(by_bus.items()))
+    return f'return {{ always = "{" ".join(drivers.always)}", hardware = {{\n{tables}}} }}\n'

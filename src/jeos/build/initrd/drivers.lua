@@ -1,0 +1,40 @@
+-- Kernel modules: which ones this machine's hardware asks for, and loading them.
+
+local linux = require "linux"
+local list = require "driver_list" -- written by the build: what each module answers to, with what it needs before it
+
+local drivers = {}
+local loaded = {}
+
+local function load_all(names)
+  for name in names:gmatch("%S+") do
+    if not loaded[name] then
+      loaded[name] = true
+      linux.load_module("/lib/modules/" .. name .. ".ko")
+    end
+  end
+end
+
+-- Load what every start needs: device mapper, verity and the file systems.
+function drivers.load_always()
+  load_all(list.always)
+end
+
+-- Load the drivers of the devices that are there now; buses that they bring up show their devices in the next call.
+-- A driver that fails is only reported: another one may find the disk.
+function drivers.load_for_hardware(report)
+  for bus, entries in pairs(list.hardware) do
+    local folder = "/sys/bus/" .. bus .. "/devices/"
+    for _, device in ipairs(linux.list(folder)) do
+      local alias = linux.read(folder .. device .. "/modalias")
+      for _, entry in ipairs(alias and entries or {}) do
+        if alias:find(entry[1]) then
+          local done, message = pcall(load_all, entry[2])
+          if not done then report(message) end
+        end
+      end
+    end
+  end
+end
+
+return drivers

@@ -1,0 +1,60 @@
+"""A cpio archive in the form that the kernel unpacks as its first file system ("newc", magic 070701).
+
+    write([Entry(path="init", kind=Kind.FILE, mode=0o755, digest=…)], content=blobs.__getitem__, out=file)
+
+Same entries, same bytes: inode numbers are counted, and owner, mode and time come from the entries.
+After the kernel's Documentation/driver-api/early-userspace/buffer-format.rst.
+"""
+
+import stat
+from collections.abc import Callable
+from typing import BinaryIO
+
+from jeos.core.errors import InputError
+from jeos.model.tree import Entry, Kind, Tree
+
+_TRAILER = "TRAILER!!!"
+_ALIGNMENT = 4  # bytes, for each header with its name and for each content
+_LARGEST_FILE = 0xFFFFFFFF  # eight hexadecimal digits
+
+_KINDS = {
+    Kind.FILE: stat.S_IFREG,
+    Kind.DIRECTORY: stat.S_IFDIR,
+    Kind.SYMLINK: stat.S_IFLNK,
+    Kind.CHARACTER: stat.S_IFCHR,
+    Kind.BLOCK: stat.S_IFBLK,
+    Kind.FIFO: stat.S_IFIFO,
+    Kind.SOCKET: stat.S_IFSOCK,
+}
+
+
+def write(tree: Tree, *, content: Callable[[str], bytes], out: BinaryIO) -> None:
+    """Write a tree as an archive; `content` returns the bytes for a file's digest.
+
+    Raises InputError for what this writer does not do: hard links, extended attributes, files of 4 GiB.
+    """
+    for number, entry in enumerate(tree, start=1):
+        if entry.path == "":
+            continue
+        if entry.hardlink or entry.xattrs:
+            raise InputError(f"/{entry.path}: an initrd here holds no hard links and no extended attributes")
+        data = b""
+        if entry.kind is Kind.FILE:
+            data = content(entry.digest)
+        elif entry.kind is Kind.SYMLINK:
+            data = entry.target.encode("utf-8", "surrogateescape")
+        if len(data) > _LARGEST_FILE:
+            raise InputError(f"/{entry.path}: {len(data)} bytes are too many for a cpio archive")
+        _write_member(out, entry=entry, number=number, mode=_KINDS[entry.kind] | entry.mode, data=data)
+    _write_member(out, entry=Entry(path=_TRAILER, kind=Kind.FILE), number=0, mode=0, data=b"")
+
+
+def _write_member(out: BinaryIO, *, entry: Entry, number: int, mode: int, data: bytes) -> None:
+    name = entry.path.encode("utf-8", "surrogateescape") + b"\0"
+    links = 2 if entry.kind is Kind.DIRECTORY else 1
+    major, minor = entry.device
+    fields = (number, mode, entry.uid, entry.gid, links, entry.mtime, len(data), 0, 0, major, minor, len(name), 0)
+    header = b"070701" + b"".join(b"%08X" % field for field in fields)
+    for part in (header + name, data):
+        out.write(part)
+        out.write(bytes(-len(part) % _ALIGNMENT))

@@ -1,0 +1,186 @@
+"""GUID partition tables: protective MBR, table and its backup, written to and read from disk images.
+
+    with path.open("r+b") as disk:
+        gpt.write(disk, partitions, size=size, disk_uuid="6f1d…")
+        gpt.read(disk).partitions
+
+After the UEFI specification 2.10, chapter 5. Only the table is written, so the image may be sparse. Sectors have 512
+bytes. Alignment is the caller's choice; `FIRST_BYTE` and `LAST_BYTES` say what the tables themselves take.
+"""
+
+import struct
+import uuid
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from jeos.core.errors import InputError
+from jeos.model.image import MEBIBYTE, SECTOR, TYPE_ROOT, TYPE_ROOT_VERITY, Partition
+
+ALIGNMENT = MEBIBYTE  # what partitioning tools use, so that no disk's own block size matters
+FIRST_BYTE = ALIGNMENT  # the first partition starts here
+_ENTRY_COUNT, _ENTRY_SIZE = 128, 128
+_TABLE_SECTORS = _ENTRY_COUNT * _ENTRY_SIZE // SECTOR
+LAST_BYTES = (_TABLE_SECTORS + 1) * SECTOR  # the backup table with its header, at the very end
+
+_NAME_UNITS = 36  # UTF-16 units of a partition's label
+_LARGEST_COUNT = 1024  # entries; a table with more is damaged, or meant to exhaust memory
+
+_HEADER = struct.Struct("<8sIIIIQQQQ16sQIII")
+_ENTRY = struct.Struct("<16s16sQQQ72s")
+_MBR_ENTRY = struct.Struct("<B3sB3sII")
+_SIGNATURE, _REVISION = b"EFI PART", 0x00010000
+_PROTECTIVE = 0xEE
+
+READ_ONLY = 1 << 60  # discoverable partitions specification, "Partition Attributes"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a disk's partition table says; `size` is that of the disk, in bytes."""
+
+    disk_uuid: str
+    size: int
+    partitions: tuple[Partition, ...]
+
+
+def label_of(text: str) -> str:
+    """Return text cut to what fits into a partition's label."""
+    encoded = text.encode("utf-16-le", "surrogatepass")
+    return encoded[: _NAME_UNITS * 2].decode("utf-16-le", "ignore")
+
+
+def write(disk: BinaryIO, partitions: Sequence[Partition], *, size: int, disk_uuid: str) -> None:
+    """Write the table of a disk of `size` bytes, and make the file that large.
+
+    Systems and their hashes get the attribute "read-only". Raises InputError for partitions that overlap, that are
+    not on whole sectors, or that do not fit.
+    """
+    _check(partitions, size=size)
+    entries = bytearray(_ENTRY_COUNT * _ENTRY_SIZE)
+    for partition in partitions:
+        entry = _ENTRY.pack(
+            uuid.UUID(partition.type).bytes_le,
+            uuid.UUID(partition.uuid).bytes_le,
+            partition.start // SECTOR,
+            (partition.start + partition.size) // SECTOR - 1,
+            READ_ONLY if partition.type in (TYPE_ROOT, TYPE_ROOT_VERITY) else 0,
+            partition.label.encode("utf-16-le"),
+        )
+        place = (partition.number - 1) * _ENTRY_SIZE
+        entries[place : place + _ENTRY_SIZE] = entry
+    last = size // SECTOR - 1
+    disk.truncate(size)
+    disk.seek(0)
+    disk.write(_protective_mbr(last))
+    disk.write(_header(bytes(entries), mine=1, other=last, table=2, last=last, disk_uuid=disk_uuid))
+    disk.write(entries)
+    disk.seek((last - _TABLE_SECTORS) * SECTOR)
+    disk.write(entries)
+    disk.write(_header(bytes(entries), mine=last, other=1, table=last - _TABLE_SECTORS, last=last, disk_uuid=disk_uuid))
+
+
+def _check(partitions: Iterable[Partition], *, size: int) -> None:
+    if size % SECTOR:
+        raise InputError(f"a disk of {size} bytes does not end on a sector of {SECTOR} bytes")
+    end, before = (2 + _TABLE_SECTORS) * SECTOR, "the partition table"
+    numbers = set()
+    for partition in sorted(partitions, key=lambda partition: partition.start):
+        name = f"partition {partition.number} ({partition.label})"
+        if partition.start % SECTOR or partition.size % SECTOR or partition.size <= 0:
+            raise InputError(f"{name}: {partition.size} bytes at {partition.start} are not whole sectors")
+        if partition.start < end:
+            raise InputError(f"{name} starts at byte {partition.start}, inside {before}, which ends at {end}")
+        if partition.number in numbers or not 1 <= partition.number <= _ENTRY_COUNT:
+            raise InputError(f"{name}: numbers must be unique, from 1 to {_ENTRY_COUNT}")
+        if len(partition.label.encode("utf-16-le")) > _NAME_UNITS * 2:
+            raise InputError(f"{name}: the label is longer than {_NAME_UNITS} characters")
+        numbers.add(partition.number)
+        end, before = partition.start + partition.size, name
+    if end > size - LAST_BYTES:
+        raise InputError(f"{before} ends at byte {end}, but a disk of {size} bytes has room until {size - LAST_BYTES}")
+
+
+def _protective_mbr(last: int) -> bytes:
+    entry = _MBR_ENTRY.pack(0, b"\x00\x02\x00", _PROTECTIVE, b"\xff\xff\xff", 1, min(last, 0xFFFFFFFF))
+    return bytes(446) + entry + bytes(48) + b"\x55\xaa"
+
+
+def _header(entries: bytes, *, mine: int, other: int, table: int, last: int, disk_uuid: str) -> bytes:
+    def pack(checksum: int) -> bytes:
+        return _HEADER.pack(
+            _SIGNATURE,
+            _REVISION,
+            _HEADER.size,
+            checksum,
+            0,
+            mine,
+            other,
+            2 + _TABLE_SECTORS,
+            last - _TABLE_SECTORS - 1,
+            uuid.UUID(disk_uuid).bytes_le,
+            table,
+            _ENTRY_COUNT,
+            _ENTRY_SIZE,
+            zlib.crc32(entries),
+        )
+
+    return pack(zlib.crc32(pack(0))).ljust(SECTOR, b"\0")
+
+
+def read(disk: BinaryIO) -> Table:
+    """Return the partition table of a disk, from its backup if the first copy is damaged.
+
+    Raises InputError if neither copy holds.
+    """
+    size = disk.seek(0, 2)
+    for position in (SECTOR, size - SECTOR):
+        table = _read_copy(disk, position=position, size=size)
+        if table is not None:
+            return table
+    raise InputError(
+        "no intact GPT partition table on this disk", hint="`sgdisk --verify` says more about a damaged one"
+    )
+
+
+def _read_copy(disk: BinaryIO, *, position: int, size: int) -> Table | None:
+    if position < 0:
+        return None
+    disk.seek(position)
+    raw = disk.read(SECTOR)
+    if len(raw) < _HEADER.size or not raw.startswith(_SIGNATURE):
+        return None
+    fields = _HEADER.unpack_from(raw)
+    header_size, checksum, mine = fields[2], fields[3], fields[5]
+    disk_uuid, table, count, entry_size, entries_checksum = fields[9:14]
+    if not _HEADER.size <= header_size <= SECTOR or mine * SECTOR != position:
+        return None
+    if zlib.crc32(raw[:16] + bytes(4) + raw[20:header_size]) != checksum:
+        return None
+    if count > _LARGEST_COUNT or not _ENTRY.size <= entry_size <= SECTOR or table * SECTOR > size:
+        return None
+    disk.seek(table * SECTOR)
+    entries = disk.read(count * entry_size)
+    if len(entries) != count * entry_size or zlib.crc32(entries) != entries_checksum:
+        return None
+    partitions = (_read_entry(entries, index=index, size=entry_size) for index in range(count))
+    return Table(
+        disk_uuid=str(uuid.UUID(bytes_le=disk_uuid)),
+        size=size,
+        partitions=tuple(partition for partition in partitions if partition is not None),
+    )
+
+
+def _read_entry(entries: bytes, *, index: int, size: int) -> Partition | None:
+    kind, own, first, last, _, name = _ENTRY.unpack_from(entries, index * size)
+    if kind == bytes(16):
+        return None
+    return Partition(
+        number=index + 1,
+        label=name.decode("utf-16-le", "replace").partition("\0")[0],
+        type=str(uuid.UUID(bytes_le=kind)),
+        uuid=str(uuid.UUID(bytes_le=own)),
+        start=first * SECTOR,
+        size=(last + 1 - first) * SECTOR,
+    )
