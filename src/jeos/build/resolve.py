@@ -127,12 +127,13 @@ class _Resolver:
         self.apt.prefer(pins, exclude=BASE_EXCLUDED)
         base = self._candidates(self.apt.install(BASE, only=DEBIAN_ONLY, exclude=BASE_EXCLUDED), only=DEBIAN_ONLY)
         self._check_exclude(base)
-        kernel = self._kernel(keep)
-        boot = self._alone(BOOT)
+        kernel = self._alone([self._kernel(keep)])
+        others = self._alone([*BOOT, *INITRD])
         self.apt.prefer(pins, exclude=self.recipe.exclude)
         app = self._application(base)
         present = {candidate.stanza["package"] for candidate in (*base, *app)}
-        initrd = self._alone([name for name in INITRD if name not in present])
+        boot = [one for one in others if one.stanza["package"] in BOOT]
+        initrd = [one for one in others if one.stanza["package"] not in {*present, *BOOT}]
         roles = {Role.BASE: base, Role.KERNEL: kernel, Role.BOOT: boot, Role.APP: app, Role.INITRD: initrd}
         return [self._locked(one, role=role) for role, candidates in roles.items() for one in candidates]
 
@@ -146,14 +147,13 @@ class _Resolver:
         downloads = self.apt.install(wanted, installed=installed, exclude=self.recipe.exclude)
         return self._candidates([one for one in downloads if not one.uri.startswith("file:")])
 
-    def _kernel(self, keep: Lock | None) -> list[Candidate]:
-        """Return the kernel that is locked, or else the one that the flavour's meta package depends on."""
+    def _kernel(self, keep: Lock | None) -> str:
+        """Return the kernel (`NAME=VERSION`) that is locked, or else the one that the flavour's meta package needs."""
         flavour = self.recipe.kernel.flavour
         for package in keep.having(Role.KERNEL) if keep else ():
-            if ("-cloud-" in package.name) == (flavour == "cloud"):
-                kept = self.apt.download([f"{package.name}={package.version}"], only=DEBIAN_ONLY)
-                if kept:
-                    return self._candidates(kept, only=DEBIAN_ONLY)
+            kept = f"{package.name}={package.version}"
+            if ("-cloud-" in package.name) == (flavour == "cloud") and self.apt.show([kept], only=DEBIAN_ONLY):
+                return kept
         meta = self.apt.show([KERNELS[flavour]], only=DEBIAN_ONLY)
         needed = re.search(r"(linux-image-\S+) \(= ([^)]+)\)", meta[0].get("depends", "")) if meta else None
         if not needed:
@@ -161,12 +161,10 @@ class _Resolver:
                 f"the suite {self.recipe.suite} has no kernel of the flavour {flavour!r} ({KERNELS[flavour]})",
                 hint="set another `flavour` under `[kernel]`, or another suite",
             )
-        return self._alone([f"{needed[1]}={needed[2]}"])
+        return f"{needed[1]}={needed[2]}"
 
     def _alone(self, names: Sequence[str]) -> list[Candidate]:
         """Return packages without what they depend on."""
-        if not names:
-            return []
         found = self.apt.download(names, only=DEBIAN_ONLY)
         if not found:
             raise InputError(

@@ -1,0 +1,114 @@
+"""`jeos lock`: decide which packages go into the appliance, and write them down."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from jeos.build import load, locked
+from jeos.build.locked import Notice
+from jeos.build.sources import repositories
+from jeos.cli import output
+from jeos.core import log, settings
+from jeos.model.lock import Lock
+from jeos.model.lock_text import Difference
+from jeos.store.local import LocalStore
+
+HELP = "choose the packages of the appliance and write them to appliance.lock"
+SHOWN_CVES = 4  # in a table's line; all are in --json
+OUT_OF_DATE = 1  # exit status of --check
+NOTHING = Difference(added=(), removed=(), changed=())
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `jeos lock`."""
+    parser.add_argument("path", nargs="?", type=Path, default=Path(), help="recipe, or the folder that it is in")
+    parser.add_argument("--upgrade", action="store_true", help="take the newest versions, and show what changes")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; end with status 1 if the lock is missing or not one of this recipe "
+        "(with --upgrade: if there are newer packages)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Bring the lock up to date with the recipe, or with the repositories."""
+    place = load.find(args.path)
+    recipe = load.load(place)
+    folder = place.parent
+    name = folder / locked.FILE_NAME
+    state = locked.state(recipe, folder=folder)
+    if state.lock and state.current and not args.upgrade:
+        log.info(f"{name} is up to date: {_summary(state.lock)}")
+        return _print("current", [], NOTHING, lock=state.lock, args=args)
+    if args.check and not args.upgrade:
+        log.info(f"{name} {'is not one of the recipe as it is now' if state.lock else 'is not there'}; run `jeos lock`")
+        return _print("outdated" if state.lock else "missing", [], NOTHING, lock=state.lock, args=args)
+    with log.step("resolve") as step:
+        new = locked.renew(recipe, folder=folder, cache=settings.cache_dir(), upgrade=args.upgrade)
+        step.done(_summary(new))
+    difference = locked.changes(state.lock, new) if state.lock else NOTHING
+    if new == state.lock:
+        log.info(f"{name} has the newest packages already")
+        return _print("current", [], NOTHING, lock=new, args=args)
+    if not args.check:
+        locked.write(new, folder=folder)
+    sources = repositories(recipe, folder=folder)
+    store = LocalStore(settings.cache_dir() / "store")
+    notices = locked.notices(difference.changed, lock=new, sources=sources, store=store)
+    return _print("upgradable" if args.check else "written", notices, difference, lock=new, args=args)
+
+
+def _print(
+    word: str,
+    notices: Sequence[Notice],
+    difference: Difference,
+    *,
+    lock: Lock | None,
+    args: argparse.Namespace,
+) -> int:
+    """Print what became of the lock, and return the exit status."""
+    if args.json:
+        output.as_json(
+            {
+                "state": word,
+                "packages": len(lock.packages) if lock else 0,
+                "bytes": _size(lock) if lock else 0,
+                "added": difference.added,
+                "removed": difference.removed,
+                "changed": [
+                    {
+                        "name": notice.change.new.name,
+                        "old": notice.change.old.version,
+                        "new": notice.change.new.version,
+                        "repository": notice.change.new.repository,
+                        "security": notice.security,
+                        "cves": notice.cves,
+                    }
+                    for notice in notices
+                ],
+            }
+        )
+    else:
+        rows = [(package.name, "-", package.version, "") for package in difference.added]
+        rows += [(package.name, package.version, "-", "") for package in difference.removed]
+        rows += [_row(notice) for notice in notices]
+        if rows:
+            output.table(sorted(rows), header=("package", "locked", "now", "security"))
+    return OUT_OF_DATE if args.check and word != "current" else 0
+
+
+def _row(notice: Notice) -> tuple[str, str, str, str]:
+    more = len(notice.cves) - SHOWN_CVES
+    words = [*(["security update"] if notice.security else []), *notice.cves[::-1][:SHOWN_CVES]]
+    words += [f"and {more} more"] if more > 0 else []
+    return notice.change.new.name, notice.change.old.version, notice.change.new.version, ", ".join(words)
+
+
+def _summary(lock: Lock) -> str:
+    return f"{len(lock.packages)} packages, {output.size(_size(lock))}"
+
+
+def _size(lock: Lock) -> int:
+    return sum(package.size for package in lock.packages)
