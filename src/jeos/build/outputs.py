@@ -12,6 +12,7 @@ from jeos.core.errors import InputError
 from jeos.model import report as report_text
 from jeos.model import tree_text
 from jeos.model.image import Image, Partition, Port
+from jeos.model.recipe import Property
 from jeos.model.report import Report
 from jeos.model.tree import Tree
 
@@ -77,6 +78,9 @@ def parse_image(text: str, *, source: str) -> Image:
                 **values,
                 "partitions": tuple(Partition(**item) for item in values["partitions"]),
                 "ports": tuple(Port(**item) for item in values["ports"]),
+                "properties": tuple(
+                    Property(**{**item, "choices": tuple(item["choices"])}) for item in values.get("properties", ())
+                ),
             }
         )
     except (ValueError, KeyError, TypeError) as error:

@@ -12,6 +12,8 @@ The disk follows the UAPI group's discoverable partitions specification:
 
 from dataclasses import dataclass
 
+from jeos.model.recipe import Property
+
 SECTOR = 512  # bytes; what GPT and the kernel count in
 BLOCK = 4096  # bytes; what EROFS, dm-verity and the partitions are aligned to
 MEBIBYTE = 1 << 20
@@ -52,7 +54,8 @@ class Image:
     """What a build made, as written to `NAME_VERSION.json` beside the disk.
 
     `disk`, `kernel` (the unified kernel image), `sbom`, `tree` and `report` are file names in the same folder.
-    `root_hash` is dm-verity's, in hexadecimal; sizes are in bytes; `memory` in MiB.
+    `root_hash` is dm-verity's, in hexadecimal; sizes are in bytes; `memory` in MiB. `properties` are what whoever
+    runs it may or must set.
     """
 
     name: str
@@ -73,3 +76,4 @@ class Image:
     ports: tuple[Port, ...]
     memory: int
     cpus: int
+    properties: tuple[Property, ...] = ()
