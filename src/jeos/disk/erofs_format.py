@@ -8,6 +8,7 @@ slots of 32 bytes from the start of the metadata area, which for images of ours 
 import struct
 from dataclasses import dataclass
 
+from jeos.core.errors import InputError
 from jeos.model.tree import Kind
 
 BLOCK = 4096
@@ -22,6 +23,7 @@ SUPERBLOCK = struct.Struct("<IIIBBHQQIIII16s16sIHHHBBIQ24x")
 MAGIC = 0xE0F5E1E2
 COMPAT_CHECKSUM = 0x1
 COMPAT_MTIME = 0x2  # the one time of an inode is its mtime
+INCOMPAT_ZERO_PADDING = 0x1  # how compressed data is padded: of no matter where there is none
 CHECKSUM_SEED = 0xFFFFFFFF
 LABEL_BYTES = 15  # of 16: the kernel insists on a zero byte at the end
 
@@ -99,6 +101,41 @@ class Superblock:
             *(MAGIC, self.checksum, self.compatible, BLOCK_BITS, 0, self.root_nid, self.inodes, self.time, 0),
             *(self.blocks, self.meta_block, self.xattr_block, self.uuid, self.label),
             *(0, 0, 0, 0, 0, 0, 0, 0),
+        )
+
+    @classmethod
+    def parse(cls, block: bytes) -> "Superblock":
+        """Return what the first block of an image says.
+
+        Raises InputError if that is no EROFS, is damaged, or uses features that jeos does not read.
+        """
+        if len(block) < BLOCK:
+            raise InputError(f"an EROFS image has at least {BLOCK} bytes, this one has {len(block)}")
+        magic, stored, compatible, bits, _, root, inodes, time, _, blocks, meta, xattr, uuid, label, incompatible = (
+            SUPERBLOCK.unpack_from(block, SUPERBLOCK_OFFSET)[:15]
+        )
+        if magic != MAGIC:
+            raise InputError("this is no EROFS image: it has no superblock at byte 1024")
+        if bits != BLOCK_BITS or incompatible & ~INCOMPAT_ZERO_PADDING:
+            raise InputError(
+                f"the EROFS image has blocks of 2^{bits} bytes and the features {incompatible:#x}: jeos cannot read it",
+                hint="jeos reads images with blocks of 4096 bytes, without compression, chunks or extra devices",
+            )
+        if compatible & COMPAT_CHECKSUM:
+            field = SUPERBLOCK_OFFSET + 4
+            if checksum(block[:field] + bytes(4) + block[field + 4 :]) != stored:
+                raise InputError("the EROFS image's superblock does not have its checksum: the image is damaged")
+        return cls(
+            root_nid=root,
+            inodes=inodes,
+            time=time,
+            blocks=blocks,
+            meta_block=meta,
+            xattr_block=xattr,
+            uuid=uuid,
+            label=label.rstrip(b"\0"),
+            compatible=compatible,
+            checksum=stored,
         )
 
 
