@@ -19,11 +19,12 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class FileRule:
-    """A file or folder to put into the image: from `source` (a path) or from `content` (text)."""
+    """A file or folder to put into the image: from `source` (a path), `content` (text), or an empty `directory`."""
 
     target: str
     source: str = ""
     content: str | None = None
+    directory: bool = False
     owner: str = "root"
     group: str = "root"
     mode: int | None = None  # None keeps a source's executable bit: 0644 or 0755
