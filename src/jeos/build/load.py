@@ -58,7 +58,7 @@ def named_files(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
     for position, repository in enumerate(recipe.repositories):
         yield ("repository", position, "key"), repository.key
     for position, rule in enumerate(recipe.files):
-        if rule.content is None:
+        if rule.source:
             yield ("file", position, "source"), rule.source
     if recipe.secure_boot:
         yield ("secure-boot", "key"), recipe.secure_boot.key

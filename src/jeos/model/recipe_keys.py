@@ -6,7 +6,7 @@ reference page (`recipe_reference`) are made from it; what one key demands of an
 
 from jeos.model import recipe
 from jeos.model.image import MEBIBYTE
-from jeos.model.recipe_shapes import Boolean, Choice, Expression, Mode, Scalar, Seconds, Size, Text, Whole
+from jeos.model.recipe_shapes import Always, Boolean, Choice, Expression, Mode, Scalar, Seconds, Size, Text, Whole
 from jeos.model.recipe_tables import Key, ListOf, Pairs, Switch, Table
 
 NAME = Text(
@@ -28,7 +28,7 @@ DEB = Text("the path of a .deb file, relative to the recipe's folder", r"[^/\u00
 WHEEL = Text("the path of a .whl file, relative to the recipe's folder", r"[^/\u0000-\u001f][^\u0000-\u001f]*\.whl")
 TARGET = Text(
     "an absolute path without empty, . or .. parts",
-    r"(?:/(?!\.{1,2}(?:/|$))[^/\u0000-\u001f\u007f]+)+",
+    r"/|(?:/(?!\.{1,2}(?:/|$))[^/\u0000-\u001f\u007f]+)+",
 )
 ACCOUNT = Text('the name of a user or group, such as "www-data"', r"[a-z_][a-z0-9_-]{0,31}")
 SSH_KEY = Text(
@@ -68,11 +68,13 @@ REPOSITORY = Table(
 
 FILE = Table(
     recipe.FileRule,
-    "A file, a symbolic link or a whole folder to put into the image, over what packages brought.",
+    "A file, a symbolic link or a whole folder to put into the image, over what packages brought. "
+    "Folders that are there already keep their owner and mode, unless `directory` is what the table is for.",
     (
         Key("target", TARGET, "Where it goes.", '"/etc/nginx/sites-enabled/default"'),
         Key("source", SOURCE, "The file or folder to copy; links inside a folder stay links.", '"site"'),
         Key("content", CONTENT, "The file's content, instead of `source`.", '"Welcome.\\n"'),
+        Key("directory", Always(), "Makes an empty folder, or gives one that is there an owner and a mode.", "true"),
         Key("owner", ACCOUNT, "The user who owns it, by the image's names.", '"www-data"'),
         Key("group", ACCOUNT, "The group that owns it, by the image's names.", '"www-data"'),
         Key(
@@ -82,9 +84,9 @@ FILE = Table(
             '"0640"',
             default='`"0755"` for a source that its owner may execute, else `"0644"`',
         ),
-        Key("directory-mode", Mode(), "The permissions of folders that are made.", '"0750"', default='`"0755"`'),
+        Key("directory-mode", Mode(), "The permissions of folders.", '"0750"', default='`"0755"`'),
     ),
-    one_of=("source", "content"),
+    one_of=("source", "content", "directory"),
 )
 
 COMMAND = Table(
@@ -114,7 +116,7 @@ USER = Table(
             TARGET,
             "The home folder.",
             '"/var/lib/app"',
-            default="`/var/home/NAME`, made at boot; `/nonexistent` for a service's account",
+            default="`/var/home/NAME`, made from `/etc/skel`; none for a service's account",
         ),
         Key(
             "shell",

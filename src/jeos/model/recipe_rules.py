@@ -91,6 +91,13 @@ def files_last(recipe: Recipe) -> Iterator[Problem]:
                 yield ("file", position, "target"), text
 
 
+def files_have_names(recipe: Recipe) -> Iterator[Problem]:
+    """Only a folder goes to the root itself."""
+    for position, item in enumerate(recipe.files):
+        if item.target == "/" and not item.source:
+            yield ("file", position, "target"), 'file.target = "/": only the content of a folder (source) can go there'
+
+
 def users_are_possible(recipe: Recipe) -> Iterator[Problem]:
     """Numbers fit the kind of user and differ; root only gets SSH keys."""
     seen: set[int] = set()
@@ -202,6 +209,7 @@ RULES: tuple[Callable[[Recipe], Iterator[Problem]], ...] = (
     addresses_hide_nothing,
     repositories_have_own_names,
     files_last,
+    files_have_names,
     users_are_possible,
     units_agree,
     units_can_start,

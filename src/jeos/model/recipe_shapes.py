@@ -142,6 +142,21 @@ class Boolean:
 
 
 @dataclass(frozen=True, slots=True)
+class Always:
+    """True, for a key that says something by being there."""
+
+    words: str = "true, or left out"
+
+    def read(self, value: object, *, path: Path, problems: Problems) -> object:
+        """Return true."""
+        return value if value is True else problems.refuse(path, value, f"must be {self.words}")
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema of the form."""
+        return {"const": True}
+
+
+@dataclass(frozen=True, slots=True)
 class Whole:
     """A whole number within limits, both included."""
 

@@ -1,0 +1,150 @@
+"""Make a configured Debian root the appliance that a recipe describes.
+
+    apply(recipe, folder=folder, sandbox=Sandbox(root, time=lock.date))
+
+What is to be done is planned by pure functions (`plan_system`, `plan_files`, `plan_users`, `wheels`); here it is done,
+by programs of the root itself, inside the sandbox. Nothing is written to the root from outside.
+"""
+
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from jeos import __version__
+from jeos.build import plan_files, plan_system, plan_users, wheels
+from jeos.build.items import Accounts, Item, last_of_each, write_tar
+from jeos.build.sandbox import Sandbox
+from jeos.core import settings
+from jeos.core.errors import InputError, ProcessError
+from jeos.model.recipe import Recipe
+
+ARCHIVE = "/run/jeos/files.tar"  # where the sandbox shows the files to unpack
+CLEAN = Path(__file__).with_name("clean.sh")
+PACKAGES = f"/{wheels.PACKAGES}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the root has before the recipe is applied: its accounts, and the text of its os-release."""
+
+    accounts: Accounts
+    os_release: str
+
+
+def apply(recipe: Recipe, *, folder: Path, sandbox: Sandbox) -> None:
+    """Put all that a recipe says, beside its packages, into the sandbox's root; `folder` is the recipe's.
+
+    Raises InputError if the root lacks what the recipe names, and ProcessError if one of its commands fails.
+    """
+    found = look(sandbox)
+    if recipe.users:
+        for command in plan_users.commands(recipe.users, accounts=found.accounts):
+            sandbox.run(command)
+        found = look(sandbox)
+    add_files(recipe, folder=folder, sandbox=sandbox, found=found)
+    if recipe.wheels:
+        compile_wheels(sandbox)
+    for command in plan_system.unit_commands(recipe):
+        sandbox.run(command)
+    run_commands(recipe, sandbox=sandbox)
+    sandbox.run(["sh", "-e", "-c", CLEAN.read_text() + plan_system.resolver_command(recipe)])
+
+
+def look(sandbox: Sandbox) -> Found:
+    """Read what the plans need to know of the root; in one go, because each start of the sandbox has its price."""
+    script = "cat /etc/passwd; printf '\\0'; cat /etc/group; printf '\\0'; cat /usr/lib/os-release"
+    said = sandbox.run(["sh", "-e", "-c", script]).stdout.decode(errors="replace")
+    passwd, group, os_release = said.split("\0")
+    return Found(accounts=Accounts.parse(passwd=passwd, group=group), os_release=os_release)
+
+
+def add_files(recipe: Recipe, *, folder: Path, sandbox: Sandbox, found: Found) -> None:
+    """Put all files in place: ours, those of wheels, and the recipe's, which go before all others."""
+    items = [
+        *plan_system.plan(recipe, folder=folder, os_release=found.os_release),
+        *plan_users.keys(recipe),
+        *(wheels.plan(recipe, folder=folder, python=python_version(sandbox)) if recipe.wheels else ()),
+        *plan_files.plan(recipe, folder=folder),
+    ]
+    unpack(items, sandbox=sandbox, accounts=found.accounts)
+    directories = plan_files.explicit_directories(recipe)
+    if directories:
+        unpack(directories, sandbox=sandbox, accounts=found.accounts, overwrite_directories=True)
+
+
+def unpack(items: Sequence[Item], *, sandbox: Sandbox, accounts: Accounts, overwrite_directories: bool = False) -> None:
+    """Put items into the root; directories that are there keep their owner and mode unless told otherwise."""
+    work = settings.work_dir()
+    work.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=work, prefix="files-", suffix=".tar") as archive:
+        write_tar(last_of_each(items), archive, accounts=accounts, time=sandbox.time)
+        archive.flush()
+        inside = replace(sandbox, binds={**sandbox.binds, ARCHIVE: Path(archive.name)})
+        directories = "--overwrite-dir" if overwrite_directories else "--no-overwrite-dir"
+        options = ["--keep-directory-symlink", "--numeric-owner", "--same-permissions", directories]
+        inside.run(["tar", "--extract", f"--file={ARCHIVE}", "--directory=/", *options])
+
+
+def compile_wheels(sandbox: Sandbox) -> None:
+    """Compile what wheels brought: a read-only system cannot keep what Python compiles at run time."""
+    sandbox.run(["python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", PACKAGES])
+
+
+def run_commands(recipe: Recipe, *, sandbox: Sandbox) -> None:
+    """Run the recipe's commands, one after the other."""
+    for number, command in enumerate(recipe.commands, start=1):
+        try:
+            sandbox.run(["/bin/sh", "-e", "-c", command.run], network=command.network)
+        except ProcessError as error:
+            first = command.run.strip().splitlines()[0]
+            hint = (
+                error.hint if command.network else "commands have no network unless `network = true` gives it to them"
+            )
+            raise ProcessError(f"the recipe's command {number} ({first}) failed: {error.message}", hint=hint) from error
+
+
+def python_version(sandbox: Sandbox) -> tuple[int, int]:
+    """Return the version of the root's Python; raises InputError if it has none."""
+    try:
+        said = sandbox.run(["python3", "-c", "import sys; print(*sys.version_info[:2])"]).text
+    except ProcessError as error:
+        raise InputError(
+            "the recipe has wheels, and the image has no Python", hint='add "python3" to packages'
+        ) from error
+    major, minor = said.split()
+    return int(major), int(minor)
+
+
+def fingerprint(recipe: Recipe, *, folder: Path) -> str:
+    """Return a digest of all that `apply` depends on beside the root: what the recipe says, and its files' content."""
+    digest = hashlib.sha256(f"{__version__}\n{recipe!r}\n".encode())
+    for code in [*sorted(CLEAN.parent.glob("plan_*.py")), CLEAN, Path(__file__), Path(wheels.__file__)]:
+        digest.update(code.read_bytes())
+    names = [
+        *recipe.wheels,
+        *([recipe.eula] if recipe.eula else []),
+        *(rule.source for rule in recipe.files if rule.source),
+    ]
+    for line in _content(folder / name for name in names):
+        digest.update(os.fsencode(line))
+    return digest.hexdigest()
+
+
+def _content(paths: Iterable[Path]) -> Iterator[str]:
+    """Yield a line for each file, folder and link below the paths, with what the image takes from it."""
+    for path in paths:
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            yield f"link {path.name} {path.readlink()}\n"
+        elif stat.S_ISDIR(status.st_mode):
+            yield f"folder {path.name}\n"
+            yield from _content(sorted(path.iterdir()))
+            yield "end\n"
+        elif stat.S_ISREG(status.st_mode):
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            yield f"file {path.name} {bool(status.st_mode & stat.S_IXUSR)} {content}\n"

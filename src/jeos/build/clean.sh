@@ -1,0 +1,23 @@
+# Take out of a configured system what belongs to one machine or one build: the rest is the same each time.
+
+# Identity: made anew by each machine at its first boot. An empty machine-id is filled in; none would count as first boot.
+rm -f /etc/ssh/ssh_host_* /var/lib/systemd/random-seed /var/lib/systemd/credential.secret /var/lib/dbus/machine-id
+rm -f /etc/machine-id
+: > /etc/machine-id
+chmod 0444 /etc/machine-id
+
+# Backups that the tools for accounts leave, and their lock.
+rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid- /etc/.pwd.lock
+
+# Caches; the linker's holds the numbers of inodes.
+rm -rf /var/cache/ldconfig /var/cache/debconf/*-old /var/cache/apt/*.bin /var/cache/apt/archives/*.deb /var/lib/apt/lists
+rm -rf /var/cache/man
+
+# Notes that Debian's helpers keep on enabled units, for upgrades that never come.
+rm -rf /var/lib/systemd/deb-systemd-helper-enabled /var/lib/systemd/deb-systemd-helper-masked
+rm -rf /var/lib/systemd/deb-systemd-user-helper-enabled /var/lib/systemd/deb-systemd-user-helper-masked
+
+# Logs of the build, and what it left behind; folders stay, because services want theirs.
+find /var/log -xdev -type f -delete
+find /tmp /var/tmp /run -xdev -mindepth 1 -delete 2>/dev/null || :
+rm -f /root/.bash_history /root/.python_history /root/.wget-hsts

@@ -1,0 +1,197 @@
+"""What makes a configured Debian root an appliance: names, network, journal, units, and what the agent reads.
+
+Settings of ours lie in /usr/lib, where a file of the same name in /etc goes before them. /etc itself gets only what
+has no place elsewhere.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from jeos.build.items import Item, link, text
+from jeos.model.recipe import Recipe
+
+APPLIANCE = "usr/lib/jeos/appliance.json"
+EULA = "usr/share/jeos/EULA"
+OS_RELEASE = "usr/lib/os-release"
+RESOLVER = "etc/resolv.conf"
+RESOLVER_TARGET = "/run/jeos/resolv.conf"  # the agent writes it from what DHCP says
+
+# Units that an appliance has no use for, each with the reason. A recipe that enables one gets it.
+MASKED: Mapping[str, str] = {
+    "apt-daily.timer": "packages never change in a sealed image",
+    "apt-daily-upgrade.timer": "packages never change in a sealed image",
+    "autovt@.service": "nobody has a password to log in with on a virtual screen",
+    "dpkg-db-backup.timer": "the package database never changes",
+    "e2scrub_all.timer": "checks logical volumes, of which there are none",
+    "e2scrub_reap.service": "checks logical volumes, of which there are none",
+    "getty-static.service": "nobody has a password to log in with on a virtual screen",
+    "getty@tty1.service": "the screen shows the appliance's state, not a login",
+    "ldconfig.service": "its cache would be kept in /etc and go stale with the next release",
+    "man-db.timer": "there are no manual pages",
+    "sys-kernel-debug.mount": "costs a program's start at each boot, and opens the kernel to nobody's use",
+    "sys-kernel-tracing.mount": "costs a program's start at each boot, and opens the kernel to nobody's use",
+    "systemd-boot-update.service": "the boot loader comes with updates",
+    "systemd-firstboot.service": "asks questions, and nobody is there to answer",
+    "systemd-hwdb-update.service": "the image has its own hardware database, or none",
+    "systemd-journal-catalog-update.service": "the image has its own message catalogue, or none",
+    "systemd-network-generator.service": "the network is not set by kernel parameters",
+    "systemd-sysusers.service": "users made at run time would hide those of the next release",
+    "systemd-update-done.service": "only tells those masked here that they have run",
+}
+
+ENABLED = ("systemd-networkd.service",)
+# Comes with systemd-networkd, and holds up whatever wants the network: a lease that is late must not stop the boot.
+DISABLED = ("systemd-networkd-wait-online.service", "systemd-network-generator.service")
+
+NETWORK = """\
+# Written by jeos: each wired interface asks for its addresses.
+[Match]
+Type=ether
+Kind=!*
+
+[Network]
+DHCP=yes
+IPv6AcceptRA=yes
+LinkLocalAddressing=ipv6
+
+[DHCPv4]
+ClientIdentifier=mac
+UseDomains=yes
+
+[DHCPv6]
+UseDomains=yes
+
+[IPv6AcceptRA]
+UseDomains=yes
+"""
+
+JOURNAL = """\
+# Written by jeos: the journal is kept in memory, and little of it.
+[Journal]
+Storage=volatile
+RuntimeMaxUse=8M
+RuntimeMaxFileSize=2M
+Audit=no
+"""
+
+LOGIN = """\
+# Written by jeos: no logins on virtual screens.
+[Login]
+NAutoVTs=0
+ReserveVT=0
+"""
+
+HOSTS = """\
+127.0.0.1 localhost
+127.0.1.1 {name}
+::1 localhost ip6-localhost ip6-loopback
+ff02::1 ip6-allnodes
+ff02::2 ip6-allrouters
+"""
+
+# Debian's own unit waits for systemd's first-boot state, in which systemd would also enable units by its presets.
+# One key is enough for every client of today; an RSA key would take seconds of a slow machine's first boot.
+HOST_KEYS = """\
+[Unit]
+Description=Make the SSH server's host key
+ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
+ConditionFileIsExecutable=/usr/sbin/sshd
+Before=ssh.service ssh.socket
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/ssh-keygen -q -t ed25519 -N "" -C "" -f /etc/ssh/ssh_host_ed25519_key
+"""
+UNITS = "usr/lib/systemd/system"
+
+
+def plan(recipe: Recipe, *, folder: Path, os_release: str) -> list[Item]:
+    """Return the files that every appliance has; `os_release` is the text of the root's /usr/lib/os-release."""
+    return [
+        *identity(recipe, os_release=os_release),
+        *settings(recipe),
+        *masks(recipe),
+        *(text(f"{UNITS}/{unit.name}", unit.content) for unit in recipe.units),
+        text(APPLIANCE, appliance(recipe)),
+        *([Item(path=EULA, source=folder / recipe.eula)] if recipe.eula else []),
+    ]
+
+
+def identity(recipe: Recipe, *, os_release: str) -> Iterator[Item]:
+    """Yield the files that say what the machine is, and leave open which one it is."""
+    yield text("etc/hostname", f"{recipe.name}\n")
+    yield text("etc/hosts", HOSTS.format(name=recipe.name))
+    yield text("etc/fstab", "")
+    yield text(OS_RELEASE, release(recipe, os_release=os_release))
+
+
+def release(recipe: Recipe, *, os_release: str) -> str:
+    """Return os-release(5) with the image's name and version, and its vendor's where there is one."""
+    own = {"IMAGE_ID": recipe.name, "IMAGE_VERSION": recipe.version}
+    if recipe.vendor:
+        own["VENDOR_NAME"] = recipe.vendor
+    kept = [line for line in os_release.splitlines() if line.partition("=")[0] not in own]
+    return "".join(f"{line}\n" for line in [*kept, *(f"{key}={_quoted(value)}" for key, value in own.items())])
+
+
+def _quoted(value: str) -> str:
+    """Return a value for os-release, in the quotes of a shell."""
+    escaped = "".join(f"\\{letter}" if letter in '"\\$`' else letter for letter in value)
+    return f'"{escaped}"'
+
+
+def settings(recipe: Recipe) -> Iterator[Item]:
+    """Yield the settings of the network, the journal, logins, and what the recipe says of the kernel."""
+    yield text("usr/lib/systemd/network/80-jeos.network", NETWORK)
+    yield text("usr/lib/systemd/journald.conf.d/jeos.conf", JOURNAL)
+    yield text("usr/lib/systemd/logind.conf.d/jeos.conf", LOGIN)
+    yield text(f"{UNITS}/jeos-host-key.service", HOST_KEYS)
+    for wants in ("ssh.service.wants", "ssh.socket.wants"):
+        yield link(f"{UNITS}/{wants}/jeos-host-key.service", "../jeos-host-key.service")
+    if recipe.sysctl:
+        lines = "".join(f"{name} = {value}\n" for name, value in recipe.sysctl)
+        yield text("usr/lib/sysctl.d/90-appliance.conf", lines)
+    if recipe.kernel.modules:
+        yield text("usr/lib/modules-load.d/appliance.conf", "".join(f"{name}\n" for name in recipe.kernel.modules))
+
+
+def masks(recipe: Recipe) -> list[Item]:
+    """Return the links that keep units from ever being started."""
+    wanted = {*recipe.systemd.enable, *(unit.name for unit in recipe.units)}
+    names = {*(name for name in MASKED if name not in wanted), *recipe.systemd.mask}
+    return [link(f"etc/systemd/system/{name}", "/dev/null") for name in sorted(names)]
+
+
+def unit_commands(recipe: Recipe) -> list[list[str]]:
+    """Return the programs to run in the root so that the right units start at boot."""
+    systemctl = ["systemctl", "--root=/", "--no-reload"]
+    wanted = [*recipe.systemd.enable, *(unit.name for unit in recipe.units if unit.enable)]
+    disabled = [name for name in DISABLED if name not in wanted]
+    commands = (("enable", [*ENABLED, *wanted]), ("disable", [*disabled, *recipe.systemd.disable]))
+    return [[*systemctl, verb, "--", *names] for verb, names in commands if names]
+
+
+def appliance(recipe: Recipe) -> str:
+    """Return what the agent reads: name, version, ports, health checks and properties, as JSON."""
+    described = {
+        "name": recipe.name,
+        "version": recipe.version,
+        "vendor": recipe.vendor,
+        "summary": recipe.summary,
+        "ports": [asdict(port) for port in recipe.ports],
+        "health": [asdict(check) for check in recipe.health],
+        "properties": [asdict(rule) for rule in recipe.properties],
+    }
+    return json.dumps(described, indent=2, ensure_ascii=False) + "\n"
+
+
+def resolver_command(recipe: Recipe) -> str:
+    """Return the shell line that links the resolver's settings, or "" if the recipe has its own.
+
+    It runs last: a link to a file that is not there yet would take the network from the recipe's commands.
+    """
+    own = any(rule.target == f"/{RESOLVER}" for rule in recipe.files)
+    return "" if own else f"ln -sfn {RESOLVER_TARGET} /{RESOLVER}\n"
