@@ -1,0 +1,98 @@
+"""The `jeos-agent` command of the guest.
+
+    jeos-agent status [--json]     what this guest is and how it is
+    jeos-agent health [--json]     try the appliance's health checks now; ends with 1 if one does not hold
+    jeos-agent daemon              serve the host (jeos-agent.service)
+    jeos-agent properties          take the operator's properties (jeos-properties.service)
+    jeos-agent firstboot           grow the data partition (jeos-firstboot.service)
+    jeos-agent resolver            write resolv.conf after the network's state (jeos-resolver.service)
+
+Each command imports only what it needs, because the daemon stays in memory for ever.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+PORT = "/dev/virtio-ports/org.jeos.agent.0"
+USAGE_STATUS = 2
+ANSWER_SECONDS = 5.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit status."""
+    command, *options = arguments or [""]
+    run = COMMANDS.get(command)
+    if run is None:
+        _print(__doc__ or "", error=True)
+        return USAGE_STATUS
+    return run(options)
+
+
+def serve(options: Sequence[str]) -> int:
+    """Serve the host on the virtio port, or on an inherited descriptor (`--descriptor N`), until it ends."""
+    from jeos.agent import appliance, console
+    from jeos.agent.daemon import Daemon
+    from jeos.agent.local import PLACE
+
+    given = dict(zip(options[::2], options[1::2], strict=False))
+    inherited = given.get("--descriptor")
+    descriptor = int(inherited) if inherited else os.open(PORT, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    if inherited:
+        os.set_inheritable(descriptor, False)
+    daemon = Daemon(
+        descriptor,
+        appliance=appliance.read(given.get("--appliance", appliance.PLACE)),
+        consoles=[] if inherited else console.consoles(),
+        ends_with_port=inherited is not None,
+    )
+    daemon.listen(given.get("--socket", PLACE))
+    daemon.watch_health()
+    daemon.loop.run()
+    return 0
+
+
+def show_status(options: Sequence[str]) -> int:
+    """Print what the guest is, from the daemon."""
+    from jeos.agent import console, local
+
+    try:
+        said = local.ask({"do": "status"}, seconds=ANSWER_SECONDS)
+    except OSError as error:
+        return _not_there(error)
+    _print(json.dumps(said, indent=2) if "--json" in options else console.screen(said))
+    return 0
+
+
+def check_health(options: Sequence[str]) -> int:
+    """Try the health checks through the daemon, so that host and console learn the result too."""
+    from jeos.agent import appliance, health, local
+
+    checks = appliance.read().health
+    seconds = sum(appliance.number(check, "timeout", health.TIMEOUT) for check in checks) + ANSWER_SECONDS
+    try:
+        said = local.ask({"do": "health"}, seconds=seconds)
+    except OSError as error:
+        return _not_there(error)
+    reasons = said.get("reasons")
+    if "--json" in options:
+        _print(json.dumps(said, indent=2))
+    else:
+        _print("\n".join([str(said.get("state")), *(reasons if isinstance(reasons, list) else [])]))
+    return 0 if said.get("state") == health.HEALTHY else 1
+
+
+def _not_there(error: OSError) -> int:
+    _print(f"the agent does not answer: {error}\nhint: systemctl status jeos-agent", error=True)
+    return 1
+
+
+def _print(text: str, *, error: bool = False) -> None:
+    (sys.stderr if error else sys.stdout).write(text.rstrip("\n") + "\n")
+
+
+COMMANDS = {"daemon": serve, "status": show_status, "health": check_health}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

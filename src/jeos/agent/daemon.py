@@ -1,0 +1,229 @@
+"""The agent's daemon: serves the host over the channel, and tells it how the appliance is.
+
+    {"do": "exec", …}            a program, see `session`
+    {"do": "status"}             what `jeos-agent status` shows
+    {"do": "health"}             the checks, tried once now
+    {"do": "poweroff"}, {"do": "reboot"}
+
+Events go up on channel 0 when they happen and when a host appears: `{"event": "state", "state": "starting", …}`.
+Once the appliance's health is decided, the daemon sleeps until somebody wants something.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from jeos.agent import console, health, status
+from jeos.agent.appliance import Appliance
+from jeos.agent.local import Answer, Local
+from jeos.agent.loop import READ, Loop
+from jeos.agent.port import Port
+from jeos.agent.process import StartError
+from jeos.agent.session import Session
+from jeos.model.frames import CONTROL, CREDIT, STDIN, Frame, control, message
+
+MOST_SESSIONS = 32  # programs at once; each may hold a window of input in memory
+POWER = {"poweroff": ("systemctl", "--no-block", "poweroff"), "reboot": ("systemctl", "--no-block", "reboot")}
+LONGEST_REPORT = 60 << 10  # bytes of a child's report that fit a frame
+
+
+class Daemon:
+    """One agent: the port to the host, the programs it runs, and what it knows of the appliance's health."""
+
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        appliance: Appliance,
+        power: Mapping[str, Sequence[str]] = POWER,
+        consoles: Sequence[str] = (),
+        ends_with_port: bool = False,
+    ) -> None:
+        self.loop = Loop()
+        self._appliance = appliance
+        self._power = power
+        self._consoles = consoles
+        self._ends_with_port = ends_with_port
+        self._sessions: dict[int, Session] = {}
+        self._verdict = health.Verdict(health.STARTING)
+        self._shown = ""
+        self._port = Port(
+            self.loop,
+            descriptor,
+            on_frame=self._serve,
+            on_link=self._tell_state,
+            on_reset=self._hang_up_all,
+            on_room=self._refresh_all,
+            on_end=self._port_ended,
+        )
+
+    def listen(self, place: str) -> None:
+        """Serve requests of the guest itself on a socket."""
+        self._local = Local(self.loop, place=place, serve=self._serve_local)
+
+    def watch_health(self) -> None:
+        """Find out in a child whether the appliance is well, and tell the host of each change."""
+
+        def work(report: Callable[[Mapping[str, object]], None]) -> None:
+            def tell(verdict: health.Verdict) -> None:
+                report({"state": verdict.state, "reasons": verdict.reasons})
+
+            health.watch(self._appliance.health, attempt=health.attempt, report=tell)
+
+        self.child(work, on_report=self._learn)
+
+    def check_health(self, answer: Answer) -> None:
+        """Try the checks once, now, and answer with what they say."""
+
+        def work(report: Callable[[Mapping[str, object]], None]) -> None:
+            verdict = health.check_once(self._appliance.health, attempt=health.attempt)
+            report({"state": verdict.state, "reasons": verdict.reasons})
+
+        def learn(said: Mapping[str, object]) -> None:
+            self._learn(said)
+            answer({"event": "health", **said})
+
+        self.child(work, on_report=learn)
+
+    def describe(self) -> dict[str, object]:
+        """Return what the agent knows about this guest."""
+        return status.describe(self._appliance, self._verdict)
+
+    def show(self) -> None:
+        """Put the status screen on the consoles, if it has changed since."""
+        text = console.screen(self.describe())
+        if text != self._shown:
+            self._shown = text
+            console.put(text, self._consoles)
+
+    def child(
+        self,
+        work: Callable[[Callable[[Mapping[str, object]], None]], None],
+        *,
+        on_report: Callable[[Mapping[str, object]], None],
+    ) -> None:
+        """Do blocking work in a forked child, which reports objects as lines of JSON; its memory goes with it."""
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                work(lambda said: _write_all(writing, json.dumps(said).encode()[:LONGEST_REPORT] + b"\n"))
+            except BaseException as error:
+                sys.excepthook(type(error), error, error.__traceback__)
+            finally:
+                os._exit(0)
+        os.close(writing)
+        pending = b""
+
+        def read(events: int) -> None:
+            nonlocal pending
+            data = os.read(reading, 65536)
+            *lines, pending = (pending + data).split(b"\n")
+            if not data:
+                self.loop.forget(reading)
+                os.close(reading)
+                os.waitpid(pid, 0)
+            for line in lines:
+                on_report(json.loads(line))
+
+        self.loop.watch(reading, READ, read)
+
+    def _learn(self, said: Mapping[str, object]) -> None:
+        reasons = said.get("reasons")
+        self._verdict = health.Verdict(str(said.get("state")), reasons if isinstance(reasons, list) else [])
+        self._tell_state()
+        if self._verdict.state != health.STARTING:
+            self.show()
+
+    def _tell_state(self) -> None:
+        state = {"event": "state", "state": self._verdict.state, "reasons": self._verdict.reasons}
+        about = {"name": self._appliance.name, "version": self._appliance.version, "boot": status.boot_id()}
+        self._port.send(control(0, {**state, **about}))
+
+    def _serve(self, frame: Frame) -> None:
+        session = self._sessions.get(frame.channel)
+        if frame.kind == CONTROL:
+            self._request(frame.channel, message(frame), session)
+        elif frame.kind in (STDIN, CREDIT) and session is not None and not session.receive(frame):
+            self._fail(frame.channel, "more input than there was credit for")
+            self._hang_up(session)
+
+    def _request(self, channel: int, request: Mapping[str, object], session: Session | None) -> None:
+        do = request.get("do")
+        if session is not None:
+            if do == "close":
+                self._hang_up(session)
+            else:
+                session.command(request)
+        elif do == "exec":
+            self._exec(channel, request)
+        elif do == "status":
+            self._port.send(control(channel, {"event": "status", **self.describe()}))
+        elif do == "health":
+            self.check_health(lambda said: self._port.send(control(channel, dict(said))))
+        elif isinstance(do, str) and do in self._power:
+            self._port.send(control(channel, {"event": do}))
+            self._run_quietly(self._power[do])
+        elif do not in ("close", "signal", "resize"):  # these three may come too late for their program
+            self._fail(channel, f"the agent does not know the request {do!r}")
+
+    def _serve_local(self, request: Mapping[str, object], answer: Answer) -> None:
+        if request.get("do") == "health":
+            self.check_health(answer)
+        elif request.get("do") == "changed":  # addresses, most likely
+            answer({})
+            if self._verdict.state != health.STARTING:
+                self.show()
+        else:
+            answer({"event": "status", **self.describe()})
+
+    def _exec(self, channel: int, request: Mapping[str, object]) -> None:
+        if channel == 0 or len(self._sessions) >= MOST_SESSIONS:
+            self._fail(channel, f"the agent runs {len(self._sessions)} programs already, the most it can")
+            return
+        session = Session(self.loop, self._port, channel, on_end=self._forget)
+        try:
+            session.start(request)
+        except StartError as error:
+            self._fail(channel, str(error), status=error.status)
+            return
+        self._sessions[channel] = session
+
+    def _fail(self, channel: int, words: str, *, status: int = 126) -> None:
+        self._port.send(control(channel, {"event": "error", "error": words, "status": status}))
+
+    def _forget(self, session: Session) -> None:
+        if self._sessions.get(session.channel) is session:
+            del self._sessions[session.channel]
+
+    def _hang_up(self, session: Session) -> None:
+        self._forget(session)
+        session.hang_up()
+
+    def _hang_up_all(self) -> None:
+        for session in list(self._sessions.values()):
+            self._hang_up(session)
+
+    def _refresh_all(self) -> None:
+        for session in list(self._sessions.values()):
+            session.refresh()
+
+    def _port_ended(self) -> None:
+        if self._ends_with_port:
+            self.loop.stop()
+
+    def _run_quietly(self, argv: Sequence[str]) -> None:
+        def work(report: Callable[[Mapping[str, object]], None]) -> None:
+            report({"said": health.try_command(argv, seconds=60.0)})
+
+        def learn(said: Mapping[str, object]) -> None:
+            if said["said"]:
+                console.put(f"{argv[0]} failed: {said['said']}\n", self._consoles)
+
+        self.child(work, on_report=learn)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
