@@ -8,6 +8,7 @@ A file gets an object's name only when all its bytes are there, checked and (if 
 says when it was last wanted; `discard` goes by it.
 """
 
+import contextlib
 import hashlib
 import io
 import os
@@ -16,7 +17,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from jeos.core import files, log
+from jeos.core import files
 from jeos.core.errors import StoreError
 from jeos.store import codec, leases, object_file
 from jeos.store.base import (
@@ -144,27 +145,32 @@ class LocalStore:
     def discard(self, found: ObjectFile, *, unused_since: int) -> int | None:
         """Drop an object's file if nobody wanted it since this time (nanoseconds since 1970).
 
-        Returns the bytes freed on the disk, or None if the file stays. It is moved away before its time is looked at:
-        a process that wants it afterwards finds it gone, and one that wanted it before has changed its time.
+        Returns the bytes freed on the disk, or None if the file stays. What looks unused is moved away before its time
+        is looked at again: who wants it afterwards takes it back or finds it gone, and who wanted it before has
+        changed its time.
         """
         doomed = self._doomed(found.path)
         try:
+            if found.path.stat().st_mtime_ns >= unused_since:
+                return None
+            self._made(self.partial)
             found.path.replace(doomed)
             state = doomed.stat()
             if state.st_mtime_ns >= unused_since:
                 doomed.replace(found.path)
                 return None
             doomed.unlink()
-        except FileNotFoundError:  # another process deleted it, or wanted it back (`_rescue`)
+        except FileNotFoundError:  # deleted, or wanted back, by another process
             return None
         return state.st_blocks * 512
 
     def put_back(self) -> None:
         """Give the objects their names again that a killed `discard` had moved away."""
         for doomed in self.partial.glob(f"{DOOMED}*"):
-            found = object_file.parse(self.objects / doomed.name[len(DOOMED) :][:2] / doomed.name[len(DOOMED) :])
+            name = doomed.name.removeprefix(DOOMED)
+            found = object_file.parse(self.objects / name[:2] / name)
             if found is not None:
-                self._rescue(found.path)
+                doomed.replace(found.path)
 
     def digests(self) -> Iterator[str]:
         """Yield the digest of each object once, in no order."""
@@ -186,33 +192,25 @@ class LocalStore:
         files.sync_file_system(self._made(self.objects))
 
     def _find(self, digest: str) -> ObjectFile | None:
+        """Return where an object is, after marking it as wanted now."""
         for form in Form:
             path = self._file(digest, form)
-            try:
-                os.utime(path)  # says "in use"
-            except FileNotFoundError:
-                if not self._rescue(path):
+            doomed = self._doomed(path)
+            # `discard` may move the file away and put it back between our looks, but not twice: it has a new time now.
+            for place in (path, doomed, path):
+                if not _mark_as_wanted(place):
                     continue
-            except OSError:
-                log.debug(f"{path} cannot be marked as in use")  # a store that we may only read
-            # A file that `discard` moved away under our hands got its new time too late: look for it at its place.
-            if path.exists():
-                return ObjectFile(digest=digest, form=form, path=path)
+                if place is doomed:
+                    with contextlib.suppress(FileNotFoundError):
+                        doomed.replace(path)
+                # A file that was moved while we marked it may have got its new time too late: is it at its place?
+                if path.exists():
+                    return ObjectFile(digest=digest, form=form, path=path)
         return None
 
     def _doomed(self, path: Path) -> Path:
         """Return where `discard` moves an object's file before it decides."""
-        return self._made(self.partial) / f"{DOOMED}{path.name}"
-
-    def _rescue(self, path: Path) -> bool:
-        """Take an object back from a `discard` that has not decided, or was killed; tell whether there was one."""
-        doomed = self.partial / f"{DOOMED}{path.name}"
-        try:
-            os.utime(doomed)
-            doomed.replace(path)
-        except OSError:
-            return False
-        return True
+        return self.partial / f"{DOOMED}{path.name}"
 
     def _required(self, digest: str) -> ObjectFile:
         found = self._find(digest)
@@ -295,3 +293,14 @@ def _object_files(shard: Path) -> Iterator[ObjectFile]:
         found = object_file.parse(path)
         if found is not None:
             yield found
+
+
+def _mark_as_wanted(path: Path) -> bool:
+    """Set a file's time to now; tell whether it is there."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    except OSError:  # a store that we may only read
+        return path.exists()
+    return True
