@@ -23,7 +23,7 @@ local data = require "data"
 
 local SYSTEM = "/sysroot"
 local DISK_DEADLINE = 30 -- seconds; slow storage controllers take more than 10 to show a disk
-local POLL_INTERVAL = 0.01 -- seconds
+local FIRST_INTERVAL, LAST_INTERVAL = 0.01, 0.25 -- seconds between looks; slow disks are no hurry
 local SHOWN_FAILURE = 10 -- seconds
 local INITS = { "/usr/lib/systemd/systemd", "/sbin/init" }
 
@@ -35,7 +35,7 @@ local function say(text, level)
 end
 
 local function inform(text) say(text, 6) end
-local function warn(text) say(text, 4) end
+local function warn(text) say(text, 3) end -- shown with `quiet` too
 
 local function kernel_parameters()
   local parameters = {}
@@ -54,12 +54,13 @@ local function mount_kernel_file_systems()
 end
 
 local function wait_for_disk(root_hash)
-  local deadline = linux.uptime() + DISK_DEADLINE
+  local deadline, interval = linux.uptime() + DISK_DEADLINE, FIRST_INTERVAL
   repeat
     drivers.load_for_hardware(warn)
     local found = disks.find(root_hash)
     if found then return found end
-    linux.sleep(POLL_INTERVAL)
+    linux.sleep(interval)
+    interval = math.min(interval * 1.5, LAST_INTERVAL)
   until linux.uptime() > deadline
   local names = table.concat(linux.list("/sys/block"), " ")
   error("no disk holds the system with root hash " .. root_hash .. "; there are: " .. (names ~= "" and names or "none"), 0)
