@@ -19,7 +19,7 @@ from jeos.disk.erofs_format import BLOCK
 from jeos.disk.erofs_reader import Filesystem
 from jeos.model.tree import Entry, Kind, Tree
 
-MODEST = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+MODEST = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def image_of(sample: Sample, *, label: str = "root") -> bytes:
@@ -73,7 +73,7 @@ def assert_passes_fsck(image: bytes) -> None:
         os.close(memory)
 
 
-@pytest.mark.parametrize("count", [1, 100, 250, 5000])
+@pytest.mark.parametrize("count", [1, 250, 2000])
 @pytest.mark.parametrize("length", [1, 60, 255])
 def test_directory_of_any_size_is_read_back_whole(count: int, length: int) -> None:
     make = Maker()

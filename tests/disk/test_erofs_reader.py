@@ -20,7 +20,7 @@ from jeos.disk.erofs_layout import plan
 from jeos.disk.erofs_reader import Filesystem
 from jeos.model.tree import Entry, Kind, Tree
 
-MODEST = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+MODEST = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def image_of(sample: Sample) -> bytes:
