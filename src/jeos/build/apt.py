@@ -37,7 +37,7 @@ TRIES = 3
 # What apt may see of our environment: where its programs and the proxies are.
 PASSED_ON = ("PATH", "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
-_URI = re.compile(r"'(?P<uri>[^']+)' (?P<file>\S+) (?P<size>\d+)(?: \S*)?")
+_URI = re.compile(r"^'(?P<uri>[^']+)' (?P<file>[^\s_]+_[^\s_]+_\S+) \d+\b", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +108,11 @@ class AptRoot:
         """
         self._write("installed", "".join(_as_installed(stanza) for stanza in installed))
         status = ("-o", f"Dir::State::status={self.folder}/installed")
-        options = ("--print-uris", "-qq", "--no-remove", *status, *self._view(only))
+        options = ("--print-uris", "-q", "--no-remove", *status, *self._view(only))
         done = self._apt("apt-get", "install", *options, "--", *wanted, check=False)
         if done.status != 0:
             raise apt_errors.of_install(_said(done), exclude=exclude)
-        return [_download(line) for line in done.text.splitlines()]
+        return _downloads(done)
 
     def download(self, packages: Sequence[str], *, only: Sequence[str] = ()) -> list[Download]:
         """Return what apt would download for `NAME` or `NAME=VERSION` alone, without what they depend on.
@@ -120,7 +120,7 @@ class AptRoot:
         Returns nothing if one of them is not there.
         """
         done = self._apt("apt-get", "download", "--print-uris", "-qq", *self._view(only), "--", *packages, check=False)
-        return [_download(line) for line in done.text.splitlines()] if done.status == 0 else []
+        return _downloads(done) if done.status == 0 else []
 
     def show(self, packages: Sequence[str], *, only: Sequence[str] = ()) -> list[dict[str, str]]:
         """Return the stanzas of packages (`NAME` for apt's choice, or `NAME=VERSION`), as far as there are such."""
@@ -129,9 +129,9 @@ class AptRoot:
         done = self._apt("apt-cache", "show", "--no-all-versions", *self._view(only), "--", *packages, check=False)
         return deb822.parse(done.text)
 
-    def names(self, *, only: Sequence[str] = ()) -> set[str]:
-        """Return the names of all packages, those that are only provided included."""
-        return set(self._apt("apt-cache", "pkgnames", *self._view(only)).text.split())
+    def names(self, *, virtual: bool = False) -> set[str]:
+        """Return the names of all packages; with `virtual`, also of those that others only provide or ask for."""
+        return set(self._apt("apt-cache", "pkgnames", *(["--all-names"] if virtual else [])).text.split())
 
     def date(self) -> int:
         """Return the newest `Date` of the InRelease files, in seconds since 1970."""
@@ -236,14 +236,13 @@ def _as_installed(stanza: Mapping[str, str]) -> str:
     return "".join(f"{name}: {value.replace(chr(10), chr(10) + ' ')}\n" for name, value in fields.items()) + "\n"
 
 
-def _download(line: str) -> Download:
-    match = _URI.fullmatch(line.strip())
-    if not match:
-        raise HostError(
-            f"apt-get --print-uris said something unknown: {line!r}", hint="report it with `apt-get --version`"
-        )
-    name, version, _ = match["file"].split("_", 2)
-    return Download(name=name, version=unquote(version), uri=match["uri"])
+def _downloads(done: Completed) -> list[Download]:
+    """Return the packages in the output of --print-uris: `'ADDRESS' NAME_VERSION_ARCHITECTURE.deb SIZE HASH`."""
+    found = []
+    for match in _URI.finditer(done.text):
+        name, version, _ = match["file"].split("_", 2)
+        found.append(Download(name=name, version=unquote(version), uri=match["uri"]))
+    return found
 
 
 def _date(path: Path) -> int:

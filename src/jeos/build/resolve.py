@@ -115,7 +115,8 @@ class _Resolver:
         known = self.apt.names()
         for key, names in (("packages", self.recipe.packages), ("exclude", self.recipe.exclude)):
             for name in names:
-                if name not in known:
+                # What a package only provides is known too, but excluding it would do nothing.
+                if name not in known and (key == "exclude" or name not in self.apt.names(virtual=True)):
                     raise _unknown(name, key=key, known=known, suite=self.recipe.suite)
         for name in self.recipe.exclude:
             if name in self.recipe.packages:
@@ -127,13 +128,13 @@ class _Resolver:
         self.apt.prefer(pins, exclude=BASE_EXCLUDED)
         base = self._candidates(self.apt.install(BASE, only=DEBIAN_ONLY, exclude=BASE_EXCLUDED), only=DEBIAN_ONLY)
         self._check_exclude(base)
-        kernel = self._alone([self._kernel(keep)])
-        others = self._alone([*BOOT, *INITRD])
+        alone = self._alone([self._kernel(keep), *BOOT, *INITRD])
         self.apt.prefer(pins, exclude=self.recipe.exclude)
         app = self._application(base)
         present = {candidate.stanza["package"] for candidate in (*base, *app)}
-        boot = [one for one in others if one.stanza["package"] in BOOT]
-        initrd = [one for one in others if one.stanza["package"] not in {*present, *BOOT}]
+        kernel = [one for one in alone if one.stanza["package"] not in (*BOOT, *INITRD)]
+        boot = [one for one in alone if one.stanza["package"] in BOOT]
+        initrd = [one for one in alone if one.stanza["package"] in INITRD and one.stanza["package"] not in present]
         roles = {Role.BASE: base, Role.KERNEL: kernel, Role.BOOT: boot, Role.APP: app, Role.INITRD: initrd}
         return [self._locked(one, role=role) for role, candidates in roles.items() for one in candidates]
 
@@ -235,7 +236,7 @@ def _repository(candidate: Candidate, *, sources: Sequence[Source]) -> str:
     """Return the name of the repository that apt would download a candidate from."""
     address = _plain(candidate.download.uri).removesuffix("/" + candidate.stanza["filename"])
     for source in sources:
-        if _plain(source.url) == address.removesuffix("/."):
+        if _plain(source.url) == address:
             return source.name
     raise TrustError(f"{candidate.download.uri} is in none of the repositories", hint="report this as a bug")
 
