@@ -130,6 +130,8 @@ def test_scan_of_device_nodes_and_capabilities_as_root(root: Path) -> None:
     os.chown(root / "ping", 70000, 7)
     capability = bytes.fromhex("0100000200200000000000000000000000000000")  # cap_net_raw=ep
     os.setxattr(root / "ping", "security.capability", capability)
+    os.setxattr(root / "ping", "trusted.overlay.origin", b"layer")
+    os.setxattr(root / "ping", "trusted.own", b"only root would see it")
     found = scan(root, time=TIME).tree.by_path()
     assert found["null"] == Entry(path="null", kind=Kind.CHARACTER, mode=0o666, mtime=TIME, device=(1, 3))
     assert (found["disk"].kind, found["disk"].device) == (Kind.BLOCK, (259, 70000))

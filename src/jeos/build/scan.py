@@ -25,8 +25,10 @@ READ_BYTES = 1 << 20  # fits a core's cache, so that the bytes are hashed where 
 # A write within the same tick of the clock as the one before leaves a file's times as they were (as in git's "racy"
 # index entries): a file that young is hashed again the next time.
 SETTLED_NS = 2_000_000_000
-# What the host's own layers and policies add to files: it is no part of the root that was built.
-FOREIGN_XATTRS = ("trusted.overlay.", "user.overlay.", "security.selinux", "security.ima", "security.evm")
+# What packages and recipes can mean to set. Anything else is the host's (SELinux labels, integrity hashes, what its
+# file system adds) or, as trusted.*, seen by root only: the image must not depend on either.
+KEPT_XATTRS = ("security.capability", "system.posix_acl_access", "system.posix_acl_default", "user.")
+LAYER_XATTRS = "user.overlay."  # overlayfs keeps its own notes there when it is mounted without root
 
 KINDS = {
     stat.S_IFREG: Kind.FILE,
@@ -170,7 +172,7 @@ def _xattrs(place: str) -> tuple[tuple[str, bytes], ...]:
     return tuple(
         (name, os.getxattr(place, name, follow_symlinks=False))
         for name in sorted(names)
-        if not name.startswith(FOREIGN_XATTRS)
+        if name.startswith(KEPT_XATTRS) and not name.startswith(LAYER_XATTRS)
     )
 
 
