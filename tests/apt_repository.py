@@ -5,6 +5,7 @@ import hashlib
 import io
 import subprocess
 import tarfile
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -121,6 +122,18 @@ class Key:
     def _gpg(self, *arguments: str, stdin: bytes = b"") -> bytes:
         command = ["gpg", "--homedir", str(self.home), "--batch", "--quiet", "--pinentry-mode", "loopback", *arguments]
         return subprocess.run(command, input=stdin, check=True, capture_output=True).stdout
+
+
+@contextmanager
+def made_key() -> Iterator[Key]:
+    """Make a key that is forgotten after the block."""
+    # Not in pytest's own folders: the name of gpg-agent's socket may have no more than 108 characters.
+    with tempfile.TemporaryDirectory(prefix="jeos-gpg-") as home:
+        key = Key(Path(home) / "home")
+        try:
+            yield key
+        finally:
+            key.close()
 
 
 # What a server does instead of sending a file: gets the request's handler and the file's bytes.

@@ -23,9 +23,10 @@ def cves(text: str, *, since: str) -> tuple[str, ...]:
     """Return the CVE numbers in the entries that are newer than the source version `since`, sorted."""
     entries = list(_ENTRY.finditer(text))
     found: set[str] = set()
-    for entry, following in zip(entries, [*entries[1:], None], strict=True):
+    ends = [*(entry.start() for entry in entries[1:]), len(text)]
+    for entry, end in zip(entries, ends, strict=False):  # without an entry, there is one end too many
         if newer(entry[1], since):
-            found.update(_CVE.findall(text, entry.start(), following.start() if following else len(text)))
+            found.update(_CVE.findall(text, entry.start(), end))
     return tuple(sorted(found, key=lambda name: tuple(int(number) for number in name.split("-")[1:])))
 
 

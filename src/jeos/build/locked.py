@@ -54,16 +54,15 @@ def state(recipe: Recipe, *, folder: Path) -> State:
     return State(lock=lock, current=lock.inputs == inputs(recipe, folder=folder))
 
 
-def renew(recipe: Recipe, *, folder: Path, cache: Path, upgrade: bool = False) -> Lock:
+def renew(recipe: Recipe, *, folder: Path, cache: Path, old: Lock | None = None, upgrade: bool = False) -> Lock:
     """Return a lock for the recipe as it is now, and write nothing.
 
-    What an older lock has is kept as far as the repositories still have it, unless `upgrade`. An upgrade that
-    changes no package returns the older lock, date included, so that the image stays the same bit for bit.
+    What the `old` one has is kept as far as the repositories still have it, unless `upgrade`. If no package changes,
+    the old one is returned with its date, so that the image stays the same bit for bit.
     """
-    old = state(recipe, folder=folder)
-    new = resolve(recipe, folder=folder, cache=cache, keep=None if upgrade else old.lock)
-    if old.lock is not None and old.lock.packages == new.packages and old.lock.suite == new.suite:
-        return replace(old.lock, inputs=new.inputs)
+    new = resolve(recipe, folder=folder, cache=cache, keep=None if upgrade else old)
+    if old is not None and (old.packages, old.suite) == (new.packages, new.suite):
+        return replace(old, inputs=new.inputs)
     return new
 
 

@@ -154,7 +154,9 @@ def _deb822(text: str) -> Iterator[AptSource]:
             )
 
 
-_LINE = re.compile(r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<url>\S+)\s+(?P<suite>\S+)(?P<components>(?:\s+\S+)*)")
+_LINE = re.compile(
+    r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<url>[^\s\[]\S*)\s+(?P<suite>\S+)(?P<components>(?:\s+\S+)*)"
+)
 
 
 def _one_line(text: str) -> Iterator[AptSource]:

@@ -9,6 +9,7 @@ from jeos.build.locked import Notice
 from jeos.build.sources import repositories
 from jeos.cli import output
 from jeos.core import log, settings
+from jeos.core.errors import InputError
 from jeos.model.lock import Lock
 from jeos.model.lock_text import Difference
 from jeos.store.local import LocalStore
@@ -38,7 +39,13 @@ def run(args: argparse.Namespace) -> int:
     recipe = load.load(place)
     folder = place.parent
     name = folder / locked.FILE_NAME
-    state = locked.state(recipe, folder=folder)
+    try:
+        state = locked.state(recipe, folder=folder)
+    except InputError as error:
+        if args.check:
+            raise
+        log.warn(f"{error.message}: nothing of it is kept")
+        state = locked.State(lock=None, current=False)
     if state.lock and state.current and not args.upgrade:
         log.info(f"{name} is up to date: {_summary(state.lock)}")
         return _print("current", [], NOTHING, lock=state.lock, args=args)
@@ -46,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         log.info(f"{name} {'is not one of the recipe as it is now' if state.lock else 'is not there'}; run `jeos lock`")
         return _print("outdated" if state.lock else "missing", [], NOTHING, lock=state.lock, args=args)
     with log.step("resolve") as step:
-        new = locked.renew(recipe, folder=folder, cache=settings.cache_dir(), upgrade=args.upgrade)
+        new = locked.renew(recipe, folder=folder, cache=settings.cache_dir(), old=state.lock, upgrade=args.upgrade)
         step.done(_summary(new))
     difference = locked.changes(state.lock, new) if state.lock else NOTHING
     if new == state.lock:
