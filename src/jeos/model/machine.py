@@ -55,15 +55,18 @@ class Machine:
     """What a machine is made of.
 
     `disk` is the path of the built image, which stays as it is, and `disk_format` "raw" or "qcow2"; the machine writes
-    to an overlay of `disk_size` bytes (0: as large as the image). `kernel` and `initrd` are paths and `cmdline` is text
-    for a direct boot. `memory` is in MiB, `created` in seconds since 1970. `properties` are the names of the
-    properties that were set; their values are in files that only the owner can read.
+    to an overlay of `disk_size` bytes (0: as large as the image), which fits only the image with `disk_fingerprint`.
+    `image` is the path of the image's description, if jeos built it. `kernel` and `initrd` are paths and `cmdline` is
+    text for a direct boot. `memory` is in MiB, `created` in seconds since 1970. `properties` are the names of those
+    that were set; their values are in files that only the owner can read.
     """
 
     name: str
     disk: str
     disk_format: str = "raw"
+    disk_fingerprint: str = ""
     disk_size: int = 0
+    image: str = ""
     appliance: str = ""
     version: str = ""
     boot: Boot = Boot.FIRMWARE

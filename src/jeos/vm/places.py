@@ -67,8 +67,13 @@ class Places:
 
     @property
     def supervisor_log(self) -> Path:
-        """What the supervisor and QEMU said."""
+        """What the supervisor said; nothing, if all is well."""
         return self.folder / "supervisor.log"
+
+    @property
+    def qemu_log(self) -> Path:
+        """What QEMU said since it was started."""
+        return self.folder / "qemu.log"
 
     @property
     def console(self) -> Path:

@@ -1,0 +1,52 @@
+"""`jeos ls`: the machines of this host, as they are now."""
+
+import argparse
+import time
+
+from jeos.cli import output
+from jeos.model.machine import ALIVE
+from jeos.vm import session
+from jeos.vm.session import Seen
+
+HELP = "list the machines of this host: how they are, since when, their ports and memory"
+
+MINUTE, HOUR, DAY = 60, 3600, 86400  # seconds
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `jeos ls`."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the machines."""
+    machines = session.all_seen()
+    if args.json:
+        output.as_json(machines)
+        return 0
+    rows = [row(seen) for seen in machines]
+    output.table(rows, header=("NAME", "STATUS", "FOR", "APPLIANCE", "MEMORY", "PORTS", "WHY"), right=(4,))
+    return 0
+
+
+def row(seen: Seen) -> tuple[str, ...]:
+    """Return a machine as cells of a table."""
+    machine, state = seen.machine, seen.state
+    alive = state.status in ALIVE
+    return (
+        machine.name,
+        state.status,
+        age(time.time() - state.since) if state.since else "",
+        f"{machine.appliance} {machine.version}".strip() or machine.disk.rpartition("/")[2],
+        output.size(seen.memory) if alive else "",
+        ", ".join(str(forward) for forward in state.forwards) if alive else "",
+        state.reason.partition("\n")[0],
+    )
+
+
+def age(seconds: float) -> str:
+    """Return a time in the unit that tells most: "42 s", "17 min", "5 h", "3 d"."""
+    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if seconds >= unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{max(0, seconds):.0f} s"

@@ -1,0 +1,22 @@
+"""`jeos rm`: delete machines with their disks."""
+
+import argparse
+
+from jeos.core import log
+from jeos.vm import session
+
+HELP = "delete machines and their disks; the images that they were made of stay"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `jeos rm`."""
+    parser.add_argument("names", nargs="+", metavar="NAME", help="the machines")
+    parser.add_argument("--force", action="store_true", help="end those that run, without asking their guests")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Delete each machine."""
+    for name in args.names:
+        session.remove(name, force=args.force)
+        log.info(f"{name} is removed")
+    return 0

@@ -1,0 +1,226 @@
+"""`jeos run`: start an image as a virtual machine of this host."""
+
+import argparse
+import getpass
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from jeos.build import deploy
+from jeos.cli import output
+from jeos.core import log
+from jeos.core.errors import InputError, MachineError, UsageError
+from jeos.model.machine import ALIVE, PORT_SYNTAX, Boot, Machine, State, Status, check_name, parse_forward
+from jeos.model.recipe import Property
+from jeos.vm import session
+from jeos.vm.attach import CONTROL_C, DETACH, attach
+from jeos.vm.places import places_of
+
+HELP = "start an image as a machine of this host, with its console here or (--detach) in the background"
+
+SIZE_PATTERN = re.compile(r"(\d+)([KMGT]?)(?:i?B)?", re.IGNORECASE)
+SIZE_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+MEBIBYTE = 1 << 20
+SMALLEST_MEMORY = 32  # MiB; Linux does not come up with less
+POLL_SECONDS = 0.1
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `jeos run`."""
+    add = parser.add_argument
+    add(
+        "target",
+        nargs="?",
+        default=".",
+        metavar="PATH|NAME",
+        help="a recipe's folder (default: this one), an image's description (.json), a disk, or a machine to start",
+    )
+    add("--name", metavar="NAME", help="the machine's name (default: the appliance's)")
+    add("--port", action="append", metavar=PORT_SYNTAX, help="lead a port of this host into the machine; repeatable")
+    add("--memory", metavar="SIZE", help="memory, as 512M or 2G (default: what the image asks for)")
+    add("--cpus", type=int, metavar="N", help="processors (default: what the image asks for)")
+    add("--disk", metavar="SIZE", help="let the disk be larger than the image, as 10G")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--direct", action="store_true", help="start the kernel without firmware: fast (default)")
+    way.add_argument("--firmware", action="store_true", help="boot the disk with UEFI firmware, as real machines do")
+    add("--set", action="append", default=[], metavar="PROPERTY=VALUE", help="set a property; repeatable")
+    add(
+        "--set-file",
+        action="append",
+        default=[],
+        metavar="PROPERTY=FILE",
+        help="set a property to what a file holds, so that a secret is on no command line; repeatable",
+    )
+    add(
+        "--accel",
+        choices=("auto", "kvm", "tcg"),
+        help="run on the hardware (kvm) or emulate (tcg; default: what works)",
+    )
+    add("--fresh", action="store_true", help="give a machine that there is already an empty disk: its data is lost")
+    add("--detach", "-d", action="store_true", help="return once the machine runs, instead of showing its console")
+    add("--wait", choices=("running", "healthy"), default="running", help="with --detach: return when it is this")
+    add("--timeout", type=float, default=180.0, metavar="SECONDS", help="how long --wait waits (default: 180)")
+    add("--rm", action="store_true", help="remove the machine when it has stopped; not with --detach")
+    add("--json", action="store_true", help="with --detach: print the machine as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start the machine; show its console until it ends, or leave it running."""
+    if args.rm and args.detach:
+        raise UsageError("--rm is not possible with --detach", hint="later: jeos rm --force NAME")
+    machine = changed(wanted(args), args)
+    rules = deploy.rules_of(machine)
+    given = {**session.values(machine), **given_values(args.set, args.set_file)}
+    values = deploy.settle(given, rules, ask=ask if sys.stdin.isatty() and sys.stderr.isatty() else None)
+    machine = replace(machine, properties=tuple(sorted(values)))
+    state = session.run(machine, values=values, fresh=args.fresh)
+    announce(machine, state)
+    return leave(machine, args) if args.detach else stay(machine, remove=args.rm)
+
+
+def wanted(args: argparse.Namespace) -> Machine:
+    """Return the machine that the target and --name stand for; one that there is keeps its settings."""
+    path = Path(args.target)
+    boot = Boot.FIRMWARE if args.firmware else Boot.DIRECT if args.direct else None
+    named = None if path.exists() else session.existing(args.target)
+    if named is not None:
+        path = Path(named.image or named.disk)
+        boot = boot or named.boot
+    elif not path.exists():
+        raise UsageError(
+            f"{args.target} is neither a file or folder here nor a machine",
+            hint="`jeos ls` lists the machines; a recipe's folder is the one with the appliance.toml",
+        )
+    machine = deploy.machine_of(path, boot=boot)
+    name = check_name(args.name or (named.name if named else machine.name))
+    before = session.existing(name)
+    if before is None:
+        return replace(machine, name=name)
+    return replace(
+        machine,
+        name=name,
+        memory=before.memory,
+        cpus=before.cpus,
+        forwards=before.forwards,
+        accelerator=before.accelerator,
+        disk_size=before.disk_size,
+        properties=before.properties,
+        uuid=before.uuid,
+        created=before.created,
+    )
+
+
+def changed(machine: Machine, args: argparse.Namespace) -> Machine:
+    """Return the machine with what the command line asks for."""
+    memory = parse_size(args.memory, option="--memory") // MEBIBYTE if args.memory else machine.memory
+    if memory < SMALLEST_MEMORY:
+        raise UsageError(f"--memory {args.memory}: {memory} MiB are too little", hint="for example --memory 512M")
+    cpus = machine.cpus if args.cpus is None else args.cpus
+    if cpus < 1:
+        raise UsageError(f"--cpus {cpus}: a machine has at least 1", hint="leave --cpus away")
+    return replace(
+        machine,
+        memory=memory,
+        cpus=cpus,
+        disk_size=parse_size(args.disk, option="--disk") if args.disk else machine.disk_size,
+        forwards=tuple(parse_forward(text) for text in args.port) if args.port else machine.forwards,
+        accelerator=args.accel or machine.accelerator,
+    )
+
+
+def parse_size(text: str, *, option: str) -> int:
+    """Read bytes such as "512M" or "2GiB"; a bare number of up to five digits is MiB. Raises UsageError."""
+    match = SIZE_PATTERN.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{option} {text} is not a size", hint=f"for example {option} 512M or {option} 2G")
+    if not match[2] and len(match[1]) <= 5:
+        return int(match[1]) * MEBIBYTE
+    return int(match[1]) << SIZE_UNITS[match[2].upper()]
+
+
+def given_values(texts: Sequence[str], files: Sequence[str]) -> dict[str, str]:
+    """Return the properties that the command line sets."""
+    values = dict(split(text, option="--set") for text in texts)
+    for text in files:
+        name, path = split(text, option="--set-file")
+        try:
+            values[name] = Path(path).read_text().removesuffix("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            raise InputError(f"--set-file {name}: {path} cannot be read: {reason}", hint="name a text file") from None
+    return values
+
+
+def split(text: str, *, option: str) -> tuple[str, str]:
+    """Return both sides of NAME=VALUE."""
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise UsageError(f"{option} {text} is not of the form PROPERTY=…", hint=f"for example {option} title=Hello")
+    return name, value
+
+
+def ask(rule: Property) -> str:
+    """Ask on the terminal for a property; what is secret is not shown."""
+    prompt = f"{rule.label or rule.name}{f' ({rule.description})' if rule.description else ''}: "
+    if rule.secret:
+        return getpass.getpass(prompt, stream=sys.stderr)
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    return sys.stdin.readline().rstrip("\n")
+
+
+def announce(machine: Machine, state: State) -> None:
+    """Say that the machine runs, how, and where its ports are."""
+    log.info(f"{machine.name} runs ({machine.boot}, {state.accelerator}, {machine.memory} MiB, {state.network})")
+    if state.accelerator == "tcg" and machine.accelerator == "auto":
+        log.info(f"  emulated, so slow: {state.accelerator_reason}")
+    for forward in state.forwards:
+        log.info(f"  {forward.address} port {forward.host}/{forward.protocol} leads to port {forward.guest} in it")
+
+
+def leave(machine: Machine, args: argparse.Namespace) -> int:
+    """Wait as long as is asked for, then print the machine that runs on."""
+    if args.wait == "healthy":
+        wait_healthy(machine.name, seconds=args.timeout)
+    if args.json:
+        output.as_json(session.seen(machine.name))
+    else:
+        output.line(machine.name)
+    return 0
+
+
+def wait_healthy(name: str, *, seconds: float) -> None:
+    """Wait until the machine is healthy. Raises MachineError if it ends before, or after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while (state := session.seen(name).state).status is not Status.HEALTHY:
+        if state.status not in ALIVE:
+            raise MachineError(f"{name} is {state.status}: {state.reason}", hint=f"jeos logs {name}")
+        if time.monotonic() > deadline:
+            reason = f": {state.reason}" if state.reason else ""
+            raise MachineError(f"{name} runs, but is not healthy after {seconds:g} s{reason}", hint=f"jeos logs {name}")
+        time.sleep(POLL_SECONDS)
+
+
+def stay(machine: Machine, *, remove: bool) -> int:
+    """Show the machine's console until it ends; Ctrl-C and Ctrl-] stop it."""
+    log.info("Ctrl-C or Ctrl-] stops it")
+    try:
+        attach(places_of(machine.name).console, keys=CONTROL_C + DETACH)
+    except KeyboardInterrupt:  # without a terminal to pass the key on
+        log.debug("interrupted")
+    except MachineError:  # it ended before we came
+        log.debug("there is no console any more")
+    state = session.seen(machine.name).state
+    if state.status in ALIVE:
+        with log.step("stop") as step:
+            state = session.stop(machine.name)
+            step.done(state.reason)
+    else:
+        state = session.stop(machine.name)  # waits until its supervisor is gone
+        log.info(f"{machine.name} {state.status}: {state.reason}")
+    if remove:
+        session.remove(machine.name)
+    return MachineError.exit_code if state.status is Status.FAILED else 0

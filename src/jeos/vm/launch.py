@@ -1,0 +1,88 @@
+"""Starting QEMU for a machine: choose accelerator and network, connect the sockets, spawn.
+
+It imports nothing that is slow to load, so that the guest's processor runs before the supervisor is complete.
+"""
+
+import socket
+import subprocess
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from jeos.core.errors import MachineError
+from jeos.core.run import spawn
+from jeos.model.machine import Boot, Machine
+from jeos.vm import accelerator, command, disks, firmware, network
+from jeos.vm.accelerator import Accelerator
+from jeos.vm.command import Credential, Wiring
+from jeos.vm.network import Network
+from jeos.vm.places import Places, make_private
+
+PROPERTY_PREFIX = "jeos.property."
+LAST_LINES = 5  # of what QEMU said before it ended; the log has the rest
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A QEMU that was started, and our ends of the sockets to it."""
+
+    process: "subprocess.Popen[bytes]"
+    helpers: "tuple[subprocess.Popen[bytes], ...]"
+    qmp: socket.socket
+    console: socket.socket
+    accelerator: Accelerator
+    network: Network
+
+
+def launch(machine: Machine, places: Places) -> Launched:
+    """Start QEMU for a machine; raises what its parts raise, with everything that was started ended."""
+    disks.check_base(machine)
+    chosen = accelerator.choose(machine.accelerator)
+    forwards = network.resolve(machine.forwards)
+    make_private(places.runtime)
+    for leftover in (places.port, places.guest, places.console, places.control):
+        leftover.unlink(missing_ok=True)
+    with ExitStack() as ours, ExitStack() as theirs:
+        qmp, qmp_peer = _pair(ours, theirs)
+        console, console_peer = _pair(ours, theirs)
+        chosen_network = network.slirp(forwards)
+        wiring = Wiring(
+            accelerator=chosen.kind,
+            tsc_khz=accelerator.host_tsc_khz(),
+            disk=places.disk,
+            agent=places.port,
+            qmp=qmp_peer.fileno(),
+            console=console_peer.fileno(),
+            network=chosen_network.netdev,
+            credentials=credentials(machine, places),
+            firmware=firmware.find() if machine.boot is Boot.FIRMWARE else None,
+            nvram=places.nvram if machine.boot is Boot.FIRMWARE else None,
+        )
+        with places.qemu_log.open("wb") as log:
+            process = spawn(
+                command.argv(machine, wiring),
+                stdout=log,
+                stderr=log,
+                pass_fds=(qmp_peer.fileno(), console_peer.fileno()),
+            )
+        ours.pop_all()
+        return Launched(process, (), qmp, console, chosen, chosen_network)
+
+
+def credentials(machine: Machine, places: Places) -> tuple[Credential, ...]:
+    """Return the properties of a machine as credentials for its systemd."""
+    return tuple(Credential(PROPERTY_PREFIX + name, places.credentials / name) for name in machine.properties)
+
+
+def end_error(machine: Machine, places: Places, status: int) -> MachineError:
+    """Return the error for a QEMU that ended by itself."""
+    how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+    lines = places.qemu_log.read_text(errors="replace").rstrip().splitlines()[-LAST_LINES:]
+    said = "".join(f"\n  {line}" for line in lines)
+    return MachineError(f"QEMU of the machine {machine.name} {how}{said}", hint=f"jeos logs {machine.name}")
+
+
+def _pair(ours: ExitStack, theirs: ExitStack) -> tuple[socket.socket, socket.socket]:
+    here, there = socket.socketpair()
+    ours.callback(here.close)
+    theirs.callback(there.close)
+    return here, there

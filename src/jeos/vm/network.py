@@ -1,0 +1,100 @@
+"""The network of a machine without rights on the host: a router in user space, and host ports that lead inside.
+
+passt is taken where it is installed and holds up in a test (see `passt`), because it knows IPv6 and is faster;
+else QEMU's own (libslirp).
+"""
+
+import errno
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from jeos.core.errors import HostError, UsageError
+from jeos.model.machine import Forward
+
+SLIRP = "slirp"
+PASST = "passt"
+_KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network: its `kind`, the `forwards` with their real host ports, and the value of QEMU's `-netdev`."""
+
+    kind: str
+    forwards: tuple[Forward, ...]
+    netdev: str
+
+
+def resolve(forwards: Sequence[Forward]) -> tuple[Forward, ...]:
+    """Return the forwards with a free port for each 0, after trying whether each port is to be had.
+
+    All ports are held until all are tried, so that two of them never collide. Raises UsageError for a port that is
+    busy or asked for twice, HostError for an address that this host lacks or a port that needs rights.
+    """
+    held: list[socket.socket] = []
+    try:
+        result = []
+        for forward in forwards:
+            held.append(_hold(forward))
+            result.append(replace(forward, host=held[-1].getsockname()[1]))
+        return tuple(result)
+    finally:
+        for one in held:
+            one.close()
+
+
+def slirp(forwards: Sequence[Forward]) -> Network:
+    """Return the network of QEMU's own router; raises UsageError for a forward from an IPv6 address."""
+    words = ["user,id=net"]
+    for forward in forwards:
+        if ":" in forward.address:
+            raise UsageError(
+                f"the port {forward} needs passt: QEMU's own network forwards no IPv6",
+                hint="sudo apt-get install passt (a version that works: see `jeos doctor`), or use an IPv4 address",
+            )
+        words.append(f"hostfwd={forward.protocol}:{forward.address}:{forward.host}-:{forward.guest}")
+    return Network(kind=SLIRP, forwards=tuple(forwards), netdev=",".join(words))
+
+
+def passt(forwards: Sequence[Forward], *, descriptor: int) -> Network:
+    """Return the network of a passt whose socket QEMU inherits as `descriptor`."""
+    netdev = f"stream,id=net,server=off,addr.type=fd,addr.str={descriptor}"
+    return Network(kind=PASST, forwards=tuple(forwards), netdev=netdev)
+
+
+def _hold(forward: Forward) -> socket.socket:
+    """Return a socket that listens on the host's end of a forward."""
+    family = socket.AF_INET6 if ":" in forward.address else socket.AF_INET
+    try:
+        one = socket.socket(family, _KINDS[forward.protocol])
+    except OSError as error:
+        raise HostError(f"cannot forward {forward}: {error.strerror}", hint="leave this port away") from None
+    try:
+        if forward.protocol == "tcp":  # as QEMU does: connections that only linger do not keep a port busy
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.bind((forward.address, forward.host))
+        if forward.protocol == "tcp":
+            one.listen(1)
+    except OSError as error:
+        one.close()
+        raise _refusal(forward, error) from None
+    return one
+
+
+def _refusal(forward: Forward, error: OSError) -> UsageError | HostError:
+    if error.errno == errno.EADDRINUSE:
+        return UsageError(
+            f"port {forward.host}/{forward.protocol} on {forward.address} is taken by another program or machine",
+            hint=f"`ss -lnp sport = :{forward.host}` shows by whom; --port 0:{forward.guest} takes any that is free",
+        )
+    if error.errno == errno.EACCES:
+        return HostError(
+            f"port {forward.host}/{forward.protocol} on {forward.address} needs rights that you lack",
+            hint=f"take a port from 1024 up: --port {forward.host + 8000}:{forward.guest}",
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return HostError(f"this host has no address {forward.address}", hint="`ip address` lists those that it has")
+    return HostError(f"cannot forward {forward}: {error.strerror}", hint="leave this port away")

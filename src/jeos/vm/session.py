@@ -1,0 +1,245 @@
+"""Making, starting, listing, stopping and removing the machines of this host.
+
+state = session.run(machine, values={"title": "Hello"})
+[seen.state.status for seen in session.all_seen()]
+session.stop("web", within=30)
+"""
+
+import contextlib
+import os
+import select
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from jeos.core import files
+from jeos.core.errors import InputError, MachineError
+from jeos.core.run import spawn
+from jeos.model.machine import (
+    ALIVE,
+    NAME_PATTERN,
+    Boot,
+    Machine,
+    State,
+    Status,
+    check_name,
+    machine_text,
+    parse_machine,
+    parse_state,
+)
+from jeos.vm import disks, firmware, orders
+from jeos.vm.places import Places, claim, claimed, machines_dir, places_of, unknown
+
+START_SECONDS = 60.0  # until QEMU answers; it takes 0.1 s on a host with nothing else to do
+STOP_SECONDS = 30.0  # that a guest has to power off
+LAST_MOMENTS = 15.0  # seconds that a supervisor may take to end QEMU and itself after that
+POLL_SECONDS = 0.01
+CRASHED = "its supervisor ended without a word, and its QEMU with it"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A machine as it is now; `memory` is what its QEMU keeps of this host's memory (PSS), in bytes."""
+
+    machine: Machine
+    state: State
+    memory: int = 0
+
+
+def run(machine: Machine, *, values: Mapping[str, str] | None = None, fresh: bool = False) -> State:
+    """Start a machine, making it if there is none of its name, and return its state once QEMU runs.
+
+    `values` are the properties, by name; None keeps those that the machine has. A machine that there is keeps its
+    disk, unless `fresh` gives it an empty one.
+    Raises MachineError if it runs already or does not start; then a machine that is new is removed again.
+    """
+    places = places_of(check_name(machine.name))
+    descriptor = claim(places, create=True)
+    new = not places.machine.exists()
+    try:
+        if fresh or new:
+            disks.create(machine, places, nvram=_nvram(machine))
+        else:
+            before = parse_machine(places.machine.read_text(), source=str(places.machine))
+            disks.keep(machine, places, before=before, nvram=_nvram(machine))
+        _write(machine, places, values=values)
+        return _start(places, descriptor)
+    except BaseException:
+        if new:
+            _delete(places)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def existing(name: str) -> Machine | None:
+    """Return the machine of that name, or None if there is none."""
+    if not NAME_PATTERN.fullmatch(name):
+        return None
+    try:
+        return seen(name).machine
+    except MachineError:
+        return None
+
+
+def values(machine: Machine) -> dict[str, str]:
+    """Return the values of the properties that a machine was given."""
+    folder = places_of(machine.name).credentials
+    return {name: (folder / name).read_text() for name in machine.properties}
+
+
+def seen(name: str) -> Seen:
+    """Return a machine as it is now; raises MachineError if there is none of that name."""
+    places = places_of(check_name(name))
+    try:
+        machine = parse_machine(places.machine.read_text(), source=str(places.machine))
+    except FileNotFoundError:
+        raise unknown(name) from None
+    state = _truth(places)
+    return Seen(machine, state, memory=proportional_memory(state.qemu) if state.status in ALIVE else 0)
+
+
+def require_alive(name: str) -> Seen:
+    """Return a machine that runs; raises MachineError if it does not."""
+    found = seen(name)
+    if found.state.status not in ALIVE:
+        reason = f": {found.state.reason}" if found.state.reason else ""
+        raise MachineError(f"the machine {name} is {found.state.status}{reason}", hint=f"jeos run {name} starts it")
+    return found
+
+
+def all_seen() -> list[Seen]:
+    """Return all machines as they are now, by name; one that is just being made or removed is left out."""
+    folder = machines_dir()
+    names = (
+        sorted(path.name for path in folder.iterdir() if NAME_PATTERN.fullmatch(path.name)) if folder.is_dir() else []
+    )
+    result = []
+    for name in names:
+        with contextlib.suppress(MachineError):
+            result.append(seen(name))
+    return result
+
+
+def stop(name: str, *, within: float = STOP_SECONDS) -> State:
+    """Ask a machine to power off, end it after `within` seconds (0: at once), and return its last state.
+
+    Nothing happens to a machine that does not run. Raises MachineError if there is none, or it does not end.
+    """
+    places = places_of(name)
+    if seen(name).state.status in ALIVE:
+        orders.order(places.control, {"order": "stop", "within": within}, patience=within + LAST_MOMENTS)
+    deadline = time.monotonic() + LAST_MOMENTS
+    while claimed(places):
+        if time.monotonic() > deadline:
+            raise MachineError(f"the supervisor of {name} does not end", hint=f"see {places.supervisor_log}")
+        time.sleep(POLL_SECONDS)
+    return seen(name).state
+
+
+def remove(name: str, *, force: bool = False) -> None:
+    """Delete a machine and its disk; `force` ends it first if it runs. Raises MachineError if it runs otherwise."""
+    places = places_of(check_name(name))
+    if not places.folder.is_dir():
+        raise unknown(name)
+    if force and places.machine.exists():
+        with contextlib.suppress(InputError):  # too damaged to read, but not to delete
+            stop(name, within=0)
+    if not force and _truth(places).status in ALIVE:
+        raise MachineError(f"the machine {name} runs", hint=f"jeos stop {name} first, or: jeos rm --force {name}")
+    descriptor = claim(places)
+    try:
+        _delete(places)
+    finally:
+        os.close(descriptor)
+
+
+def proportional_memory(process: int) -> int:
+    """Return the bytes of memory that a process keeps, its part of what it shares with others included (PSS)."""
+    try:
+        text = Path(f"/proc/{process}/smaps_rollup").read_text()
+    except OSError:  # it ended, or belongs to somebody else
+        return 0
+    values = [line.split()[1] for line in text.splitlines() if line.startswith("Pss:")]
+    return int(values[0]) * 1024 if values else 0
+
+
+def _nvram(machine: Machine) -> Path | None:
+    return firmware.find().variables if machine.boot is Boot.FIRMWARE else None
+
+
+def _write(machine: Machine, places: Places, *, values: Mapping[str, str] | None) -> None:
+    """Write what the machine is made of, and its properties."""
+    if values is not None:
+        files.remove_tree(places.credentials)
+        places.credentials.mkdir(mode=0o700)
+        for name, value in values.items():
+            files.write(places.credentials / name, value, mode=0o600, durable=False)
+    files.write(places.machine, machine_text(machine), mode=0o600)
+
+
+def _start(places: Places, descriptor: int) -> State:
+    """Start the machine's supervisor, hand it the claim, and wait until it says how that went."""
+    reading, writing = os.pipe()
+    try:
+        with places.supervisor_log.open("wb") as log:
+            argv = [sys.executable, "-P", "-m", "jeos.vm.supervisor", places.name]
+            argv += ["--claim", str(descriptor), "--ready", str(writing)]
+            process = spawn(argv, stdout=log, stderr=log, pass_fds=(descriptor, writing), survives=True)
+    finally:
+        os.close(writing)
+    try:
+        said = _read_line(reading)
+    except BaseException:  # Ctrl-C, or it hangs: half a machine is no use
+        process.kill()
+        raise
+    finally:
+        os.close(reading)
+    if not said:
+        lines = places.supervisor_log.read_text(errors="replace").rstrip().splitlines()
+        raise MachineError(
+            f"the supervisor of {places.name} ended: {lines[-1] if lines else 'it said nothing'}",
+            hint=f"see {places.supervisor_log}",
+        )
+    failed = orders.revive(orders.parse(said))
+    if failed is not None:
+        process.wait()
+        raise failed
+    return parse_state(places.state.read_text(), source=str(places.state))
+
+
+def _read_line(descriptor: int) -> bytes:
+    """Return what a pipe says until its end; raises MachineError after START_SECONDS."""
+    said = b""
+    deadline = time.monotonic() + START_SECONDS
+    while not said.endswith(b"\n"):
+        ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            raise MachineError(f"QEMU did not start within {START_SECONDS:g} s", hint="is this host overloaded?")
+        data = os.read(descriptor, orders.LONGEST)
+        if not data:
+            return b""
+        said += data
+    return said
+
+
+def _delete(places: Places) -> None:
+    """Delete all that a machine has, under another name, so that its own is free for a new one at once."""
+    files.remove_tree(places.runtime)
+    doomed = places.folder.with_name(f".{places.name}.{os.getpid()}{files.PARTIAL_SUFFIX}")
+    places.folder.rename(doomed)
+    files.remove_tree(doomed)
+
+
+def _truth(places: Places) -> State:
+    """Return a machine's state; what a crashed supervisor left behind is not believed."""
+    before = claimed(places)
+    try:
+        state = parse_state(places.state.read_text(), source=str(places.state))
+    except FileNotFoundError:
+        return State(status=Status.STARTING if before else Status.STOPPED)
+    if state.status in ALIVE and not before and not claimed(places):
+        return state.become(Status.FAILED, reason=CRASHED, now=state.since)
+    return state

@@ -1,0 +1,79 @@
+"""The process that stands behind one running machine, from the start of its QEMU to the end.
+
+    python -m jeos.vm.supervisor NAME --claim DESCRIPTOR --ready DESCRIPTOR
+
+It holds the machine's claim, owns QEMU's control and console sockets, runs the relay to the guest's agent and writes
+the machine's state. If it is killed, the kernel kills QEMU with it, and the claim is free: whoever lists machines sees
+what happened.
+"""
+
+import argparse
+import os
+import sys
+import time
+from dataclasses import replace
+
+from jeos.core import files, log
+from jeos.core.errors import JeosError
+from jeos.model.machine import Machine, State, Status, parse_machine, state_text
+from jeos.vm import orders
+from jeos.vm.launch import Launched, launch
+from jeos.vm.places import Places, places_of
+
+
+def main(argv: list[str]) -> int:
+    """Run one machine to its end."""
+    parser = argparse.ArgumentParser(prog="jeos.vm.supervisor")
+    parser.add_argument("name")
+    parser.add_argument("--claim", type=int, required=True)
+    parser.add_argument("--ready", type=int, required=True)
+    args = parser.parse_args(argv)
+    places = places_of(args.name)
+    os.set_inheritable(args.claim, False)  # QEMU must not hold it
+    os.set_inheritable(args.ready, False)
+    state = State(status=Status.STARTING, since=time.time(), started=time.time(), supervisor=os.getpid())
+    try:
+        machine = parse_machine(places.machine.read_text(), source=str(places.machine))
+        write_state(places, state)
+        launched = launch(machine, places)
+    except JeosError as error:
+        write_state(places, state.become(Status.FAILED, reason=error.message, now=time.time()))
+        orders.report(args.ready, error)
+        return 0
+    return supervise(machine, places, launched, state=state, ready=args.ready)
+
+
+def supervise(machine: Machine, places: Places, launched: Launched, *, state: State, ready: int) -> int:
+    """Stand behind a QEMU that was started until it ends, and leave no process or socket."""
+    import asyncio  # after QEMU was started: loading it takes as long as QEMU does to set up the machine
+
+    from jeos.vm.watch import Watch
+
+    state = replace(
+        state,
+        qemu=launched.process.pid,
+        accelerator=launched.accelerator.kind,
+        accelerator_reason=launched.accelerator.reason,
+        network=launched.network.kind,
+        forwards=launched.network.forwards,
+    )
+    watch = Watch(machine, places, launched, state=state, ready=ready)
+    try:
+        asyncio.run(watch.run())
+    finally:
+        for process in (launched.process, *launched.helpers):
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        files.remove_tree(places.runtime)
+    return 0
+
+
+def write_state(places: Places, state: State) -> None:
+    """Write the machine's state: all of it or nothing is seen."""
+    files.write(places.state, state_text(state), durable=False)
+
+
+if __name__ == "__main__":
+    log.set_level(log.Level.NORMAL)
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,195 @@
+"""Standing behind a running QEMU: its events, console, guest channel and the orders of the command line.
+
+All of it is one loop. It ends when QEMU ends, whoever ended it, and writes down what happened.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import replace
+from typing import Any
+
+from jeos.core import files, log
+from jeos.core.errors import JeosError, MachineError, UsageError
+from jeos.model.machine import Machine, State, Status, state_text
+from jeos.vm import orders, relay
+from jeos.vm.console import Console
+from jeos.vm.guest import Guest
+from jeos.vm.launch import Launched, end_error
+from jeos.vm.places import Places
+from jeos.vm.qmp import Event, Qmp, connect
+
+QUIT_SECONDS = 5.0  # QEMU needs a moment to flush its disks
+HOST_SHUTDOWN_SECONDS = 60.0  # how long a guest may take when the host ends (SIGTERM)
+AGENT_SECONDS = 5.0  # that an agent may take to say that it heard
+REPEAT_SECONDS = 2.0  # a button pressed before the guest listens is not remembered: press again
+
+
+class Watch:
+    """One run of one machine, after QEMU was started."""
+
+    def __init__(self, machine: Machine, places: Places, launched: Launched, *, state: State, ready: int) -> None:
+        self._machine = machine
+        self._places = places
+        self._launched = launched
+        self._state = state
+        self._ready: int | None = ready
+        self._qmp: Qmp | None = None
+        self._ended = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._agent = False  # whether the guest's agent answers
+        self._asked = ""  # why we end QEMU ourselves
+        self._said = ""  # why QEMU says that it ends
+        self._orders: list[asyncio.StreamWriter] = []  # who waits for the end
+
+    async def run(self) -> None:
+        """Watch until QEMU ends, then write the machine's last state."""
+        loop = asyncio.get_running_loop()
+        pidfd = os.pidfd_open(self._launched.process.pid)
+        loop.add_reader(pidfd, self._ended.set)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._host_ends)
+        console = Console(self._launched.console, log=self._places.console_log, listen=self._places.console)
+        console_task = asyncio.ensure_future(console.serve())
+        try:
+            await self._begin()
+            await self._ended.wait()
+        finally:
+            loop.remove_reader(pidfd)
+            os.close(pidfd)
+            with contextlib.suppress(asyncio.TimeoutError, asyncio.CancelledError):
+                await asyncio.wait_for(console_task, timeout=QUIT_SECONDS)
+            await self._finish()
+
+    async def _begin(self) -> None:
+        """Greet QEMU, start everything that serves the machine, and report that it runs."""
+        try:
+            self._qmp = await connect(self._launched.qmp)
+        except MachineError:  # QEMU says why on its standard error, and ends
+            await asyncio.wait_for(self._ended.wait(), timeout=QUIT_SECONDS)
+            return
+        server = await asyncio.start_unix_server(self._take_order, self._places.control)
+        self._spawn(server.serve_forever())
+        self._spawn(self._follow(self._qmp))
+        self._spawn(relay.serve(self._places.port, self._places.guest, on_event=self._agent_says))
+        self._state = replace(self._state, boots=1)
+        self._become(Status.RUNNING)
+        self._report(None)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._lost)
+
+    def _lost(self, task: "asyncio.Task[None]") -> None:
+        """Note when a part fails: the machine runs on, and `jeos logs --supervisor` tells."""
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None and not self._ended.is_set():
+            log.warn(f"{task.get_coro()} failed: {task.exception()!r}")
+
+    async def _follow(self, qmp: Qmp) -> None:
+        async for event in qmp.events():
+            self._qemu_says(event)
+
+    def _qemu_says(self, event: Event) -> None:
+        if event.name == "RESET" and event.by_guest:
+            self._state = replace(self._state, boots=self._state.boots + 1)
+            self._become(Status.RUNNING)
+        elif event.name == "GUEST_PANICKED":
+            self._become(Status.RUNNING, reason="the guest's kernel panicked")
+        elif event.name == "SHUTDOWN":
+            self._said = "the guest powered itself off" if event.by_guest else ""
+
+    def _agent_says(self, event: Mapping[str, object]) -> None:
+        if event.get("event") != "state" or self._ended.is_set():
+            return
+        self._agent = event.get("state") != "absent"
+        reasons = event.get("reasons")
+        reason = "; ".join(str(each) for each in reasons) if isinstance(reasons, list) else ""
+        self._become(Status.HEALTHY if event.get("state") == "healthy" else Status.RUNNING, reason=reason)
+
+    async def _take_order(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            order = json.loads(await reader.readline())
+            if order.get("order") != "stop":
+                raise UsageError(f"there is no order {order.get('order')!r}")
+            self._orders.append(writer)
+            await self._stop(within=float(order["within"]), why="stopped")
+        except (ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
+            answer(writer, UsageError(f"not an order: {error}"))
+
+    def _host_ends(self) -> None:
+        self._spawn(self._stop(within=HOST_SHUTDOWN_SECONDS, why="stopped with the host"))
+
+    async def _stop(self, *, within: float, why: str) -> None:
+        """Ask the guest to power off, and after `within` seconds end QEMU without asking."""
+        self._asked = why
+        deadline = time.monotonic() + within
+        agent_heard = self._agent and within > 0 and await asyncio.to_thread(self._ask_agent)
+        while not self._ended.is_set() and (left := deadline - time.monotonic()) > 0:
+            if not agent_heard and self._qmp is not None:
+                with contextlib.suppress(JeosError):  # QEMU ends while we ask
+                    await self._qmp.powerdown()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), timeout=left if agent_heard else min(left, REPEAT_SECONDS))
+        if self._ended.is_set():
+            return
+        self._asked = f"{why} without the guest, which did not power off within {within:g} s" if within else why
+        with contextlib.suppress(JeosError, asyncio.TimeoutError):
+            if self._qmp is not None:
+                await asyncio.wait_for(self._qmp.quit(), timeout=QUIT_SECONDS)
+            await asyncio.wait_for(self._ended.wait(), timeout=QUIT_SECONDS)
+        if not self._ended.is_set():
+            self._launched.process.kill()
+
+    def _ask_agent(self) -> bool:
+        """Ask the agent to power the guest off; False if none answers, and only the power button is left."""
+        try:
+            with Guest(self._places.guest, deadline=AGENT_SECONDS) as guest:
+                guest.poweroff(deadline=AGENT_SECONDS)
+        except (JeosError, OSError):
+            return False
+        return True
+
+    async def _finish(self) -> None:
+        """Write the last state, answer whoever waits for it, and end all that serves the machine."""
+        if self._launched.process.poll() is None:
+            self._launched.process.kill()
+        status = self._launched.process.wait()
+        failure: MachineError | None = None
+        if self._asked:
+            self._become(Status.STOPPED, reason=self._asked)
+        elif status == 0 and self._state.status is not Status.STARTING:
+            self._become(Status.STOPPED, reason=self._said)
+        else:
+            failure = end_error(self._machine, self._places, status)
+            self._become(Status.FAILED, reason=failure.message)
+        for writer in self._orders:
+            answer(writer, None)
+        self._report(failure)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._qmp is not None:
+            await self._qmp.close()
+
+    def _report(self, error: JeosError | None) -> None:
+        """Tell who started the machine how that went, once."""
+        if self._ready is not None:
+            orders.report(self._ready, error)
+            os.close(self._ready)
+            self._ready = None
+
+    def _become(self, status: Status, *, reason: str = "") -> None:
+        self._state = self._state.become(status, reason=reason, now=time.time())
+        files.write(self._places.state, state_text(self._state), durable=False)
+
+
+def answer(writer: asyncio.StreamWriter, error: JeosError | None) -> None:
+    """Answer an order and hang up."""
+    writer.write((json.dumps(orders.describe(error)) + "\n").encode())
+    writer.close()
