@@ -54,12 +54,16 @@ def state(recipe: Recipe, *, folder: Path) -> State:
     return State(lock=lock, current=lock.inputs == inputs(recipe, folder=folder))
 
 
-def renew(recipe: Recipe, *, folder: Path, cache: Path, old: Lock | None = None, upgrade: bool = False) -> Lock:
+def renew(recipe: Recipe, *, folder: Path, cache: Path, upgrade: bool = False) -> Lock:
     """Return a lock for the recipe as it is now, and write nothing.
 
-    What the `old` one has is kept as far as the repositories still have it, unless `upgrade`. If no package changes,
-    the old one is returned with its date, so that the image stays the same bit for bit.
+    What the lock in the folder has, if it can be read, is kept as far as the repositories still have it, unless
+    `upgrade`. If no package changes, that lock's date is kept too, so that the image stays the same bit for bit.
     """
+    try:
+        old = state(recipe, folder=folder).lock
+    except InputError:
+        old = None
     new = resolve(recipe, folder=folder, cache=cache, keep=None if upgrade else old)
     if old is not None and (old.packages, old.suite) == (new.packages, new.suite):
         return replace(old, inputs=new.inputs)

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         log.info(f"{name} {'is not one of the recipe as it is now' if state.lock else 'is not there'}; run `jeos lock`")
         return _print("outdated" if state.lock else "missing", [], NOTHING, lock=state.lock, args=args)
     with log.step("resolve") as step:
-        new = locked.renew(recipe, folder=folder, cache=settings.cache_dir(), old=state.lock, upgrade=args.upgrade)
+        new = locked.renew(recipe, folder=folder, cache=settings.cache_dir(), upgrade=args.upgrade)
         step.done(_summary(new))
     difference = locked.changes(state.lock, new) if state.lock else NOTHING
     if new == state.lock:
