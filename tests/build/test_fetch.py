@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from apt_repository import Handler, Server, serving
+from jeos.build.credentials import Credentials
 from jeos.build.fetch import Patience, fetch, missing
 from jeos.build.sources import Source
 from jeos.core.errors import InputError, NetworkError, TrustError
@@ -280,6 +281,38 @@ def test_password_in_an_address_is_sent_as_a_header(server: Server, store: Local
     server.behaviours["dbus"] = guarded
     get(server, store, locked(server, "dbus", b"good!"), url=server.url.replace("//", "//user:p%40ss@"))
     assert seen == ["Basic dXNlcjpwQHNz"]
+
+
+def test_password_in_the_file_of_credentials_is_sent(
+    server: Server, store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def guarded(handler: Handler, data: bytes) -> None:
+        allowed = handler.headers.get("Authorization") == "Basic dXNlcjpwQHNz"
+        handler.answer(*((200, data) if allowed else (401, b"")))
+
+    server.behaviours["dbus"] = guarded
+    package = locked(server, "dbus", b"good!")
+    with pytest.raises(NetworkError, match="answers 401"):
+        get(server, store, package)
+    (tmp_path / "credentials").write_text(f"machine {server.url} login user password p@ss\n")
+    monkeypatch.setenv("JEOS_CREDENTIALS", str(tmp_path / "credentials"))
+    get(server, store, package)
+    assert store.has(package.sha256)
+
+
+def test_password_without_a_scheme_is_kept_for_https(tmp_path: Path) -> None:
+    path = tmp_path / "credentials"
+    path.write_text("machine apt.example login user password p\n")
+    known = Credentials(path)
+    asked = ["https://apt.example/debian", "http://apt.example/debian", "https://other.example/"]
+    assert [known.of(url) for url in asked] == ["user:p", "", ""]
+
+
+def test_broken_file_of_credentials_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "credentials"
+    path.write_text("host apt.example user p\n")
+    with pytest.raises(InputError, match="cannot be read"):
+        Credentials(path)
 
 
 def test_proxy_of_the_environment_is_used(server: Server, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:

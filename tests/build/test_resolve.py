@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from apt_repository import Archive, Key, Package, Server, made_key, serving, standard
+from apt_repository import Archive, Handler, Key, Package, Server, made_key, serving, standard
 from jeos.build import apt
 from jeos.build.resolve import inputs, resolve
 from jeos.build.sources import repositories
@@ -269,6 +269,23 @@ def test_mirror_that_cannot_be_reached_is_named(recipe: Recipe, tmp_path: Path) 
     error = failure(replace(recipe, mirror="http://127.0.0.1:1/debian"), tmp_path)
     assert isinstance(error, NetworkError)
     assert error.message.startswith("the repository debian (http://127.0.0.1:1/debian) cannot be reached")
+
+
+def test_password_of_a_private_mirror_is_asked_for_and_used(
+    recipe: Recipe, tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def guarded(handler: Handler, data: bytes) -> None:
+        if handler.headers.get("Authorization") == "Basic dXNlcjpwQHNz":
+            handler.send_range(data)
+        else:
+            handler.answer(401, b"", {"WWW-Authenticate": "Basic"})
+
+    server.behaviours["/"] = guarded
+    error = failure(recipe, tmp_path)
+    assert error.message.endswith("asks for a password, or does not take the one it got")
+    (tmp_path / "credentials").write_text(f"machine {server.url} login user password p@ss\n")
+    monkeypatch.setenv("JEOS_CREDENTIALS", str(tmp_path / "credentials"))
+    assert "udev" in names(resolved(recipe, tmp_path), Role.BASE)
 
 
 def test_apt_configuration_of_the_machine_does_not_reach_us(

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from apt_repository import Archive, Key, Package, Server, made_key, serving, standard
+from jeos.build.fetch import missing
 from jeos.cli.main import main
 from jeos.model.lock_text import parse
+from jeos.store.local import LocalStore
 
 START = 1_700_000_000  # when the archive was made, in seconds since 1970
 NEWS = """\
@@ -132,6 +134,16 @@ def test_upgrade_without_news_changes_nothing(recipe: Path, archive: Archive) ->
     archive.publish("trixie-updates", [], date=START + 100, valid=None)  # another date alone
     assert main(["lock", "--upgrade"]) == 0
     assert (recipe.parent / "appliance.lock").read_text() == before
+
+
+def test_fetched_packages_need_no_mirror_any_more(recipe: Path, server: Server, tmp_path: Path) -> None:
+    assert main(["lock", "--fetch"]) == 0
+    store = LocalStore(tmp_path / "cache" / "store")
+    lock = parse((recipe.parent / "appliance.lock").read_text(), source="x")
+    assert missing(lock, store) == []
+    server.requests.clear()
+    assert main(["lock", "--fetch"]) == 0
+    assert server.requests == []
 
 
 def test_broken_lock_is_named_and_written_anew(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:

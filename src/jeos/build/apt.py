@@ -23,7 +23,7 @@ from urllib.parse import unquote
 
 from jeos.build import apt_errors
 from jeos.build.sources import Source
-from jeos.core import files
+from jeos.core import files, settings
 from jeos.core.errors import HostError, TrustError
 from jeos.core.run import Completed, run
 from jeos.model import deb822
@@ -208,6 +208,8 @@ Dir::Etc::sourcelist "{folder}/all.list";
 Dir::Etc::sourceparts "";
 Dir::Etc::preferences "{folder}/preferences";
 Dir::Etc::preferencesparts "{folder}/etc/preferences.d";
+Dir::Etc::netrc "{settings.credentials()}";
+Dir::Etc::netrcparts "";
 Dir::Etc::trusted "";
 Dir::Etc::trustedparts "";
 Dir::Bin::dpkg "{dpkg}";

@@ -24,6 +24,7 @@ _UNREACHABLE = re.compile(
     r"|Connection timed out|Cannot initiate the connection|No route to host|Something wicked happened resolving"
     r"|SSL connection failed"
 )
+_FORBIDDEN = re.compile(r"\b40[13]\s+\w")
 _DIFFERS = re.compile(r"Hash Sum mismatch|File has unexpected size|Undetermined Error")
 _NO_FILE = re.compile(r"File not found - (\S+)")
 
@@ -44,6 +45,11 @@ def of_update(said: str, *, sources: Sequence[Source]) -> JeosError:
         return NetworkError(
             f"{where} cannot be reached\n{_own_words(said)}",
             hint="check the network, http_proxy and the mirror's address (recipe, JEOS_MIRROR or apt sources)",
+        )
+    if _FORBIDDEN.search(said):
+        return NetworkError(
+            f"{where} asks for a password, or does not take the one it got",
+            hint="give it a line in the file JEOS_CREDENTIALS: machine HOST login USER password PASSWORD",
         )
     if key := _KEY_MISSING.search(said):
         return TrustError(

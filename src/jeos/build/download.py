@@ -1,6 +1,6 @@
 """One file from a server: over a kept connection, resumed where it broke off, no byte more than was promised.
 
-    with Connections() as connections, path.open("a+b") as file:
+    with Connections(credentials=Credentials(None)) as connections, path.open("a+b") as file:
         complete(Wanted(name="dbus", url=…, size=49432, sha256="9c1f…"), file, connections=connections, told=print)
 
 Requests follow RFC 9110: `Range` with `If-Range`, so that a file that changed in between is sent anew as a whole.
@@ -22,6 +22,7 @@ from typing import BinaryIO, Self
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from jeos import __version__
+from jeos.build.credentials import Credentials
 from jeos.core import files
 from jeos.core.errors import NetworkError, TrustError
 
@@ -60,7 +61,8 @@ class Wanted:
 class Connections:
     """The open connections of one thread, one a server; proxies are those of the environment."""
 
-    def __init__(self, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, *, credentials: Credentials, timeout: float = TIMEOUT) -> None:
+        self.credentials = credentials
         self.timeout = timeout
         self._open: dict[tuple[str, str], HTTPConnection] = {}
         self._proxies = urllib.request.getproxies()
@@ -106,7 +108,7 @@ class Connections:
         reused = key in self._open
         try:
             connection = self._open.get(key) or self._open.setdefault(key, self._connect(parts.scheme, parts.netloc))
-            connection.request("GET", self._target(url), headers={**_greeting(parts.netloc), **headers})
+            connection.request("GET", self._target(url), headers={**self._greeting(url), **headers})
             return key, connection.getresponse()
         except (OSError, HTTPException) as error:
             self._drop(key)
@@ -122,7 +124,7 @@ class Connections:
             if proxy is None:
                 return HTTPSConnection(host, timeout=self.timeout, context=context)
             connection = HTTPSConnection(proxy.rpartition("@")[2], timeout=self.timeout, context=context)
-            connection.set_tunnel(host, headers=_authorization(proxy, name="Proxy-Authorization"))
+            connection.set_tunnel(host, headers=_basic("Proxy-Authorization", unquote(proxy.rpartition("@")[0])))
             return connection
         return HTTPConnection(proxy.rpartition("@")[2] if proxy else host, timeout=self.timeout)
 
@@ -139,6 +141,15 @@ class Connections:
         if parts.scheme == "http" and self._proxy("http", parts.netloc.rpartition("@")[2]):
             return f"http://{parts.netloc.rpartition('@')[2]}{path}"
         return path
+
+    def _greeting(self, url: str) -> dict[str, str]:
+        """Return the headers of every request, passwords included (RFC 7617)."""
+        parts = urlsplit(url)
+        given = unquote(parts.netloc.rpartition("@")[0]) or self.credentials.of(url)
+        proxy = self._proxy("http", parts.netloc.rpartition("@")[2]) if parts.scheme == "http" else None
+        greeting = {"User-Agent": f"jeos/{__version__}", "Accept-Encoding": "identity"}
+        greeting |= _basic("Authorization", given)
+        return greeting | _basic("Proxy-Authorization", unquote((proxy or "").rpartition("@")[0]))
 
     def _drop(self, key: tuple[str, str]) -> None:
         connection = self._open.pop(key, None)
@@ -231,7 +242,9 @@ def _check_answer(response: HTTPResponse, *, wanted: Wanted, begin: int) -> None
     if response.status in TRANSIENT or response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         raise TransientError(where, hint="the mirror is busy or broken: try again later, or use another one")
     if response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED):
-        raise NetworkError(where, hint="write the address as https://USER:PASSWORD@… in JEOS_MIRROR, or ask its owner")
+        raise NetworkError(
+            where, hint="give it a line in the file JEOS_CREDENTIALS: machine HOST login USER password PASSWORD"
+        )
     if response.status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
         raise NetworkError(where, hint="use another mirror")
     if response.status == HTTPStatus.PARTIAL_CONTENT:
@@ -272,14 +285,8 @@ def _validator(response: HTTPResponse) -> str:
     return tag if tag.startswith('"') else response.getheader("Last-Modified", "")
 
 
-def _greeting(netloc: str) -> dict[str, str]:
-    return {"User-Agent": f"jeos/{__version__}", "Accept-Encoding": "identity", **_authorization(netloc)}
-
-
-def _authorization(netloc: str, *, name: str = "Authorization") -> dict[str, str]:
-    """Return the header for the user and password in an address (RFC 7617), if there are any."""
-    user, at, _ = netloc.rpartition("@")
-    return {name: f"Basic {base64.b64encode(unquote(user).encode()).decode()}"} if at else {}
+def _basic(name: str, user_and_password: str) -> dict[str, str]:
+    return {name: f"Basic {base64.b64encode(user_and_password.encode()).decode()}"} if user_and_password else {}
 
 
 def _redirected(url: str, target: str) -> str:

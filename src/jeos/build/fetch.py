@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
+from jeos.build.credentials import Credentials
 from jeos.build.download import VALIDATOR_SUFFIX, Connections, MissingFileError, TransientError, Wanted, complete
 from jeos.build.sources import Source
-from jeos.core import files, log
+from jeos.core import files, log, settings
 from jeos.core.errors import InputError, NetworkError
 from jeos.model.lock import Lock, LockedPackage
 from jeos.store.local import LocalStore
@@ -97,6 +98,7 @@ class _Fetch:
         self.progress = progress
         self.patience = patience
         self.timeout = timeout
+        self.credentials = Credentials(settings.credentials())
         self.folder = store.folder.with_name("downloads")  # on the store's file system: adopting is a rename
         self.total = sum(one.size for one in wanted)
         self.done = 0
@@ -120,7 +122,7 @@ class _Fetch:
 
     def _work(self, queue: Iterator[Wanted]) -> None:
         try:
-            with Connections(timeout=self.timeout) as connections:
+            with Connections(credentials=self.credentials, timeout=self.timeout) as connections:
                 while not self.stopping.is_set():
                     with self.guard:
                         one = next(queue, None)

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jeos.build import load, locked
+from jeos.build.fetch import fetch, missing
 from jeos.build.locked import Notice
-from jeos.build.sources import repositories
+from jeos.build.sources import Source, repositories
 from jeos.cli import output
 from jeos.core import log, settings
 from jeos.core.errors import InputError
 from jeos.model.lock import Lock
 from jeos.model.lock_text import Difference
+from jeos.model.recipe import Recipe
 from jeos.store.local import LocalStore
 
 HELP = "choose the packages of the appliance and write them to appliance.lock"
@@ -30,6 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="write nothing; end with status 1 if the lock is missing or not one of this recipe "
         "(with --upgrade: if there are newer packages)",
     )
+    parser.add_argument("--fetch", action="store_true", help="also download the packages, for a build without network")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -39,71 +42,90 @@ def run(args: argparse.Namespace) -> int:
     recipe = load.load(place)
     folder = place.parent
     name = folder / locked.FILE_NAME
-    try:
-        state = locked.state(recipe, folder=folder)
-    except InputError as error:
-        if args.check:
-            raise
-        log.warn(f"{error.message}: nothing of it is kept")
-        state = locked.State(lock=None, current=False)
+    state = _state(recipe, folder=folder, broken_is_wrong=args.check)
     if state.lock and state.current and not args.upgrade:
         log.info(f"{name} is up to date: {_summary(state.lock)}")
-        return _print("current", [], NOTHING, lock=state.lock, args=args)
+        return _finish("current", [], NOTHING, lock=state.lock, sources=repositories(recipe, folder=folder), args=args)
     if args.check and not args.upgrade:
         log.info(f"{name} {'is not one of the recipe as it is now' if state.lock else 'is not there'}; run `jeos lock`")
-        return _print("outdated" if state.lock else "missing", [], NOTHING, lock=state.lock, args=args)
+        return _finish("outdated" if state.lock else "missing", [], NOTHING, lock=state.lock, sources=(), args=args)
     with log.step("resolve") as step:
         new = locked.renew(recipe, folder=folder, cache=settings.cache_dir(), upgrade=args.upgrade)
         step.done(_summary(new))
-    difference = locked.changes(state.lock, new) if state.lock else NOTHING
+    sources = repositories(recipe, folder=folder)
     if new == state.lock:
         log.info(f"{name} has the newest packages already")
-        return _print("current", [], NOTHING, lock=new, args=args)
+        return _finish("current", [], NOTHING, lock=new, sources=sources, args=args)
+    difference = locked.changes(state.lock, new) if state.lock else NOTHING
+    notices = locked.notices(difference.changed, lock=new, sources=sources, store=_store())
     if not args.check:
         locked.write(new, folder=folder)
-    sources = repositories(recipe, folder=folder)
-    store = LocalStore(settings.cache_dir() / "store")
-    notices = locked.notices(difference.changed, lock=new, sources=sources, store=store)
-    return _print("upgradable" if args.check else "written", notices, difference, lock=new, args=args)
+    return _finish("upgradable" if args.check else "written", notices, difference, lock=new, sources=sources, args=args)
 
 
-def _print(
+def _finish(
     word: str,
     notices: Sequence[Notice],
     difference: Difference,
     *,
     lock: Lock | None,
+    sources: Sequence[Source],
     args: argparse.Namespace,
 ) -> int:
-    """Print what became of the lock, and return the exit status."""
+    """Print what became of the lock, fetch its packages if that was asked for, and return the exit status."""
     if args.json:
-        output.as_json(
-            {
-                "state": word,
-                "packages": len(lock.packages) if lock else 0,
-                "bytes": _size(lock) if lock else 0,
-                "added": difference.added,
-                "removed": difference.removed,
-                "changed": [
-                    {
-                        "name": notice.change.new.name,
-                        "old": notice.change.old.version,
-                        "new": notice.change.new.version,
-                        "repository": notice.change.new.repository,
-                        "security": notice.security,
-                        "cves": notice.cves,
-                    }
-                    for notice in notices
-                ],
-            }
-        )
+        output.as_json(_as_json(word, notices, difference, lock=lock))
     else:
-        rows = [(package.name, "-", package.version, "") for package in difference.added]
-        rows += [(package.name, package.version, "-", "") for package in difference.removed]
-        rows += [_row(notice) for notice in notices]
-        if rows:
-            output.table(sorted(rows), header=("package", "locked", "now", "security"))
+        _table(notices, difference)
+    if lock and args.fetch and not args.check:
+        with log.step("fetch") as step:
+            wanted = missing(lock, _store())
+            fetch(
+                lock, sources, _store(), progress=lambda done, total: step.update(f"{done >> 20} of {total >> 20} MiB")
+            )
+            step.done(f"{len(wanted)} packages, {output.size(sum(package.size for package in wanted))}")
     return OUT_OF_DATE if args.check and word != "current" else 0
+
+
+def _state(recipe: Recipe, *, folder: Path, broken_is_wrong: bool) -> locked.State:
+    """Return the lock in a folder; one that cannot be read counts as none where it is going to be written anew."""
+    try:
+        return locked.state(recipe, folder=folder)
+    except InputError as error:
+        if broken_is_wrong:
+            raise
+        log.warn(f"{error.message}: nothing of it is kept")
+        return locked.State(lock=None, current=False)
+
+
+def _as_json(word: str, notices: Sequence[Notice], difference: Difference, *, lock: Lock | None) -> dict[str, object]:
+    changed = [
+        {
+            "name": notice.change.new.name,
+            "old": notice.change.old.version,
+            "new": notice.change.new.version,
+            "repository": notice.change.new.repository,
+            "security": notice.security,
+            "cves": notice.cves,
+        }
+        for notice in notices
+    ]
+    return {
+        "state": word,
+        "packages": len(lock.packages) if lock else 0,
+        "bytes": _size(lock) if lock else 0,
+        "added": difference.added,
+        "removed": difference.removed,
+        "changed": changed,
+    }
+
+
+def _table(notices: Sequence[Notice], difference: Difference) -> None:
+    rows = [(package.name, "-", package.version, "") for package in difference.added]
+    rows += [(package.name, package.version, "-", "") for package in difference.removed]
+    rows += [_row(notice) for notice in notices]
+    if rows:
+        output.table(sorted(rows), header=("package", "locked", "now", "security"))
 
 
 def _row(notice: Notice) -> tuple[str, str, str, str]:
@@ -119,3 +141,7 @@ def _summary(lock: Lock) -> str:
 
 def _size(lock: Lock) -> int:
     return sum(package.size for package in lock.packages)
+
+
+def _store() -> LocalStore:
+    return LocalStore(settings.cache_dir() / "store")

@@ -7,6 +7,7 @@
 | `JEOS_RUNTIME_DIR` | sockets and process numbers | `$XDG_RUNTIME_DIR/jeos`, else under the state folder |
 | `JEOS_TMPDIR` | where builds work; tmpfs halves their cost | `/dev/shm` if it has room, else the cache folder |
 | `JEOS_MIRROR` | the Debian mirror, as `https://mirror.example/debian` | the recipe's, else the machine's apt sources |
+| `JEOS_CREDENTIALS` | passwords of private repositories, see apt_auth.conf(5) | `~/.config/jeos/credentials` |
 | `JEOS_SECURITY_MIRROR` | the mirror of Debian's security updates | the recipe's, else the machine's apt sources |
 """
 
@@ -64,3 +65,12 @@ def security_mirror() -> str | None:
     """Return the mirror of security updates that the environment names, without a slash at its end."""
     value = os.environ.get("JEOS_SECURITY_MIRROR", "").strip().rstrip("/")
     return value or None
+
+
+def credentials() -> Path:
+    """Return the file with the passwords of private repositories, which need not be there."""
+    own = os.environ.get("JEOS_CREDENTIALS")
+    if own:
+        return Path(own).absolute()
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else Path.home() / ".config") / "jeos" / "credentials"
