@@ -36,6 +36,7 @@ class Composition:
         self.into, self.below = into, tuple(below)
         self.lists: dict[str, list[str]] = {}  # the paths of each package added, as dpkg lists them
         self.taken: dict[str, list[str]] = {}  # paths that packages of the folders below lost to new ones
+        self._ready = False
         self._packages: dict[str, Unpacked] = {}
         self._owners: dict[str, str] = {}
         self._places: dict[str, str] = {}  # folders as packages call them → where they are
@@ -52,9 +53,14 @@ class Composition:
         self._diversions = self._read_diversions()
         self._overrides = self._read_overrides()
 
-    def add(self, package: Unpacked) -> None:
-        """Lay one package into the folder. Raises InputError if a file of it belongs to another package."""
+    def add(self, package: Unpacked, *, ready: bool = False) -> None:
+        """Lay one package into the folder, its configuration files to be configured.
+
+        `ready` lays these also where they belong: the first packages of a system are used before they are configured.
+        Raises InputError if a file of it belongs to another package.
+        """
         self._packages[package.name] = package
+        self._ready = ready
         conffiles = {line.lstrip("/") for line in package.lines("conffiles") if line.startswith("/")}
         listed = self.lists[package.name] = ["/."]
         for member in package.members:
@@ -94,11 +100,10 @@ class Composition:
                 return False
             self._take_over(place, member, package, owner=owner)
         self._owners[place] = package.name
-        if conffile:
-            place += NEW
         self._make_parents(place)
-        self._clear(place, package, member)
-        self._link(package.data / member.path, place, override=self._overrides.get(member.path))
+        for target in [place + NEW, *([place] if self._ready else [])] if conffile else [place]:
+            self._clear(target, package, member)
+            self._link(package.data / member.path, target, override=self._overrides.get(member.path))
         return True
 
     def _take_over(self, place: str, member: Member, package: Unpacked, *, owner: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jeos.build import dpkg_database, overlay
 from jeos.build.compose import Composition
-from jeos.build.dpkg_database import Database, info_name
+from jeos.build.dpkg_database import Database
 from jeos.build.order import batches, has, is_essential
 from jeos.build.sandbox import NO_SERVICES, Sandbox
 from jeos.build.unpack import Unpacked
@@ -115,10 +115,11 @@ def _unpack(batch: Sequence[Unpacked], layer: _Installation) -> None:
     packages nothing is there that could run a script.
     """
     scripted = [package for package in batch if has(package, "preinst")]
-    later = [] if any(is_essential(package) for package in batch) else scripted
+    first = any(is_essential(package) for package in batch)
+    later = [] if first else scripted
     for package in batch:
         if package not in later:
-            layer.composition.add(package)
+            layer.composition.add(package, ready=first)
     dpkg_database.write_scripts(batch, layer.database)
     if scripted:
         _run_preinst(scripted, layer)
@@ -129,22 +130,30 @@ def _unpack(batch: Sequence[Unpacked], layer: _Installation) -> None:
 
 def _run_preinst(packages: Sequence[Unpacked], layer: _Installation) -> None:
     """Run the preinst scripts, as dpkg does for packages that were never installed before."""
-    calls = [f"run {package.name} {package.control['Architecture']} {info_name(package)}" for package in packages]
+    folder = layer.into / PREINST_FOLDER
+    for package in packages:
+        dpkg_database.link_files(package.scripts, folder / package.name)
+    calls = [f"run {package.name} {package.control['Architecture']}" for package in packages]
     try:
-        layer.run(["sh", "-c", "\n".join([_RUN_PREINST, *calls])])
+        layer.run(["sh", "-c", "\n".join([_RUN_PREINST, *calls, f"rm {CONTROL_FOLDER}"])])
     except ProcessError as error:
         raise _failure(layer, error) from error
+    files.remove_tree(folder)
 
 
-_RUN_PREINST = """
+# While a preinst runs, dpkg has the package's control files in CONTROL_FOLDER, and debconf looks for them there.
+CONTROL_FOLDER = "/var/lib/dpkg/tmp.ci"
+PREINST_FOLDER = "var/lib/dpkg/jeos.ci"
+_RUN_PREINST = f"""
 export DPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1 DPKG_MAINTSCRIPT_DEBUG=0
 export DPKG_ADMINDIR=/var/lib/dpkg DPKG_ROOT=
-run() {
+run() {{
     echo "Preparing to unpack $1 ..."
-    DPKG_MAINTSCRIPT_PACKAGE=$1 DPKG_MAINTSCRIPT_ARCH=$2 /var/lib/dpkg/info/$3.preinst install </dev/null && return
+    ln -sfn /{PREINST_FOLDER}/$1 {CONTROL_FOLDER}
+    DPKG_MAINTSCRIPT_PACKAGE=$1 DPKG_MAINTSCRIPT_ARCH=$2 {CONTROL_FOLDER}/preinst install </dev/null && return
     echo "jeos: preinst of $1 failed with status $?"
     exit 1
-}
+}}
 """
 
 

@@ -54,13 +54,18 @@ def info_name(package: Unpacked) -> str:
 
 def write_scripts(packages: Iterable[Unpacked], database: Database) -> None:
     """Put the packages' maintainer scripts and other control files into info/."""
-    info = database.into / DATABASE / "info"
-    info.mkdir(parents=True, exist_ok=True)
     database.write("info/format", INFO_FORMAT)
     for package in packages:
-        for name in sorted(os.listdir(package.scripts)):  # noqa: PTH208
-            if name not in NOT_FOR_INFO:
-                os.link(package.scripts / name, info / f"{info_name(package)}.{name}")
+        prefix = f"{info_name(package)}."
+        link_files(package.scripts, database.into / DATABASE / "info", prefix=prefix, leave_out=NOT_FOR_INFO)
+
+
+def link_files(source: Path, target: Path, *, prefix: str = "", leave_out: Sequence[str] = ()) -> None:
+    """Link the files of a folder into another one, with a prefix before their names."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name in sorted(os.listdir(source)):  # noqa: PTH208
+        if name not in leave_out:
+            os.link(source / name, target / (prefix + name))
 
 
 def record(packages: Sequence[Unpacked], database: Database, *, composition: Composition) -> None:
@@ -81,9 +86,9 @@ def stanza(package: Unpacked, *, state: str) -> str:
     """Return a package's entry for the status file, in a state such as "unpacked" or "installed"."""
     lines = [f"{name}: {value}".replace(": \n", ":\n") for name, value in package.control.items()]
     lines.insert(1, f"Status: install ok {state}")
-    conffiles = [line for line in package.lines("conffiles") if line.startswith("/")]
+    conffiles = [line.rpartition(" ") for line in package.lines("conffiles")]
     if conffiles and state == "unpacked":
-        lines += ["Conffiles:", *(f" {path} newconffile" for path in conffiles)]
+        lines += ["Conffiles:", *(f" {path} newconffile {flag}".rstrip() for flag, _, path in conffiles)]
     return _lines(lines)
 
 

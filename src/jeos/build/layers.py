@@ -44,6 +44,11 @@ class Layer:
         return self.folder / "log"
 
     @property
+    def time(self) -> int:
+        """Return the time (seconds since 1970) that maintainer scripts were told."""
+        return int((self.folder / "time").read_text())
+
+    @property
     def skipped(self) -> dict[str, int]:
         """Return path and size in bytes of what its packages have and was not unpacked."""
         found: dict[str, int] = json.loads((self.folder / "skipped").read_text())
@@ -115,10 +120,12 @@ def _fill(folder: Path, packages: Sequence[Unpacked], *, below: Sequence[Layer],
     tree.mkdir()
     trees = [layer.tree for layer in below]
     # The time that scripts see is the packages' own, so that a newer lock with the same packages has the same layer.
-    time = max((member.mtime for package in packages for member in package.members), default=0)
+    times = [member.mtime for package in packages for member in package.members]
+    time = max([0, *times, *(layer.time for layer in below)])
     logs.parent.mkdir(parents=True, exist_ok=True)
     logs.write_bytes(b"")
     configure.install(packages, into=tree, below=trees, scratch=folder / "scratch", time=time, log=logs)
     (folder / "log").write_bytes(logs.read_bytes())
+    (folder / "time").write_text(str(time))
     skipped = {path: size for package in packages for path, size in package.skipped.items()}
     (folder / "skipped").write_text(json.dumps(skipped))
