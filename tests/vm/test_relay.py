@@ -1,0 +1,352 @@
+"""The relay between real clients and a real agent; a socket server stands where QEMU's chardev is."""
+
+import asyncio
+import contextlib
+import os
+import random
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from agent_host import PATIENCE, start_agent, stop_agent
+from jeos.core.errors import MachineError
+from jeos.model.frames import CHUNK, STDIN, STDOUT, Frame, control, encode, message
+from jeos.vm import relay
+from jeos.vm.guest import Ended, Guest, Program, StartError, Terminal
+
+LARGE = 50 << 20  # bytes
+
+
+class Chardev:
+    """What QEMU does with `-chardev socket,server=on,wait=off` and a virtio-serial port: one client, bytes to and fro.
+
+    What a client sends while no agent has the port open waits, as in QEMU.
+    """
+
+    def __init__(self, place: Path, folder: Path) -> None:
+        self.place = place
+        self.folder = folder
+        self.agent: subprocess.Popen[bytes] | None = None
+        self.line: socket.socket | None = None
+        self.client: socket.socket | None = None
+        self._ends = threading.Event()
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(str(place))
+        self._server.listen(1)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def plug(self, **about: object) -> None:
+        """Start an agent at the port."""
+        line, theirs = socket.socketpair()
+        self.agent = start_agent(theirs, self.folder, **about)
+        theirs.close()
+        self.line = line
+        threading.Thread(target=self._to_client, args=(line,), daemon=True).start()
+
+    def kill_agent(self) -> None:
+        """Let the agent die in the middle of whatever it does."""
+        assert self.agent is not None and self.line is not None
+        stop_agent(self.agent)
+        line, self.line = self.line, None
+        line.close()
+
+    def close(self) -> None:
+        self._ends.set()
+        self._server.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+        self._server.close()
+        if self.client is not None:
+            with contextlib.suppress(OSError):
+                self.client.shutdown(socket.SHUT_RDWR)
+        if self.line is not None:
+            self.kill_agent()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while not self._ends.is_set():
+                client, _ = self._server.accept()
+                self.client = client
+                self._to_agent(client)
+
+    def _to_agent(self, client: socket.socket) -> None:
+        while data := self._receive(client):
+            while self.line is None and not self._ends.is_set():
+                time.sleep(0.002)
+            with contextlib.suppress(OSError, AttributeError):  # the agent dies with what it has not read
+                self.line.sendall(data)  # type: ignore[union-attr]
+
+    @staticmethod
+    def _receive(client: socket.socket) -> bytes:
+        try:
+            return client.recv(65536)
+        except OSError:
+            return b""
+
+    def _to_client(self, line: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := line.recv(65536):
+                if self.client is not None:
+                    self.client.sendall(data)
+
+
+class Line:
+    """A chardev with an agent, a relay in a thread, and the events that it told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = folder / "port.sock"
+        self.guest = folder / "guest.sock"
+        self.events: list[Mapping[str, object]] = []
+        self.chardev = Chardev(self.port, folder)
+        self._loop = asyncio.new_event_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        async def main() -> None:
+            self._task = asyncio.current_task()
+            with contextlib.suppress(asyncio.CancelledError):
+                await relay.serve(self.port, self.guest, on_event=self.events.append)
+
+        self._loop.run_until_complete(main())
+
+    def close(self) -> None:
+        assert self._task is not None
+        self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+        self._loop.close()
+        self.chardev.close()
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Iterator[Line]:
+    found = Line(tmp_path)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def guest(line: Line) -> Iterator[Guest]:
+    line.chardev.plug(health=[{"name": "always", "command": "true"}])
+    with Guest(line.guest, deadline=PATIENCE) as found:
+        yield found
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def follow(guest: Guest, program: Program, *, to: bytes = b"") -> tuple[bytes, Ended | None]:
+    """Return what a program prints up to a text (or to its end), and how it ended."""
+    said = bytearray()
+    while True:
+        ended = program.take(lambda stream, data: said.extend(data))
+        if ended is not None or (to and to in said):
+            return bytes(said), ended
+        guest.receive()
+
+
+def states(line: Line) -> list[object]:
+    return [event["state"] for event in line.events]
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_program_runs_with_input_and_status(guest: Guest) -> None:
+    ended = guest.exec(["sh", "-c", "cat; echo err >&2; exit 4"], stdin=b"hello", deadline=PATIENCE)
+    assert ended == Ended(4, "", b"hello", b"err\n")
+
+
+def test_a_killed_program_says_by_what(guest: Guest) -> None:
+    assert guest.exec(["sh", "-c", "kill -SEGV $$"], deadline=PATIENCE) == Ended(139, "SEGV")
+
+
+def test_a_missing_program_has_a_shells_status(guest: Guest) -> None:
+    with pytest.raises(StartError) as caught:
+        guest.exec(["no-such-program"])
+    assert (caught.value.message, caught.value.status) == ("there is no program 'no-such-program' in the guest", 127)
+
+
+def test_fifty_megabytes_come_back_the_same(guest: Guest) -> None:
+    data = random.Random(3).randbytes(LARGE)
+    assert guest.exec(["cat"], stdin=data, deadline=PATIENCE) == Ended(0, "", data)
+
+
+def test_status_and_health_are_answered(guest: Guest) -> None:
+    assert guest.status()["name"] == "test"
+    said = guest.health(deadline=PATIENCE)
+    assert said == {"event": "health", "state": "healthy", "reasons": []}
+
+
+def test_waiting_ends_when_the_guest_is_healthy(guest: Guest, line: Line) -> None:
+    assert guest.wait("healthy", deadline=PATIENCE)["version"] == "1"
+    assert states(line)[-1] == "healthy"
+    with Guest(line.guest) as late:
+        assert late.wait("healthy", deadline=PATIENCE)["state"] == "healthy"
+
+
+def test_waiting_ends_with_the_reasons_of_a_guest_that_is_not_well(line: Line) -> None:
+    checks = [{"name": "web", "command": "echo no database; false", "within": 0, "interval": 0.01}]
+    line.chardev.plug(health=checks)
+    with Guest(line.guest, deadline=PATIENCE) as guest:
+        guest.wait("unhealthy", deadline=PATIENCE)
+        with pytest.raises(MachineError) as caught:
+            guest.wait("healthy", deadline=0.01)
+    assert caught.value.message == "the guest is unhealthy, not healthy, after 0.01 s\n  web: no database"
+
+
+def test_many_clients_share_the_port(line: Line) -> None:
+    line.chardev.plug()
+    said: dict[int, bytes] = {}
+
+    def work(number: int) -> None:
+        with Guest(line.guest, deadline=PATIENCE) as guest:
+            data = bytes([number]) * 500_000
+            said[number] = guest.exec(["cat"], stdin=data, deadline=PATIENCE).stdout
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert said == {number: bytes([number]) * 500_000 for number in range(10)}
+
+
+def test_a_client_that_does_not_read_holds_nobody_up(guest: Guest, line: Line) -> None:
+    guest.start(["cat", "/dev/zero"])
+    with Guest(line.guest) as other:
+        data = bytes(2 << 20)
+        assert other.exec(["cat"], stdin=data, deadline=PATIENCE).stdout == data
+
+
+def test_a_killed_client_leaves_nothing_running(guest: Guest, line: Line) -> None:
+    dying = Guest(line.guest)
+    program = dying.start(["sh", "-c", "echo $$; exec sleep 1000"])
+    said, _ = follow(dying, program, to=b"\n")
+    assert running(int(said))
+    dying.close()
+    until(lambda: not running(int(said)))
+    assert guest.exec(["true"], deadline=PATIENCE).status == 0
+
+
+def test_a_program_is_lost_with_its_agent_and_the_next_one_runs(guest: Guest, line: Line) -> None:
+    program = guest.start(["sleep", "1000"])
+    line.chardev.kill_agent()
+    line.chardev.plug()
+    with pytest.raises(MachineError) as caught:
+        follow(guest, program)
+    assert caught.value.message == "the guest's agent was restarted"
+    assert guest.exec(["echo", "again"], deadline=PATIENCE).stdout == b"again\n"
+    assert "absent" in states(line)
+    assert states(line)[-1] != "absent"
+
+
+def test_an_agent_that_dies_within_a_frame_does_no_harm(guest: Guest, line: Line) -> None:
+    program = guest.start(["cat", "/dev/zero"])
+    guest.receive()
+    assert line.chardev.client is not None
+    line.chardev.kill_agent()
+    line.chardev.client.sendall(encode(Frame(STDOUT, 1, bytes(1000)))[:500])  # its last words
+    line.chardev.plug()
+    with pytest.raises(MachineError, match="was restarted"):
+        follow(guest, program)
+    assert guest.exec(["echo", "again"], deadline=PATIENCE).stdout == b"again\n"
+
+
+def test_what_was_asked_of_a_dead_agent_is_not_done_by_the_next(guest: Guest, line: Line, tmp_path: Path) -> None:
+    guest.wait("starting", deadline=PATIENCE)
+    line.chardev.kill_agent()
+    guest.send(control(77, {"do": "exec", "argv": ["touch", str(tmp_path / "mark")]}))
+    line.chardev.plug()
+    until(lambda: "absent" in states(line) and states(line)[-1] != "absent")
+    assert guest.take_frames(77) == []
+    assert guest.exec(["echo", "x"], deadline=PATIENCE).stdout == b"x\n"
+    [lost] = guest.take_frames(77)
+    assert message(lost)["lost"] is True
+    assert not (tmp_path / "mark").exists()
+
+
+def test_without_an_agent_the_error_says_so(line: Line) -> None:
+    with Guest(line.guest, deadline=PATIENCE) as guest:
+        assert guest.state == {}
+        with pytest.raises(MachineError) as caught:
+            guest.start(["true"], deadline=0.05)
+    words = "the guest's agent did not answer after 0.05 s\n  the agent does not answer"
+    assert caught.value.message == words
+
+
+def test_without_a_relay_the_error_says_so(tmp_path: Path) -> None:
+    with pytest.raises(MachineError) as caught:
+        Guest(tmp_path / "guest.sock", deadline=0)
+    assert caught.value.message == f"no machine listens at {tmp_path / 'guest.sock'}"
+
+
+def test_a_client_learns_that_the_machine_stopped(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    line.chardev.plug()
+    with Guest(line.guest, deadline=PATIENCE) as guest:
+        program = guest.start(["sleep", "1000"])
+        line.close()
+        with pytest.raises(MachineError):
+            follow(guest, program)
+
+
+def test_garbage_from_guest_and_client_is_survived(guest: Guest, line: Line) -> None:
+    noise = random.Random(4)
+    guest.wait("starting", deadline=PATIENCE)
+    assert line.chardev.client is not None
+    for _ in range(50):
+        line.chardev.client.sendall(noise.randbytes(500))
+        line.chardev.client.sendall(encode(Frame(noise.randrange(6), noise.randrange(9), noise.randbytes(9))) + b"\xfe")
+        guest.send(noise.randbytes(500) + encode(Frame(noise.randrange(6), noise.randrange(9), noise.randbytes(9))))
+    guest.send(b"\xfe")
+    assert guest.exec(["echo", "well"], deadline=PATIENCE).stdout == b"well\n"
+
+
+def test_one_connection_has_a_limit_of_channels(guest: Guest) -> None:
+    for _ in range(relay.MOST_CHANNELS):
+        guest.start(["sleep", "1000"])
+    with pytest.raises(StartError, match="at most 8 channels"):
+        guest.start(["sleep", "1000"])
+
+
+def test_a_terminal_is_a_terminal_through_the_relay(guest: Guest) -> None:
+    program = guest.start(["sh", "-c", "stty size; read x; stty size"], terminal=Terminal(rows=20, columns=70))
+    follow(guest, program, to=b"20 70\r\n")
+    program.resize(Terminal(rows=21, columns=71))
+    program.write(b"\n")
+    said, ended = follow(guest, program)
+    assert said.endswith(b"21 71\r\n")
+    assert ended == Ended(0)
+
+
+def test_a_request_that_is_too_long_is_refused(guest: Guest) -> None:
+    with pytest.raises(MachineError) as caught:
+        guest.exec(["echo", "x" * 100_000])
+    assert caught.value.hint == "pass long input through a pipe"
+
+
+def test_input_without_credit_is_not_sent(guest: Guest) -> None:
+    program = guest.start(["sleep", "1000"])
+    sent = 0
+    while count := program.write(bytes(CHUNK)):
+        sent += count
+    assert (sent, program.may_write, STDIN) == (4 * CHUNK, 0, STDIN)
+    program.close()
+
+
+def test_the_socket_is_its_owners_alone(guest: Guest, line: Line) -> None:
+    assert os.stat(line.guest).st_mode & 0o777 == 0o600
