@@ -7,7 +7,7 @@ from pathlib import Path
 from jeos.build import load, locked
 from jeos.build.fetch import fetch, missing
 from jeos.build.locked import Notice
-from jeos.build.sources import Source, repositories
+from jeos.build.sources import repositories
 from jeos.cli import output
 from jeos.core import log, settings
 from jeos.core.errors import InputError
@@ -45,22 +45,22 @@ def run(args: argparse.Namespace) -> int:
     state = _state(recipe, folder=folder, broken_is_wrong=args.check)
     if state.lock and state.current and not args.upgrade:
         log.info(f"{name} is up to date: {_summary(state.lock)}")
-        return _finish("current", [], NOTHING, lock=state.lock, sources=repositories(recipe, folder=folder), args=args)
+        return _finish("current", [], NOTHING, lock=state.lock, args=args, recipe=recipe)
     if args.check and not args.upgrade:
         log.info(f"{name} {'is not one of the recipe as it is now' if state.lock else 'is not there'}; run `jeos lock`")
-        return _finish("outdated" if state.lock else "missing", [], NOTHING, lock=state.lock, sources=(), args=args)
+        return _finish("outdated" if state.lock else "missing", [], NOTHING, lock=state.lock, args=args, recipe=recipe)
     with log.step("resolve") as step:
         new = locked.renew(recipe, folder=folder, cache=settings.cache_dir(), upgrade=args.upgrade)
         step.done(_summary(new))
-    sources = repositories(recipe, folder=folder)
     if new == state.lock:
         log.info(f"{name} has the newest packages already")
-        return _finish("current", [], NOTHING, lock=new, sources=sources, args=args)
+        return _finish("current", [], NOTHING, lock=new, args=args, recipe=recipe)
     difference = locked.changes(state.lock, new) if state.lock else NOTHING
+    sources = repositories(recipe, folder=folder)
     notices = locked.notices(difference.changed, lock=new, sources=sources, store=_store())
     if not args.check:
         locked.write(new, folder=folder)
-    return _finish("upgradable" if args.check else "written", notices, difference, lock=new, sources=sources, args=args)
+    return _finish("upgradable" if args.check else "written", notices, difference, lock=new, args=args, recipe=recipe)
 
 
 def _finish(
@@ -69,8 +69,8 @@ def _finish(
     difference: Difference,
     *,
     lock: Lock | None,
-    sources: Sequence[Source],
     args: argparse.Namespace,
+    recipe: Recipe,
 ) -> int:
     """Print what became of the lock, fetch its packages if that was asked for, and return the exit status."""
     if args.json:
@@ -78,13 +78,19 @@ def _finish(
     else:
         _table(notices, difference)
     if lock and args.fetch and not args.check:
-        with log.step("fetch") as step:
-            wanted = missing(lock, _store())
-            fetch(
-                lock, sources, _store(), progress=lambda done, total: step.update(f"{done >> 20} of {total >> 20} MiB")
-            )
-            step.done(f"{len(wanted)} packages, {output.size(sum(package.size for package in wanted))}")
+        _fetch(lock, recipe=recipe, folder=load.find(args.path).parent)
     return OUT_OF_DATE if args.check and word != "current" else 0
+
+
+def _fetch(lock: Lock, *, recipe: Recipe, folder: Path) -> None:
+    wanted = missing(lock, _store())
+    if not wanted:
+        log.info("every package is in the store already")
+        return
+    with log.step("fetch") as step:
+        sources = repositories(recipe, folder=folder)
+        fetch(lock, sources, _store(), progress=lambda done, total: step.update(f"{done >> 20} of {total >> 20} MiB"))
+        step.done(f"{len(wanted)} packages, {output.size(sum(package.size for package in wanted))}")
 
 
 def _state(recipe: Recipe, *, folder: Path, broken_is_wrong: bool) -> locked.State:
