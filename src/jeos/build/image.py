@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jeos.core.errors import InputError
-from jeos.disk import esp, gpt
+from jeos.disk import esp, gpt, verity
 from jeos.model.image import (
-    BLOCK,
     LABEL_DATA,
     LABEL_EMPTY,
     MEBIBYTE,
@@ -30,7 +29,6 @@ from jeos.model.recipe import Disk
 
 LEAST_SLOT = 256 * MEBIBYTE
 SLOT_STEP = 64 * MEBIBYTE
-HASHES_PER_BLOCK = BLOCK // 32  # SHA-256
 
 LOADER_CONF = b"timeout 0\neditor no\nauto-firmware no\n"
 LOADER_PATHS = {"x86-64": ("EFI/BOOT/BOOTX64.EFI", "EFI/systemd/systemd-bootx64.efi")}
@@ -78,12 +76,8 @@ def slot_size(wanted: int, *, system: int) -> int:
 
 
 def verity_size(slot: int) -> int:
-    """Return the bytes of a partition for the hashes of a full slot: superblock, and a tree down to one block."""
-    blocks, level = 1, slot // BLOCK
-    while level > 1:
-        level = -(-level // HASHES_PER_BLOCK)
-        blocks += level
-    return _aligned(blocks * BLOCK, gpt.ALIGNMENT)
+    """Return the bytes of a partition for the hashes of a full slot."""
+    return _aligned(verity.tree_size(slot), gpt.ALIGNMENT)
 
 
 def partition_uuids(root_hash: str) -> tuple[str, str]:

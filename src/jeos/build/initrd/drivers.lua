@@ -20,16 +20,9 @@ function drivers.load_always()
   load_all(list.always)
 end
 
--- What the processors say they are: they are alike, and say it in one place. One that QEMU emulates without help says
--- nothing: SHA-256 in its vector instructions took three times as long as in plain ones.
-local function processor_modalias()
-  local emulated = (linux.read("/proc/cpuinfo") or ""):find("QEMU TCG CPU", 1, true)
-  return { not emulated and linux.read("/sys/devices/system/cpu/modalias") or nil }
-end
-
--- What the devices of a bus say they are.
+-- What the devices of a bus say they are. The processors are alike, and say it in one place.
 local function modaliases(bus)
-  if bus == "cpu" then return processor_modalias() end
+  if bus == "cpu" then return { linux.read("/sys/devices/system/cpu/modalias") } end
   local found, folder = {}, "/sys/bus/" .. bus .. "/devices/"
   for _, device in ipairs(linux.list(folder)) do
     found[#found + 1] = linux.read(folder .. device .. "/modalias") -- nothing is added where there is none
