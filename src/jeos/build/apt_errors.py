@@ -6,7 +6,6 @@ methods/sqv.cc); what none of the patterns knows is shown as apt said it.
 
 import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from jeos.build.sources import DEBIAN, SECURITY, Source
 from jeos.core.errors import InputError, JeosError, NetworkError, TrustError
@@ -108,24 +107,23 @@ def _own_words(said: str) -> str:
     """Return the lines of apt's output that say what went wrong."""
     lines = said.splitlines()
     after = [number for number, line in enumerate(lines) if "unmet dependencies" in line or "Unsatisfied dep" in line]
-    told = lines[after[0] + 1 :] if after else [line for line in lines if line.startswith(("E:", "W:", "Err:", "  "))]
-    unique = dict.fromkeys(line.rstrip() for line in told if line.strip())
-    return "\n".join(f"  {line.strip()}" for line in list(unique)[:SHOWN_LINES])
+    told = lines[after[0] + 1 :] if after else [line for line in lines if line.startswith(("E:", "W:"))]
+    unique = dict.fromkeys(line.strip() for line in told if line.strip() and "have been ignored, or old" not in line)
+    return "\n".join(f"  {line}" for line in list(unique)[:SHOWN_LINES])
 
 
 def _where(said: str, *, sources: Sequence[Source]) -> str:
-    """Return the words for the repository that the messages are about."""
-    complaints = "\n".join(line for line in said.splitlines() if line.startswith(("E:", "W:", "Err:")))
+    """Return the words for the repository that the first complaint is about."""
     ranked = sorted(
         sources, key=lambda source: len(source.url), reverse=True
     )  # …/debian is the start of …/debian-security
-    for source in ranked:
-        address = re.sub(r"^file:", "copy:", source.url)
-        if re.search(re.escape(_without_password(address)) + r"(?![\w-])", complaints):
-            return f"the repository {source.name} ({_without_password(source.url)})"
-    for source in reversed(ranked):
-        if (urlsplit(source.url).hostname or " ") in complaints:
-            return f"the repository {source.name} ({_without_password(source.url)})"
+    for line in said.splitlines():
+        if not line.startswith(("E:", "W:", "Err:")):
+            continue
+        for source in ranked:
+            address = _without_password(re.sub(r"^file:", "copy:", source.url))
+            if re.search(re.escape(address) + r"(?![\w-])", line):
+                return f"the repository {source.name} ({_without_password(source.url)})"
     return "a repository"
 
 
