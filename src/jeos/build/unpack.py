@@ -131,6 +131,9 @@ def unpack_all(packages: Sequence[Package], cache: CacheFolder, *, skip: Skip = 
     ]
     # The largest take longest: started last, they would keep one processor busy alone.
     missing.sort(key=lambda item: item[0].path.stat().st_size, reverse=True)
+    ready = [Unpacked(cache.entry("unpacked", name)) for name in keys]
+    if not missing:
+        return ready
 
     def work(item: tuple[Package, str]) -> None:
         package, name = item
@@ -141,8 +144,8 @@ def unpack_all(packages: Sequence[Package], cache: CacheFolder, *, skip: Skip = 
     with log.step("unpack") as step, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         for number, _ in enumerate(pool.map(work, missing), 1):
             step.update(f"{number} of {len(missing)} packages")
-        step.done(f"{len(packages)} packages, {len(missing)} new")
-    return [Unpacked(cache.entry("unpacked", name)) for name in keys]
+        step.done(f"{len(missing)} packages, {len(packages) - len(missing)} from the cache")
+    return ready
 
 
 def unpack(deb: Path, *, into: Path, skip: Skip = NOTHING) -> Unpacked:
