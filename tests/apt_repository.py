@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 ESSENTIAL = ("base-files", "dpkg", "libc6")
 NEEDED = ("apt", "systemd", "systemd-sysv", "udev", "dbus", "kmod", "login", "e2fsprogs", "python3-minimal")
@@ -147,7 +148,7 @@ class Handler(BaseHTTPRequestHandler):
     server: "Server"
 
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0].replace("%7E", "~").replace("%2B", "+").replace("%2b", "+")
+        path = unquote(self.path.partition("?")[0])
         self.server.requests.append((path, self.headers.get("Range", "")))
         file = self.server.folder / path.lstrip("/")
         behaviour = next((act for name, act in self.server.behaviours.items() if name in path), None)

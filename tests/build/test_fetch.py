@@ -11,8 +11,9 @@ import pytest
 
 from apt_repository import Handler, Server, serving
 from jeos.build.credentials import Credentials
-from jeos.build.fetch import Patience, fetch, missing
+from jeos.build.fetch import fetch, missing
 from jeos.build.sources import Source
+from jeos.build.transfers import Patience
 from jeos.core.errors import InputError, NetworkError, TrustError
 from jeos.model.lock import Lock, LockedPackage, Role
 from jeos.store.local import LocalStore
@@ -99,6 +100,12 @@ def test_fetch_brings_every_package_once(server: Server, store: LocalStore) -> N
     assert len(server.requests) == 20
     assert left_over(store) == []
     assert missing(Lock("trixie", "amd64", "", 0, tuple(packages)), store) == []
+
+
+def test_percent_sign_in_a_path_stays_one(server: Server, store: LocalStore) -> None:
+    package = locked(server, "web_1%3a2", b"epoch")
+    get(server, store, package)
+    assert store.has(package.sha256)
 
 
 def test_fetch_asks_for_nothing_that_the_store_has(server: Server, store: LocalStore) -> None:
