@@ -40,27 +40,38 @@ local function partition_devices(disk)
   return devices
 end
 
--- The partitions of a disk, as { device, uuid, label }; none if it has no table.
-local function partitions(disk)
-  local found, sector = {}, tonumber(linux.read("/sys/block/" .. disk .. "/queue/logical_block_size"))
-  local file = io.open("/dev/" .. disk, "rb")
-  if not file or not sector then return found end
-  file:seek("set", sector)
-  local header = file:read(92)
-  if header and #header == 92 and header:sub(1, 8) == "EFI PART" then
+-- What a disk's partition table consists of, as { first = the first sector, header, entries, count, entry_size, sector };
+-- nil if there is none.
+function disks.read_table(disk)
+  local sector = tonumber(linux.read("/sys/block/" .. disk .. "/queue/logical_block_size"))
+  local file = sector and io.open("/dev/" .. disk, "rb")
+  if not file then return nil end
+  local first, header = file:read(sector), file:read(sector)
+  local found
+  if header and #header == sector and header:sub(1, 8) == "EFI PART" then
     local count, size = disks.number(header, 80, 4), disks.number(header, 84, 4)
     file:seek("set", disks.number(header, 72, 6) * sector)
-    local entries = count * size <= LARGEST_TABLE and file:read(count * size) or ""
-    local devices = partition_devices(disk)
-    for number = 1, math.floor(#entries / size) do
-      local offset = (number - 1) * size
-      local label = entries:sub(offset + 57, offset + 128):gsub("%z", "") -- UTF-16; ours are ASCII
-      if devices[number] then
-        found[#found + 1] = { device = devices[number], uuid = guid(entries, offset + 16), label = label }
-      end
+    local entries = count * size <= LARGEST_TABLE and file:read(count * size)
+    if entries and #entries == count * size then
+      found = { first = first, header = header, entries = entries, count = count, entry_size = size, sector = sector }
     end
   end
   file:close()
+  return found
+end
+
+-- The partitions of a disk, as { number, device, uuid, label }; none if it has no table.
+local function partitions(disk)
+  local found, read = {}, disks.read_table(disk)
+  local devices = read and partition_devices(disk)
+  for number = 1, read and read.count or 0 do
+    local offset = (number - 1) * read.entry_size
+    local label = read.entries:sub(offset + 57, offset + 128):gsub("%z", "") -- UTF-16; ours are ASCII
+    if devices[number] then
+      local uuid = guid(read.entries, offset + 16)
+      found[#found + 1] = { number = number, device = devices[number], uuid = uuid, label = label }
+    end
+  end
   return found
 end
 
@@ -70,16 +81,16 @@ local function uuid_of(root_hash, half)
   return (digits:gsub("^(%x%x%x%x%x%x%x%x)(%x%x%x%x)(%x%x%x%x)(%x%x%x%x)", "%1-%2-%3-%4-"))
 end
 
--- The devices { system, hashes, data } of the first disk that holds the system with this root hash, or nil.
+-- The devices { system, hashes, data }, the name of the disk and the data's partition number, for the first disk that holds the system with this root hash, or nil.
 function disks.find(root_hash)
   for _, disk in ipairs(linux.list("/sys/block")) do
     local skip = false
     for _, pattern in ipairs(NOT_DISKS) do skip = skip or disk:find(pattern) end
-    local found = {}
+    local found = { disk = disk }
     for _, partition in ipairs(skip and {} or partitions(disk)) do
       if partition.uuid == uuid_of(root_hash, 1) then found.system = partition.device end
       if partition.uuid == uuid_of(root_hash, 2) then found.hashes = partition.device end
-      if partition.label == "data" then found.data = partition.device end
+      if partition.label == "data" then found.data, found.data_number = partition.device, partition.number end
     end
     if found.system and found.hashes then return found end
   end

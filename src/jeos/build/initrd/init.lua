@@ -20,6 +20,7 @@ local drivers = require "drivers"
 local disks = require "disks"
 local verity = require "verity"
 local data = require "data"
+local grow = require "grow"
 
 local SYSTEM = "/sysroot"
 local DISK_DEADLINE = 30 -- seconds; slow storage controllers take more than 10 to show a disk
@@ -97,6 +98,10 @@ local function boot()
   local root_hash = parameters.roothash or error("the kernel's command line has no roothash=", 0)
   local found = wait_for_disk(root_hash)
   drivers.load_always()
+  if found.data then
+    local grown, message = pcall(grow.partition, found.disk, found.data_number, inform)
+    if not grown then warn("the data partition keeps its size: " .. message) end
+  end
   local device = verity.open(found.system, found.hashes, root_hash, parameters["jeos.verity"] or "restart")
   linux.mount(device, SYSTEM, "erofs", linux.READ_ONLY)
   inform("system on " .. found.system .. ", root hash " .. root_hash)

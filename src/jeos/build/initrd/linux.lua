@@ -6,6 +6,8 @@ ffi.cdef [[
   int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
   int open(const char *path, int flags, ...);
   int close(int fd);
+  long pwrite(int fd, const void *data, size_t size, int64_t offset);
+  int fsync(int fd);
   int ioctl(int fd, unsigned long request, ...);
   int mkdir(const char *path, unsigned int mode);
   int chdir(const char *path);
@@ -26,7 +28,7 @@ local linux = {}
 
 -- The values of the kernel's headers (linux/mount.h, fcntl.h, linux/reboot.h, asm/unistd.h).
 linux.READ_ONLY, linux.NO_SUID, linux.NO_DEVICES, linux.NO_PROGRAMS, linux.MOVE = 1, 2, 4, 8, 8192
-local CLOSE_ON_EXEC = 0x80000
+local READ_WRITE, CLOSE_ON_EXEC = 2, 0x80000
 local EEXIST = 17
 local AUTOBOOT = 0x01234567
 local FINIT_MODULE = ({ x64 = 313, arm64 = 273 })[ffi.arch]
@@ -107,12 +109,22 @@ function linux.list(path)
   return names
 end
 
--- Call `action` with an open file descriptor of `path`.
-function linux.with(path, action)
-  local fd = check(C.open(path, CLOSE_ON_EXEC), "cannot open " .. path)
+-- Call `action` with an open file descriptor of `path`; `flags` are open's.
+function linux.with(path, action, flags)
+  local fd = check(C.open(path, CLOSE_ON_EXEC + (flags or 0)), "cannot open " .. path)
   local done, message = pcall(action, fd)
   C.close(fd)
   if not done then error(message, 0) end
+end
+
+-- Write bytes into a file or device, and wait until they are on the disk.
+function linux.write(path, offset, bytes)
+  linux.with(path, function(fd)
+    if check(C.pwrite(fd, bytes, #bytes, offset), "cannot write to " .. path) ~= #bytes then
+      error("cannot write all to " .. path, 0)
+    end
+    check(C.fsync(fd), "cannot write to " .. path)
+  end, READ_WRITE)
 end
 
 function linux.control(fd, request, argument, what)
