@@ -114,7 +114,9 @@ def leave_old_root(old: int) -> None:
 def lay_out(old: int, spec: dict[str, Any]) -> None:
     """Mount /proc, /sys, /dev, /tmp and /run, and what the caller binds. Paths here are inside the new root."""
     for folder in ("/proc", "/sys", "/dev", "/tmp", "/run"):
-        os.makedirs(folder, exist_ok=True)  # noqa: PTH103 (pathlib costs as much as all else here)
+        if os.path.islink(folder):  # noqa: PTH114 (pathlib costs as much as all else here)
+            raise RefusedError(f"{folder} of the root is a link")
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
     quiet = MS_NOSUID | MS_NODEV | MS_NOEXEC
     mount("proc", "/proc", "proc", quiet)
     mount("tmpfs", "/dev", "tmpfs", MS_NOSUID, "mode=0755,size=1m")
