@@ -14,7 +14,7 @@ setup-test: ## the same, with what the tests need
 	@scripts/setup.sh test
 
 demo: setup ## build the example appliance, boot it, fetch its page, show sizes and times, stop it
-	@scripts/demo.sh
+	@$(PYTHON) scripts/demo.py
 
 test: lint test-fast test-slow ## all tests, lint first
 

@@ -47,6 +47,7 @@ class Rule:
     unless: Callable[[Facts], bool] = never
     more: Callable[[Facts], tuple[str, ...]] | None = None
     exceptions: Callable[[Facts], tuple[str, ...]] | None = None
+    early: bool = False  # no program of the build reads it, so that it need not even be unpacked
 
 
 def needs_perl(facts: Facts) -> bool:
@@ -79,13 +80,20 @@ RULES: tuple[Rule, ...] = (
         why="read on a workstation, not in an appliance; copyright files stay",
         patterns=("usr/share/doc", "usr/share/doc-base", "usr/share/info", "usr/share/help", "usr/share/gtk-doc"),
         spare=("usr/share/doc/*/copyright",),
+        early=True,
     ),
-    Rule(name="manuals", why="manual pages", patterns=("usr/share/man", "usr/local/man", "usr/local/share/man")),
+    Rule(
+        name="manuals",
+        why="manual pages",
+        patterns=("usr/share/man", "usr/local/man", "usr/local/share/man"),
+        early=True,
+    ),
     Rule(
         name="locales",
         why="messages in other languages; the system speaks C.UTF-8",
         patterns=("usr/share/locale", "usr/share/i18n", "usr/lib/locale"),
         spare=("usr/lib/locale/C.utf8", "usr/share/locale/locale.alias"),
+        early=True,
     ),
     Rule(
         name="gconv",

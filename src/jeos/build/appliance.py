@@ -1,0 +1,215 @@
+"""Build an appliance: from a recipe and its lock to a bootable disk.
+
+    outputs = build(Path("examples/web"))
+
+Each step is a call; what a step needs of earlier runs it finds in the cache by the digest of what it is made from.
+"""
+
+import hashlib
+from pathlib import Path
+
+from jeos.build import apply, boot, data, image, inputs, namespace, overlay
+from jeos.build import outputs as built
+from jeos.build.dpkg_database import stanza
+from jeos.build.guest import python_modules
+from jeos.build.outputs import Outputs
+from jeos.build.prepare import Build, get_packages, prepare, unchanged
+from jeos.build.sandbox import Sandbox
+from jeos.build.sbom import ExtraComponent
+from jeos.build.stages import Layers, make_layers
+from jeos.build.system import System, finish
+from jeos.core import files, log, settings
+from jeos.disk import erofs, erofs_format, verity
+from jeos.model import report as report_text
+from jeos.model import tree_text
+from jeos.model.image import Image, Port
+from jeos.model.lock import Role
+from jeos.model.report import Report
+
+OS_RELEASE = "usr/lib/os-release"
+
+
+def build(place: Path, *, output: Path | None = None, force: bool = False) -> Outputs:
+    """Build the recipe at `place` and return what was made; `force` builds even if nothing changed.
+
+    The result is in `build/` beside the recipe, or in `output`. Raises what the steps raise; nothing is half-written.
+    """
+    one = prepare(place, output=output)
+    reusable = None if force else unchanged(one)
+    if reusable:
+        return reusable
+    get_packages(one)
+    namespace.enter()
+    with one.store.lease(), one.caches.lease(), files.temporary_folder(settings.work_dir(), prefix="build-") as work:
+        return make(one, work)
+
+
+def make(one: Build, work: Path) -> Outputs:
+    """Make everything, in the build's namespace, with `work` for what is not kept."""
+    parts = make_layers(one, work)
+    scratch = work / "root"
+    with overlay.mounted(parts.trees, scratch=scratch) as root:
+        sandbox = Sandbox(root, time=one.lock.date, log=work / "apply.log")
+        with log.step("data"):
+            data.make(root, sandbox=sandbox, name=one.recipe.name, version=one.recipe.version, out=work / "data")
+        with log.step("apply") as step:
+            apply.apply(one.recipe, folder=one.folder, sandbox=sandbox)
+            step.done(f"{len(one.recipe.files)} files or folders, {len(one.recipe.commands)} commands of the recipe")
+        system = make_system(one, parts, root)
+        root_hash = write_system(one, system, work)
+        os_release = (root / OS_RELEASE).read_bytes()
+    booting = make_boot(one, parts, root_hash=root_hash, os_release=os_release, work=work)
+    with log.step("image") as step:
+        result = write_outputs(one, system, booting, root_hash=root_hash, work=work)
+        step.done(str(result.disk))
+    one.caches.flush()
+    return result
+
+
+def make_system(one: Build, parts: Layers, root: Path) -> System:
+    """Turn the root into the tree of the image's system."""
+    with log.step("slim") as step:
+        stanzas = {parts.kernel.name: stanza(parts.kernel, state="installed")}
+        system = finish(
+            root,
+            recipe=one.recipe,
+            lock=one.lock,
+            python_modules=python_modules(),
+            extras=local_components(one),
+            more_stanzas=stanzas,
+            skipped={**parts.base.skipped, **parts.application.skipped},
+        )
+        gain = sum(rule.size for rule in system.rules)
+        step.done(f"{system.tree.size >> 20} MiB left, {gain >> 20} MiB taken out")
+    return system
+
+
+def write_system(one: Build, system: System, work: Path) -> str:
+    """Write the slot's EROFS and its hashes, and return the root hash."""
+    name, version = one.recipe.name, one.recipe.version
+    with log.step("system") as step:
+        with (work / "system").open("w+b") as out:
+            size = erofs.write(
+                system.tree,
+                out,
+                read=system.contents.where,
+                uuid=image.derived_uuid(name, version, "system-fs"),
+                time=one.lock.date,
+                label=name[: erofs_format.LABEL_BYTES],
+            )
+        with (work / "hashes").open("w+b") as out:
+            root_hash = verity.write_tree(
+                work / "system",
+                size=size,
+                out=out,
+                salt=hashlib.sha256(f"jeos {name} {version}".encode()).digest(),
+                uuid=image.derived_uuid(name, version, "hashes"),
+            )
+        step.done(f"{size >> 20} MiB, root hash {root_hash[:16]}…")
+    return root_hash
+
+
+def make_boot(one: Build, parts: Layers, *, root_hash: str, os_release: bytes, work: Path) -> boot.Boot:
+    """Make the unified kernel image, with the initrd from the cache if it is there."""
+    identity = [package.sha256 for package in one.lock.having(Role.KERNEL, Role.INITRD, Role.BASE)]
+    with log.step("boot") as step:
+        initrd_file, reused = boot.cached_initrd(
+            packages=parts.initrd,
+            kernel_package=parts.kernel.data,
+            identity=identity,
+            date=one.lock.date,
+            cache=one.caches,
+        )
+        one.note("initrd", reused=reused, reason="same kernel and tools" if reused else one.why)
+        made = boot.make(
+            one.recipe,
+            folder=one.folder,
+            work=work,
+            boot_packages=parts.boot,
+            kernel_package=parts.kernel.data,
+            initrd_file=initrd_file,
+            root_hash=root_hash,
+            os_release=os_release,
+            date=one.lock.date,
+        )
+        step.done(f"initrd {made.initrd_size >> 10} KiB, kernel image {made.kernel.stat().st_size >> 10} KiB")
+    return made
+
+
+def write_outputs(one: Build, system: System, booting: boot.Boot, *, root_hash: str, work: Path) -> Outputs:
+    """Write the disk and all that goes with it; the description comes last, and without it nothing was built."""
+    recipe, names = one.recipe, built.names(one.recipe.name, one.recipe.version)
+    description = one.output / f"{recipe.name}_{recipe.version}.json"
+    for stale in (description, one.output / names["report"]):
+        stale.unlink(missing_ok=True)
+    parts = image.Parts(
+        system=work / "system",
+        hashes=work / "hashes",
+        kernel=booting.kernel,
+        loader=booting.loader,
+        data=work / "data",
+    )
+    with files.replace(one.output / names["disk"]) as disk:
+        written = image.write_image(
+            disk,
+            parts,
+            name=recipe.name,
+            version=recipe.version,
+            root_hash=root_hash,
+            sizes=recipe.disk,
+            date=one.lock.date,
+        )
+    files.write(one.output / names["kernel"], booting.kernel.read_bytes())
+    files.write(one.output / names["sbom"], system.sbom)
+    files.write(one.output / names["tree"], tree_text.dump(system.tree))
+    files.write(one.output / names["report"], report_text.dump(make_report(one, system, booting, work=work)))
+    made = Image(
+        name=recipe.name,
+        version=recipe.version,
+        vendor=recipe.vendor,
+        architecture=one.lock.architecture,
+        **names,
+        root_hash=root_hash,
+        disk_size=written.size,
+        system_size=(work / "system").stat().st_size,
+        verity_size=(work / "hashes").stat().st_size,
+        kernel_size=booting.kernel.stat().st_size,
+        partitions=written.partitions,
+        ports=tuple(Port(port.guest, port.protocol, port.name) for port in recipe.ports),
+        memory=recipe.machine.memory,
+        cpus=recipe.machine.cpus,
+        properties=recipe.properties,
+    )
+    files.write(description, built.dump_image(made))
+    return Outputs(folder=one.output, image=made)
+
+
+def make_report(one: Build, system: System, booting: boot.Boot, *, work: Path) -> Report:
+    """Return what the build says of itself."""
+    return Report(
+        name=one.recipe.name,
+        version=one.recipe.version,
+        key=inputs.key(one.inputs),
+        inputs=one.inputs,
+        packages=system.packages,
+        rules=system.rules,
+        stages=tuple(one.stages),
+        tree_size=system.tree.size,
+        files=len(system.tree),
+        system_size=(work / "system").stat().st_size,
+        kernel_size=booting.kernel.stat().st_size,
+        initrd_size=booting.initrd_size,
+    )
+
+
+def local_components(one: Build) -> list[ExtraComponent]:
+    """Return the recipe's own wheels, for the bill of materials."""
+    found = []
+    for name in one.recipe.wheels:
+        path = one.folder / name
+        project, version = path.name.split("-")[:2]
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        found.append(
+            ExtraComponent(name=project.replace("_", "-").lower(), version=version, sha256=digest, kind="pypi")
+        )
+    return found

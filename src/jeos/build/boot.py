@@ -1,0 +1,99 @@
+"""The parts that boot: initrd and unified kernel image, made from packages that are only unpacked.
+
+The initrd depends on few packages and is packed as tightly as it goes, which takes longer than all else here; it is
+kept in the cache by what it was made from.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jeos.build import initrd, inputs, kernel, sign
+from jeos.core.errors import InputError
+from jeos.disk import uki
+from jeos.model.recipe import Recipe, SecureBoot
+from jeos.store.caches import CacheFolder
+
+STUB = "usr/lib/systemd/boot/efi/linuxx64.efi.stub"
+LOADER = "usr/lib/systemd/boot/efi/systemd-bootx64.efi"
+# The serial port is the console that every hypervisor has and that can be read by a program.
+PARAMETERS = ("console=tty0", "console=ttyS0", "quiet", "loglevel=4", "systemd.show_status=false")
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """Files made for the ESP: the unified kernel image and the boot loader; `initrd_size` is in bytes."""
+
+    kernel: Path
+    loader: Path
+    initrd_size: int
+
+
+def find_in(packages: Sequence[Path], path: str) -> Path:
+    """Return a file of the unpacked packages. Raises InputError if none has it."""
+    for package in packages:
+        if (package / path).is_file():
+            return package / path
+    raise InputError(
+        f"no locked package has {path}", hint="the lock lacks the boot loader; make it anew with `jeos lock`"
+    )
+
+
+def command_line(recipe: Recipe, *, root_hash: str) -> str:
+    """Return the kernel's command line: what verifies the root, the consoles, and what the recipe adds."""
+    return " ".join([f"roothash={root_hash}", *PARAMETERS, *recipe.kernel.parameters])
+
+
+def cached_initrd(
+    *, packages: Sequence[Path], kernel_package: Path, identity: Sequence[str], date: int, cache: CacheFolder
+) -> tuple[Path, bool]:
+    """Return the initrd's path and whether it was there already; `identity` names the packages by SHA-256."""
+    code = inputs.digest_of_files([Path(initrd.__file__), Path(kernel.__file__), *_scripts()])
+    key = hashlib.sha256("\n".join([code, str(date), *identity]).encode()).hexdigest()
+    found = cache.lookup("stages", f"initrd-{key}")
+    if found is not None:
+        return found / "initrd", True
+
+    def make(folder: Path) -> None:
+        data = initrd.make_initrd(packages=packages, kernel_package=kernel_package, date=date)
+        (folder / "initrd").write_bytes(data)
+
+    return cache.obtain("stages", f"initrd-{key}", make) / "initrd", False
+
+
+def _scripts() -> list[Path]:
+    return sorted((Path(initrd.__file__).parent / "initrd").glob("*.lua"))
+
+
+def make(
+    recipe: Recipe,
+    *,
+    folder: Path,
+    work: Path,
+    boot_packages: Sequence[Path],
+    kernel_package: Path,
+    initrd_file: Path,
+    root_hash: str,
+    os_release: bytes,
+    date: int,
+) -> Boot:
+    """Write the unified kernel image and the boot loader, signed if the recipe has a key, into `work`."""
+    sections = {
+        ".osrel": os_release,
+        ".cmdline": command_line(recipe, root_hash=root_hash).encode(),
+        ".uname": kernel.release_of(kernel_package).encode(),
+        ".initrd": initrd_file.read_bytes(),
+        ".linux": kernel.image_of(kernel_package).read_bytes(),
+    }
+    image, loader = work / "kernel.efi", work / "loader.efi"
+    with image.open("wb") as out:
+        uki.write(out, stub=find_in(boot_packages, STUB).read_bytes(), sections=sections)
+    loader.write_bytes(find_in(boot_packages, LOADER).read_bytes())
+    if recipe.secure_boot:
+        keys = SecureBoot(
+            key=str(folder / recipe.secure_boot.key), certificate=str(folder / recipe.secure_boot.certificate)
+        )
+        for path in (image, loader):
+            sign.sign(path, keys=keys, out=path, date=date)
+    return Boot(kernel=image, loader=loader, initrd_size=len(sections[".initrd"]))

@@ -1,0 +1,34 @@
+"""The kernel's modules as a layer: chosen, unpacked, and listed by the appliance's own depmod; made once and kept."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from jeos.build import inputs, kernel, overlay
+from jeos.build.sandbox import Sandbox
+from jeos.core import files
+from jeos.model.recipe import Recipe
+
+MODULES = "usr/lib/modules"
+
+
+def key(recipe: Recipe, *, sha256: str, owner: str) -> str:
+    """Return the name of the layer in the cache; `owner` is the id map that its files are owned in."""
+    parts = [sha256, str(recipe.slim.enabled), *sorted(recipe.kernel.modules), owner]
+    parts.append(inputs.digest_of_files([Path(kernel.__file__), Path(__file__)]))
+    return f"kernel-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()}"
+
+
+def make(folder: Path, *, recipe: Recipe, package: Path, base: list[Path], work: Path, time: int) -> None:
+    """Fill `folder` with the modules of an unpacked kernel package and depmod's lists.
+
+    `base` are the layers of the base system, the uppermost first, whose depmod is used; `work` is for scratch.
+    """
+    chosen = kernel.select(package, extra=recipe.kernel.modules, everything=not recipe.slim.enabled)
+    with files.temporary_folder(work, prefix="kernel-") as scratch:
+        with overlay.mounted(base, scratch=scratch) as root:
+            kernel.install(chosen, package=package, root=root)
+            Sandbox(root, time=time).run(["depmod", "-a", chosen.release])
+        target = folder / MODULES
+        target.parent.mkdir(parents=True)
+        shutil.move(scratch / "upper" / MODULES, target)

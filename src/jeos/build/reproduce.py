@@ -1,0 +1,122 @@
+"""Build twice from nothing, under different conditions, and compare bit for bit.
+
+The two builds share the packages and nothing else: each has its own cache, working folder, copy of the recipe,
+time zone, locale, umask and environment.
+"""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import BinaryIO
+
+from jeos.build import load, namespace, sizes
+from jeos.build import outputs as built
+from jeos.build.outputs import Outputs
+from jeos.core import files, log, settings
+from jeos.core.run import run
+from jeos.model.image import Partition
+
+PARTS = ("disk", "kernel", "sbom", "tree")
+PIECE = 1 << 20  # bytes read at once
+SHOWN = 10  # files named in a difference
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What two machines that build the same recipe may differ in."""
+
+    timezone: str
+    locale: str
+    umask: str
+
+
+CONDITIONS = (Conditions("UTC", "C", "022"), Conditions("Asia/Kolkata", "C.UTF-8", "077"))
+INHERITED = ("PATH", "HOME", "JEOS_MIRROR", "JEOS_SECURITY_MIRROR")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A part of a build that came out differently: which, and what is known about where."""
+
+    part: str
+    detail: str
+
+
+def check(place: Path) -> list[Difference]:
+    """Build the recipe at `place` twice, in two places, and return what differs; its own `build/` stays as it is.
+
+    Raises what a build raises.
+    """
+    folder = load.find(place).parent
+    parent = settings.cache_dir() / "check"
+    with files.temporary_folder(parent, prefix="check-") as work:
+        places = [work / "one", work / "two"]
+        try:
+            for place_, conditions in zip(places, CONDITIONS, strict=True):
+                build_in(place_, folder, conditions)
+            return compare(*(built.find(place_ / "recipe") for place_ in places))
+        finally:
+            for place_ in places:
+                namespace.remove_tree(place_)
+
+
+def build_in(work: Path, folder: Path, conditions: Conditions) -> None:
+    """Build a copy of a recipe's folder from nothing but packages, in a process of its own."""
+    recipe, cache = work / "recipe", work / "cache"
+    shutil.copytree(folder, recipe, symlinks=True, ignore=shutil.ignore_patterns(built.FOLDER))
+    cache.mkdir()
+    (cache / "store").symlink_to(settings.cache_dir() / "store")
+    env = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    env |= {"TZ": conditions.timezone, "LC_ALL": conditions.locale, "JEOS_CACHE_DIR": str(cache)}
+    env |= {"JEOS_TMPDIR": str(settings.work_dir() / f"{work.parent.name}-{work.name}")}
+    command = [sys.executable, "-m", "jeos", "--quiet", "build", str(recipe)]
+    with log.step(f"build {work.name}") as step:
+        run(["sh", "-c", f'umask {conditions.umask} && exec "$@"', "sh", *command], env=env)
+        step.done(f"TZ={conditions.timezone} LC_ALL={conditions.locale} umask {conditions.umask}")
+
+
+def compare(one: Outputs, other: Outputs) -> list[Difference]:
+    """Return what differs between two builds, with the partitions and files where it does."""
+    found = []
+    for part in PARTS:
+        left, right = (item.folder / getattr(item.image, part) for item in (one, other))
+        if digest(left) != digest(right):
+            found.append(Difference(part=part, detail=_detail(part, one, other)))
+    return found
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _detail(part: str, one: Outputs, other: Outputs) -> str:
+    if part == "disk":
+        with one.disk.open("rb") as left, other.disk.open("rb") as right:
+            labels = [
+                f"{partition.number} ({partition.label})"
+                for partition in one.image.partitions
+                if _partition_digest(left, partition) != _partition_digest(right, partition)
+            ]
+        return f"in partition {', '.join(labels)}" if labels else "outside of the partitions"
+    if part == "tree":
+        changes = sizes.changes(one.tree(), other.tree())
+        names = ", ".join(f"/{change.path}" for change in changes[:SHOWN])
+        return f"content of {len(changes)} files: {names}" if changes else "owners, modes, links or attributes"
+    return f"{one.image.name} {part}"
+
+
+def _partition_digest(disk: BinaryIO, partition: Partition) -> str:
+    disk.seek(partition.start)
+    found, left = sha256(), partition.size
+    while left > 0:
+        piece = disk.read(min(PIECE, left))
+        if not piece:
+            break
+        found.update(piece)
+        left -= len(piece)
+    return found.hexdigest()

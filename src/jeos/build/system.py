@@ -1,0 +1,169 @@
+"""From a configured root to the system of the image: what is added, what slim takes out, where /var goes.
+
+system = finish(root, recipe=recipe, lock=lock, python_modules=…)
+system.tree, system.contents            # what the EROFS is written from
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from jeos.build import dpkg_status, factory, sbom, sizes
+from jeos.build.contents import Contents
+from jeos.build.owners import owners
+from jeos.build.scan import scan
+from jeos.build.slim import Slimmed, broken_libraries, matcher, slim
+from jeos.build.slim_rules import RULES, Facts
+from jeos.core.errors import InputError
+from jeos.disk import elf
+from jeos.model.lock import Lock, Role
+from jeos.model.recipe import Recipe
+from jeos.model.report import PackageSize, RuleGain
+from jeos.model.tree import Entry, Kind, Tree
+
+SBOM = "usr/lib/jeos/sbom.cdx.json"
+INTERPRETER = re.compile(rb"#!\s*(?:/usr)?/(?:local/)?bin/(?:env\s+(?:-S\s+)?)?([a-zA-Z]+)")
+HEAD = 128  # bytes that hold a script's first line
+
+
+@dataclass(frozen=True)
+class System:
+    """The system of an image: its tree, the bytes behind it, its bill of materials, and what takes the space."""
+
+    tree: Tree
+    contents: Contents
+    sbom: bytes
+    packages: tuple[PackageSize, ...]
+    rules: tuple[RuleGain, ...]
+
+
+def finish(
+    root: Path,
+    *,
+    recipe: Recipe,
+    lock: Lock,
+    python_modules: tuple[str, ...],
+    extras: Iterable[sbom.ExtraComponent] = (),
+    more_stanzas: Mapping[str, str] | None = None,
+    skipped: Mapping[str, int] | None = None,
+) -> System:
+    """Turn a configured root into the system of an image; the root itself is only read.
+
+    `python_modules` are the parts of the standard library that the agent needs, `more_stanzas` dpkg's entries for
+    packages that were only unpacked, and `skipped` what was not even unpacked (bytes by path). Raises InputError if
+    slimming would break a program.
+    """
+    stanzas = {**dpkg_status.installed(root), **(more_stanzas or {})}
+    scanned = scan(root, time=lock.date)
+    owner = {**owners(root), **kernel_owner(scanned.tree, lock)}
+    contents = Contents(paths=scanned.paths)
+    bill = sbom.make(recipe, lock, stanzas=stanzas, extras=extras)
+    tree = _with_records(scanned.tree, contents, root=root, bill=bill, stanzas=more_stanzas or {}, time=lock.date)
+    facts = gather(tree, contents, lock=lock, recipe=recipe, owner=owner, python_modules=python_modules)
+    slimmed = slim(tree, facts, wanted=recipe.slim)
+    check_libraries(tree, slimmed, contents)
+    final = place_var(slimmed.tree, contents, time=lock.date)
+    versions = {package.name: package.version for package in lock.packages}
+    taken = sizes.by_owner(final, owner)
+    packages = tuple(PackageSize(name, versions.get(name, ""), *taken[name]) for name in sorted(taken))
+    return System(
+        tree=final, contents=contents, sbom=bill, packages=packages, rules=gains(slimmed, skipped=skipped or {})
+    )
+
+
+def kernel_owner(tree: Tree, lock: Lock) -> dict[str, str]:
+    """Return the package of each kernel module: dpkg does not know them, since the kernel is only unpacked."""
+    names = [package.name for package in lock.having(Role.KERNEL)]
+    return {entry.path: names[0] for entry in tree if names and entry.path.startswith("usr/lib/modules/")}
+
+
+def _with_records(
+    tree: Tree, contents: Contents, *, root: Path, bill: bytes, stanzas: Mapping[str, str], time: int
+) -> Tree:
+    """Return the tree with what says, inside the image, what is in it."""
+    records = dpkg_status.status_files(root)
+    for name, stanza in stanzas.items():
+        records[f"{dpkg_status.STATUS_FOLDER}/{name}"] = f"{stanza.strip()}\n".encode()
+    added = [contents.file(path, data, time=time) for path, data in {**records, SBOM: bill}.items()]
+    folders = [
+        Entry(path=path, kind=Kind.DIRECTORY, mtime=time)
+        for path in (dpkg_status.STATUS_FOLDER, SBOM.rpartition("/")[0])
+        if path not in tree.by_path()
+    ]
+    return Tree.of([*tree, *folders, *added])
+
+
+def gather(
+    tree: Tree,
+    contents: Contents,
+    *,
+    lock: Lock,
+    recipe: Recipe,
+    owner: Mapping[str, str],
+    python_modules: tuple[str, ...],
+) -> Facts:
+    """Find out what slim's rules ask about an appliance."""
+    interpreters = {}
+    for entry in tree:
+        if entry.kind is Kind.FILE and entry.mode & 0o111 and not entry.hardlink and entry.size > 2:
+            found = INTERPRETER.match(contents.head(entry, size=HEAD))
+            if found:
+                interpreters[entry.path] = found.group(1).decode()
+    return Facts(
+        asked=frozenset(package.name for package in lock.having(Role.APP)),
+        interpreters=interpreters,
+        owner=owner,
+        python_modules=python_modules,
+        custom_code=bool(recipe.wheels),
+    )
+
+
+def check_libraries(before: Tree, slimmed: Slimmed, contents: Contents) -> None:
+    """Raise InputError, naming programs and libraries, if slimming took a library that something left needs."""
+
+    def needed(entry: Entry) -> tuple[str, ...]:
+        if not elf.is_elf(contents.head(entry, size=HEAD)):
+            return ()
+        return elf.needed(contents.read(entry))
+
+    broken = broken_libraries(before, slimmed.tree, needed=needed)
+    if not broken:
+        return
+    rule_of = {entry.name: name for name, entries in slimmed.removed.items() for entry in entries}
+    lines = [f"{name}, needed by {programs[0]}, taken by the rule {rule_of[name]}" for name, programs in broken.items()]
+    raise InputError(
+        "slim took libraries that programs in the image need:\n  " + "\n  ".join(lines),
+        hint='add them to keep, as in [slim] keep = ["usr/lib/*/LIBRARY*"], or the rule to skip',
+    )
+
+
+def place_var(tree: Tree, contents: Contents, *, time: int) -> Tree:
+    """Return the tree with /var in the factory and a folder for everything that is mounted at boot."""
+    lists = [
+        contents.read(entry).decode(errors="replace")
+        for entry in tree
+        if entry.path.startswith("usr/lib/tmpfiles.d/") and entry.kind is Kind.FILE
+    ]
+    moved, text = factory.move_var(tree, known=factory.listed_paths(lists))
+    listed = contents.file(factory.TMPFILES, text.encode(), time=time)
+    return factory.add_mount_points(Tree.of([*moved, listed]), time=time)
+
+
+def gains(slimmed: Slimmed, *, skipped: Mapping[str, int]) -> tuple[RuleGain, ...]:
+    """Return what each rule took out, the largest first; what was not unpacked at all is counted too."""
+    why = {rule.name: rule.why for rule in RULES}
+    early = {
+        rule.name: [size for path, size in skipped.items() if takes(path)]
+        for rule, takes in ((rule, matcher(rule.patterns)) for rule in RULES if rule.early)
+    }
+    found = [
+        RuleGain(
+            name=name,
+            why=why.get(name, "the recipe says so"),
+            size=sum(entry.size for entry in entries if not entry.hardlink) + sum(early.get(name, ())),
+            files=sum(entry.kind is Kind.FILE for entry in entries) + len(early.get(name, ())),
+        )
+        for name, entries in slimmed.removed.items()
+    ]
+    return tuple(sorted(found, key=lambda gain: (-gain.size, gain.name)))

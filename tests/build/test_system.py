@@ -1,0 +1,105 @@
+"""From a configured root to the system: records, kernel's modules, libraries that slim must not take."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from jeos.build import dpkg_status, system
+from jeos.build.contents import Contents
+from jeos.build.scan import scan
+from jeos.build.slim import slim
+from jeos.build.slim_rules import Facts
+from jeos.core.errors import InputError
+from jeos.model.lock import Lock, LockedPackage, Role
+from jeos.model.recipe import Recipe, Slim
+from jeos.model.tree import Kind
+
+STATUS = """\
+Package: tool
+Status: install ok installed
+Architecture: amd64
+Version: 1.0
+Description: a tool
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: amd64
+Version: 1.0
+"""
+
+
+def package(name: str, role: Role) -> LockedPackage:
+    return LockedPackage(name, "1.0", "amd64", role, "debian", f"pool/{name}.deb", 1, "ab" * 32)
+
+
+LOCK = Lock(
+    suite="trixie",
+    architecture="amd64",
+    inputs="",
+    date=1_700_000_000,
+    packages=(package("linux-image-6", Role.KERNEL), package("tool", Role.APP)),
+)
+RECIPE = Recipe(name="hello", version="1")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    for path, text in {
+        "var/lib/dpkg/status": STATUS,
+        "var/lib/dpkg/info/tool.list": "/.\n/bin\n/bin/tool\n/usr/share/doc/tool/README\n",
+        "var/lib/dpkg/info/tool.md5sums": "abc  usr/bin/tool\n",
+        "usr/share/doc/tool/README": "read me",
+        "usr/lib/modules/6/kernel/a.ko": "module",
+        "usr/lib/tmpfiles.d/x.conf": "d /var/log 0755 - - -\n",
+        "var/log/.keep": "",
+    }.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    (root / "usr/bin").mkdir(parents=True)
+    shutil.copy("/bin/true", root / "usr/bin/tool")
+    return root
+
+
+def test_finish_leaves_records_of_what_is_in_the_image(root: Path) -> None:
+    made = system.finish(
+        root, recipe=RECIPE, lock=LOCK, python_modules=(), more_stanzas={"linux-image-6": "Package: x"}
+    )
+    found = made.tree.by_path()
+    assert made.contents.read(found["var/lib/dpkg/status.d/tool"]).decode().startswith("Package: tool\n")
+    assert made.contents.read(found["var/lib/dpkg/status.d/tool.md5sums"]) == b"abc  usr/bin/tool\n"
+    assert "var/lib/dpkg/status.d/linux-image-6" in found
+    assert "var/lib/dpkg/status.d/gone" not in found
+    assert "var/lib/dpkg/status" not in found
+    assert made.contents.read(found[system.SBOM]) == made.sbom
+    assert found["var"].kind is Kind.DIRECTORY
+
+
+def test_finish_tells_what_each_package_takes(root: Path) -> None:
+    made = system.finish(root, recipe=RECIPE, lock=LOCK, python_modules=(), skipped={"usr/share/man/man1/x": 40})
+    taken = {item.name: item.files for item in made.packages if item.name}
+    assert taken == {"linux-image-6": 1, "tool": 1}
+    gains = {rule.name: rule.size for rule in made.rules}
+    assert (gains["manuals"], gains["documentation"]) == (40, len("read me"))
+
+
+def test_finish_sets_every_time_to_that_of_the_lock(root: Path) -> None:
+    made = system.finish(root, recipe=RECIPE, lock=LOCK, python_modules=())
+    assert {entry.mtime for entry in made.tree} == {LOCK.date}
+
+
+def test_taking_a_library_that_a_program_needs_is_refused(root: Path) -> None:
+    (root / "usr/lib/libc.so.6").write_bytes(b"\x7fELF")
+    scanned = scan(root, time=0)
+    slimmed = slim(scanned.tree, Facts(), wanted=Slim(remove=("usr/lib/libc.so.6",)))
+    with pytest.raises(InputError) as caught:
+        system.check_libraries(scanned.tree, slimmed, Contents(paths=scanned.paths))
+    assert caught.value.message == (
+        "slim took libraries that programs in the image need:\n"
+        "  libc.so.6, needed by usr/bin/tool, taken by the rule recipe"
+    )
+
+
+def test_status_of_a_root_without_dpkg_is_empty(tmp_path: Path) -> None:
+    assert dpkg_status.installed(tmp_path) == {}
