@@ -1,6 +1,6 @@
-"""Write the pages of the reference that come from the code: verbs, errors, settings.
+"""Write the pages of the reference that come from the code: verbs, errors, settings, recipes.
 
-scripts/reference.py            writes docs/reference/{cli,errors,settings}.md
+scripts/reference.py            writes docs/reference/{cli,errors,settings,recipe}.md and appliance.schema.json
 """
 
 import argparse
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jeos.cli import main as command_line
 from jeos.core import errors, settings
+from jeos.model import recipe_reference, recipe_schema
 
 ROOT = Path(__file__).parent.parent
 NOTE = "<!-- Written by `make docs` from the code; edit the code instead. -->\n"
@@ -83,6 +84,8 @@ def pages() -> dict[Path, str]:
         folder / "cli.md": cli_page(),
         folder / "errors.md": errors_page(),
         folder / "settings.md": settings_page(),
+        folder / "recipe.md": f"{NOTE}\n{recipe_reference.page()}",
+        folder / "appliance.schema.json": recipe_schema.as_text(),
     }
 
 

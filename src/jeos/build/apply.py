@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jeos import __version__
 from jeos.build import plan_files, plan_system, plan_users, wheels
 from jeos.build.items import Accounts, Item, last_of_each, write_tar
 from jeos.build.sandbox import Sandbox
@@ -121,9 +120,7 @@ def python_version(sandbox: Sandbox) -> tuple[int, int]:
 
 def fingerprint(recipe: Recipe, *, folder: Path) -> str:
     """Return a digest of all that `apply` depends on beside the root: what the recipe says, and its files' content."""
-    digest = hashlib.sha256(f"{__version__}\n{recipe!r}\n".encode())
-    for code in [*sorted(CLEAN.parent.glob("plan_*.py")), CLEAN, Path(__file__), Path(wheels.__file__)]:
-        digest.update(code.read_bytes())
+    digest = hashlib.sha256(repr(recipe).encode())
     names = [
         *recipe.wheels,
         *([recipe.eula] if recipe.eula else []),

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from jeos.core import files
 from jeos.core.errors import UsageError
-from jeos.model.recipe_keys import NAME
 from jeos.model.recipe_text import FILE_NAME
+from jeos.model.recipe_texts import NAME
 
 TEMPLATES = Path(__file__).with_name("templates")
 PLACEHOLDER = b"@NAME@"

@@ -8,50 +8,37 @@ from jeos.model import recipe
 from jeos.model.image import MEBIBYTE
 from jeos.model.recipe_shapes import Always, Boolean, Choice, Expression, Mode, Scalar, Seconds, Size, Text, Whole
 from jeos.model.recipe_tables import Key, ListOf, Pairs, Switch, Table
-
-NAME = Text(
-    "small letters, digits and inner hyphens, a letter first, at most 63 characters, because it becomes the host name",
-    r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?",
+from jeos.model.recipe_texts import (
+    ACCOUNT,
+    COMPONENT,
+    CONTENT,
+    DEB,
+    LABEL,
+    LINE,
+    MODULE,
+    NAME,
+    PACKAGE,
+    PARAMETER,
+    PATTERN,
+    PROPERTY_NAME,
+    RULE,
+    SCRIPT,
+    SOCKET,
+    SOURCE,
+    SSH_KEY,
+    SUITE,
+    TARGET,
+    UNIT,
+    UNIT_TEXT,
+    URL,
+    VERSION,
+    WEB,
+    WHEEL,
 )
-VERSION = Text(
-    'digits and small letters with ".", "-", "~" or "^" between them, such as "1.4.0"',
-    r"[0-9a-z](?:[0-9a-z.^~-]*[0-9a-z])?",
-    longest=64,
-)
-LINE = Text("one line of text", longest=200)
-URL = Text("the address of a folder, http://, https:// or file:///", r"(?:https?://[^\s/]+(?:/[^\s]*)?|file:///[^\s]*)")
-SUITE = Text('the name of a suite, such as "trixie"', r"[a-z0-9][A-Za-z0-9./_-]*")
-COMPONENT = Text('the name of a component, such as "main"', r"[a-z0-9][A-Za-z0-9./_-]*")
-PACKAGE = Text("the name of a Debian package: small letters, digits, +, - and .", r"[a-z0-9][a-z0-9+.-]+")
-SOURCE = Text("a path relative to the recipe's folder", r"[^/\u0000-\u001f\u007f][^\u0000-\u001f\u007f]*")
-DEB = Text("the path of a .deb file, relative to the recipe's folder", r"[^/\u0000-\u001f][^\u0000-\u001f]*\.deb")
-WHEEL = Text("the path of a .whl file, relative to the recipe's folder", r"[^/\u0000-\u001f][^\u0000-\u001f]*\.whl")
-TARGET = Text(
-    "an absolute path without empty, . or .. parts",
-    r"/|(?:/(?!\.{1,2}(?:/|$))[^/\u0000-\u001f\u007f]+)+",
-)
-ACCOUNT = Text('the name of a user or group, such as "www-data"', r"[a-z_][a-z0-9_-]{0,31}")
-SSH_KEY = Text(
-    'a public SSH key, such as "ssh-ed25519 AAAA… name"',
-    r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]{16,}={0,2}(?: [^\u0000-\u001f\u007f]*)?",
-)
-UNIT = Text(
-    'the name of a systemd unit, such as "nginx.service"',
-    r"[A-Za-z0-9:_.\\@-]+\.(?:service|socket|target|timer|path|mount|automount|swap|slice)",
-)
-MODULE = Text("the name of a kernel module", r"[A-Za-z0-9_-]+")
-PARAMETER = Text("one kernel parameter without blanks, quotes or control characters", r"[!#-~]+")
-PATTERN = Text('a path pattern that starts with /, such as "/usr/share/doc/nginx/*"', r"/[^\u0000-\u001f\u007f]+")
-RULE = Text("the name of a slimming rule", r"[a-z][a-z0-9-]*")
-LABEL = Text("small letters, digits and inner hyphens, a letter first", r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
-SCRIPT = Text("a shell command", r"[^\u0000]*[^\s\u0000][^\u0000]*")
-CONTENT = Text("text", r"[^\u0000]*")
-WEB = Text("an address such as http://localhost/", r"https?://[^\s]+")
-SOCKET = Text('a host and a port, such as "localhost:5432"', r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}")
 
 
 def _list(element: Text, words: str, *, shortest: int = 0) -> ListOf:
-    return ListOf(element, f"a list of {words}", shortest=shortest)
+    return ListOf(element, f"a list of {words}{', at least one' if shortest else ''}", shortest=shortest)
 
 
 REPOSITORY = Table(
@@ -71,7 +58,7 @@ FILE = Table(
     "A file, a symbolic link or a whole folder to put into the image, over what packages brought. "
     "Folders that are there already keep their owner and mode, unless `directory` is what the table is for.",
     (
-        Key("target", TARGET, "Where it goes.", '"/etc/nginx/sites-enabled/default"'),
+        Key("target", TARGET, "Where it goes.", '"/srv/www"'),
         Key("source", SOURCE, "The file or folder to copy; links inside a folder stay links.", '"site"'),
         Key("content", CONTENT, "The file's content, instead of `source`.", '"Welcome.\\n"'),
         Key("directory", Always(), "Makes an empty folder, or gives one that is there an owner and a mode.", "true"),
@@ -133,6 +120,7 @@ USER = Table(
             '["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA ada"]',
         ),
     ),
+    shown=("name", "uid", "shell", "groups", "ssh-keys"),
 )
 
 SYSTEMD = Table(
@@ -150,7 +138,7 @@ UNIT_TABLE = Table(
     "A systemd unit written in the recipe.",
     (
         Key("name", UNIT, "Its name.", '"app.service"'),
-        Key("content", SCRIPT, "The unit file.", '"[Service]\\nExecStart=/usr/bin/app\\n"'),
+        Key("content", UNIT_TEXT, "The unit file.", '"[Service]\\nExecStart=/usr/bin/app\\n"'),
         Key("enable", Boolean(), "Whether it starts at boot; it then needs an `[Install]` section.", "false"),
     ),
 )
@@ -211,24 +199,26 @@ HEALTH = Table(
         Key("within", Seconds(86400), "Seconds after boot until the check must hold.", "60"),
     ),
     one_of=("unit", "http", "tcp", "command"),
+    shown=("name", "http", "status", "timeout", "interval", "within"),
 )
 
 PROPERTY = Table(
     recipe.Property,
     "A value that the operator sets at deployment.",
     (
-        Key("name", LABEL, "Its name.", '"site-title"'),
+        Key("name", PROPERTY_NAME, "Its name; the environment variable is `SITE_TITLE`.", '"site-title"'),
         Key("type", Choice(("string", "integer", "boolean", "choice")), "What it may hold.", '"integer"'),
         Key("label", LINE, "What a form shows above it.", '"Title"'),
         Key("description", LINE, "What a form shows below it.", '"Shown at the top of every page."'),
         Key("default", Scalar(booleans=True), "What holds if the operator sets nothing.", '"My site"', default="none"),
         Key("required", Boolean(), "Whether the appliance may not start without it.", "true"),
         Key("secret", Boolean(), "Whether it is hidden in forms, logs and listings.", "true"),
-        Key("pattern", Expression(), "What a string must match as a whole.", '"[a-z]+"'),
+        Key("pattern", Expression(), "What a string must match as a whole.", '".{1,40}"'),
         Key("minimum", Whole(), "The smallest integer.", "1", default="none"),
         Key("maximum", Whole(), "The largest integer.", "100", default="none"),
         Key("choices", _list(LINE, "texts"), "What may be chosen.", '["small", "large"]'),
     ),
+    shown=("name", "label", "description", "default", "pattern"),
 )
 
 MACHINE = Table(
@@ -249,7 +239,7 @@ DISK = Table(
             Size("16M"),
             "Each of the two system slots. It cannot grow later: leave room for new versions.",
             '"512M"',
-            default="what the system needs, and half as much again",
+            default='half more than the system has, `"256M"` at least',
         ),
         Key(
             "data",

@@ -72,7 +72,7 @@ def addresses_hide_nothing(recipe: Recipe) -> Iterator[Problem]:
         authority = url.partition("://")[2].partition("/")[0]
         if "@" in authority:
             shown = show(url.replace(authority.rpartition("@")[0], "…", 1))
-            yield path, f"{name} = {shown}: a recipe must not hold a password; put it into the host's apt auth.conf"
+            yield path, f"{name} = {shown}: a recipe must not hold a password; put it into the file of JEOS_CREDENTIALS"
 
 
 def repositories_have_own_names(recipe: Recipe) -> Iterator[Problem]:
@@ -174,32 +174,33 @@ def properties_are_possible(recipe: Recipe) -> Iterator[Problem]:
         variable = environment_name(rule.name)
         if variables.setdefault(variable, rule.name) != rule.name:
             yield (*path, "name"), f"property.name = {show(rule.name)}: {variables[variable]} is {variable} already"
-        for key, text in _property_faults(rule):
-            yield (*path, key), f"property.{key}: {text}"
+        for key, value, text in _property_faults(rule):
+            shown = "…" if rule.secret and key == "default" else show(value)
+            yield (*path, key), f"property.{key} = {shown}: {text}"
 
 
-def _property_faults(rule: Property) -> Iterator[tuple[str, str]]:
-    """Yield the key and the fault of one property."""
+def _property_faults(rule: Property) -> Iterator[tuple[str, object, str]]:
+    """Yield the key, the value and the fault of what is wrong with one property."""
     if rule.type == "choice" and not rule.choices:
-        yield "type", 'a property of type "choice" needs choices'
+        yield "type", rule.type, "needs choices"
     if rule.choices and rule.type != "choice":
-        yield "choices", f'only a property of type "choice" has them, not "{rule.type}"'
+        yield "choices", list(rule.choices), f'only a property of type "choice" has them, not "{rule.type}"'
     if rule.pattern and rule.type != "string":
-        yield "pattern", f'only a property of type "string" has one, not "{rule.type}"'
+        yield "pattern", rule.pattern, f'only a property of type "string" has one, not "{rule.type}"'
     for key, limit in (("minimum", rule.minimum), ("maximum", rule.maximum)):
         if limit is not None and rule.type != "integer":
-            yield key, f'only a property of type "integer" has one, not "{rule.type}"'
+            yield key, limit, f'only a property of type "integer" has one, not "{rule.type}"'
     if rule.minimum is not None and rule.maximum is not None and rule.minimum > rule.maximum:
-        yield "minimum", f"{rule.minimum} is more than the maximum, {rule.maximum}"
+        yield "minimum", rule.minimum, f"is more than the maximum, {rule.maximum}"
     if rule.default is None:
         return
     if rule.required:
-        yield "required", "a property with a default is never missing; leave out one of them"
+        yield "required", True, "a property with a default is never missing; leave out one of them"
     if rule.secret:
-        yield "default", "a secret with a default is no secret: everyone with the image can read it"
+        yield "default", rule.default, "a secret with a default is no secret: everyone with the image can read it"
     fault = complaint(rule, rule.default)
     if fault:
-        yield "default", f"{show(rule.default)} {fault}"
+        yield "default", rule.default, fault
 
 
 RULES: tuple[Callable[[Recipe], Iterator[Problem]], ...] = (

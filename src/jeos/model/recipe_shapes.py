@@ -26,12 +26,14 @@ UNITS = {"M": MEBIBYTE, "G": 1 << 30, "T": 1 << 40}
 class Problems:
     """The problems found so far, each with the path of the key that it is about.
 
-    `elsewhere` is asked for the right place of a key that stands in a table that does not know it.
+    `elsewhere` is asked for the right place of a key that stands in a table that does not know it. `kept` holds, for
+    a list with broken elements, the sound ones with their positions: rules can still look at those.
     """
 
     def __init__(self, *, elsewhere: Callable[[str], str] = lambda name: "") -> None:
         self.found: list[tuple[Path, str]] = []
         self.elsewhere = elsewhere
+        self.kept: dict[Path, list[tuple[int, object]]] = {}
 
     def add(self, path: Path, text: str) -> None:
         """Add a problem; the text is a whole sentence without a line number."""

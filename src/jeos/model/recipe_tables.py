@@ -13,6 +13,8 @@ from typing import Any
 from jeos.model.recipe_shapes import BROKEN, Boolean, Problems, Schema, Shape, key_name
 from jeos.model.toml_lines import Path
 
+MANY = 12  # keys are too many to list them all in a message
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -47,13 +49,15 @@ class ListOf:
         """Return the elements as a tuple."""
         if not isinstance(value, list) or len(value) < self.shortest:
             return problems.refuse(path, value, f"must be {self.words}")
-        elements: list[object] = []
+        kept: list[tuple[int, object]] = []
         for position, raw in enumerate(value):
             element = self.element.read(raw, path=(*path, position), problems=problems)
-            if element is not BROKEN and element in elements:
+            if element is not BROKEN and any(element == other for _, other in kept):
                 element = problems.refuse((*path, position), raw, "is listed twice")
-            elements.append(element)
-        return BROKEN if BROKEN in elements else tuple(elements)
+            if element is not BROKEN:
+                kept.append((position, element))
+        problems.kept[path] = kept
+        return tuple(element for _, element in kept) if len(kept) == len(value) else BROKEN
 
     def schema(self) -> Schema:
         """Return the JSON Schema of the form."""
@@ -63,12 +67,16 @@ class ListOf:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with known keys, read into a frozen value; `one_of` names keys of which exactly one must be set."""
+    """A table with known keys, read into a frozen value; `one_of` names keys of which exactly one must be set.
+
+    `shown` names the keys that an example of the table has; without it, all but the later ones of `one_of`.
+    """
 
     type: Callable[..., object]
     doc: str
     keys: tuple[Key, ...]
     one_of: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
     words: str = "a table"
 
     def required(self) -> frozenset[str]:
@@ -95,7 +103,7 @@ class Table:
         return self.type(**values) if len(problems.found) == before else BROKEN
 
     def read_keys(self, value: Mapping[str, object], *, path: Path, problems: Problems) -> dict[str, object]:
-        """Return the values of the keys that are there and right, by field."""
+        """Return the values of the keys that are there and right, by field; of lists, the elements that are right."""
         known = {key.name: key for key in self.keys}
         values: dict[str, object] = {}
         for name, raw in value.items():
@@ -105,6 +113,8 @@ class Table:
             read = known[name].shape.read(raw, path=(*path, name), problems=problems)
             if read is not BROKEN:
                 values[known[name].attribute] = read
+            elif (*path, name) in problems.kept:
+                values[known[name].attribute] = tuple(element for _, element in problems.kept[(*path, name)])
         for key in self.keys:
             if key.name in self.required() and key.name not in value:
                 problems.add(path, f"{key_name((*path, key.name))} is missing, for example: {key.name} = {key.example}")
@@ -124,7 +134,9 @@ class Table:
         near = difflib.get_close_matches(name.lower().replace("_", "-"), names, n=1, cutoff=0.7)
         if near:
             return f"there is no such key; did you mean {near[0]}?"
-        return f"there is no such key {place}" if place else f"there is no such key; there are {', '.join(names)}"
+        if place:
+            return f"there is no such key {place}"
+        return "there is no such key" if len(names) > MANY else f"there is no such key; there are {', '.join(names)}"
 
     def schema(self) -> Schema:
         """Return the JSON Schema of the form."""
@@ -152,7 +164,7 @@ class Pairs:
     def read(self, value: object, *, path: Path, problems: Problems) -> object:
         """Return the pairs."""
         if not isinstance(value, Mapping):
-            return problems.refuse(path, value, f"must be {self.words}")
+            return problems.refuse(path, value, f"must be a table; each of its keys is {self.words}")
         pairs = []
         for name, raw in value.items():
             if isinstance(raw, Mapping):

@@ -30,7 +30,7 @@ def parse(text: str, *, source: str) -> Recipe:
         problems = Problems(elsewhere=elsewhere)
         values = RECIPE.read_keys(data, path=(), problems=problems)
         recipe = Recipe(**{**PLACEHOLDERS, **values})  # type: ignore[arg-type]  # the shapes made them right
-        problems.found.extend(rule_problems(recipe))
+        problems.found.extend((_position(path, problems), text) for path, text in rule_problems(recipe))
         if problems.found:
             raise _report(problems.found, lines=lines_of(text.replace("\r\n", "\n")), source=source)
     except RecursionError:
@@ -38,17 +38,26 @@ def parse(text: str, *, source: str) -> Recipe:
     return recipe
 
 
+def _position(path: Path, problems: Problems) -> Path:
+    """Return the path in the text of a path in the recipe, which lacks the broken elements of lists."""
+    if len(path) > 1 and isinstance(path[1], int) and path[:1] in problems.kept:
+        return (path[0], problems.kept[path[:1]][path[1]][0], *path[2:])
+    return path
+
+
 def _load(text: str, *, source: str) -> Mapping[str, object]:
     """Return what the TOML text holds."""
     try:
         return tomllib.loads(text)
-    except ValueError as error:  # TOMLDecodeError, and what int() raises on thousands of digits
+    except tomllib.TOMLDecodeError as error:
         place = re.search(r" \(at line (\d+), column (\d+)\)$", str(error))
         reason = str(error)[: place.start()] if place else str(error)
         where = f":{place[1]}:{place[2]}" if place else ""
         raise InputError(
             f"{source}{where}: this is not TOML: {reason}", hint="see https://toml.io for the form"
         ) from None
+    except ValueError:  # what int() says to thousands of digits, without a place
+        raise InputError(f"{source}: this is not TOML: a number has too many digits", hint=HINT) from None
 
 
 def _report(found: Sequence[tuple[Path, str]], *, lines: Mapping[Path, int], source: str) -> InputError:
