@@ -56,9 +56,11 @@ def test_resolve_refuses_an_address_that_is_not_here() -> None:
 def test_slirp_forwards_both_protocols() -> None:
     forwards = (Forward(host=8080, guest=80), Forward(host=5353, guest=53, protocol="udp", address="0.0.0.0"))
     netdev = "user,id=net,hostfwd=tcp:127.0.0.1:8080-:80,hostfwd=udp:0.0.0.0:5353-:53"
-    assert slirp(forwards) == Network(kind="slirp", forwards=forwards, netdev=netdev)
+    assert slirp(forwards, why_not_passt="it is not installed") == Network(
+        kind="slirp", forwards=forwards, netdev=netdev
+    )
 
 
 def test_slirp_refuses_ipv6() -> None:
-    with pytest.raises(UsageError, match=r"the port \[::1\]:8080:80/tcp needs passt"):
-        slirp([Forward(host=8080, guest=80, address="::1")])
+    with pytest.raises(UsageError, match=r"the port \[::1\]:8080:80/tcp needs passt, .* and it is not installed"):
+        slirp([Forward(host=8080, guest=80, address="::1")], why_not_passt="it is not installed")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from jeos.core.errors import MachineError
 from jeos.core.run import spawn
 from jeos.model.machine import Boot, Machine
-from jeos.vm import accelerator, command, disks, firmware, network
+from jeos.vm import accelerator, command, disks, firmware, network, passt
 from jeos.vm.accelerator import Accelerator
 from jeos.vm.command import Credential, Wiring
 from jeos.vm.network import Network
@@ -37,6 +37,7 @@ def launch(machine: Machine, places: Places) -> Launched:
     """Start QEMU for a machine; raises what its parts raise, with everything that was started ended."""
     disks.check_base(machine)
     chosen = accelerator.choose(machine.accelerator)
+    why_not_passt = passt.complaint()
     forwards = network.resolve(machine.forwards)
     make_private(places.runtime)
     for leftover in (places.port, places.guest, places.console, places.control):
@@ -44,7 +45,15 @@ def launch(machine: Machine, places: Places) -> Launched:
     with ExitStack() as ours, ExitStack() as theirs:
         qmp, qmp_peer = _pair(ours, theirs)
         console, console_peer = _pair(ours, theirs)
-        chosen_network = network.slirp(forwards)
+        inherited = [qmp_peer.fileno(), console_peer.fileno()]
+        helpers: list[subprocess.Popen[bytes]] = []
+        if why_not_passt:
+            chosen_network = network.slirp(forwards, why_not_passt=why_not_passt)
+        else:
+            line, line_peer = _pair(theirs, theirs)
+            helpers.append(passt.start(forwards, descriptor=line_peer.fileno(), log=places.passt_log))
+            chosen_network = network.passt(forwards, descriptor=line.fileno())
+            inherited.append(line.fileno())
         wiring = Wiring(
             accelerator=chosen.kind,
             tsc_khz=accelerator.host_tsc_khz(),
@@ -62,10 +71,10 @@ def launch(machine: Machine, places: Places) -> Launched:
                 command.argv(machine, wiring),
                 stdout=log,
                 stderr=log,
-                pass_fds=(qmp_peer.fileno(), console_peer.fileno()),
+                pass_fds=inherited,
             )
         ours.pop_all()
-        return Launched(process, (), qmp, console, chosen, chosen_network)
+        return Launched(process, tuple(helpers), qmp, console, chosen, chosen_network)
 
 
 def credentials(machine: Machine, places: Places) -> tuple[Credential, ...]:

@@ -44,14 +44,14 @@ def resolve(forwards: Sequence[Forward]) -> tuple[Forward, ...]:
             one.close()
 
 
-def slirp(forwards: Sequence[Forward]) -> Network:
+def slirp(forwards: Sequence[Forward], *, why_not_passt: str) -> Network:
     """Return the network of QEMU's own router; raises UsageError for a forward from an IPv6 address."""
     words = ["user,id=net"]
     for forward in forwards:
         if ":" in forward.address:
             raise UsageError(
-                f"the port {forward} needs passt: QEMU's own network forwards no IPv6",
-                hint="sudo apt-get install passt (a version that works: see `jeos doctor`), or use an IPv4 address",
+                f"the port {forward} needs passt, because QEMU's own network forwards no IPv6, and {why_not_passt}",
+                hint="install a passt of 2023-06 or later, or use an IPv4 address",
             )
         words.append(f"hostfwd={forward.protocol}:{forward.address}:{forward.host}-:{forward.guest}")
     return Network(kind=SLIRP, forwards=tuple(forwards), netdev=",".join(words))

@@ -76,6 +76,11 @@ class Places:
         return self.folder / "qemu.log"
 
     @property
+    def passt_log(self) -> Path:
+        """What passt said since it was started, where it is used."""
+        return self.folder / "passt.log"
+
+    @property
     def console(self) -> Path:
         """The socket that leads to the serial console."""
         return self.runtime / "console.sock"
