@@ -50,14 +50,25 @@ def unpack(path: Path, *, python: tuple[int, int]) -> list[Item]:
     check_tags(path, python=python)
     destination = _Collector(path, python=python)
     try:
-        with WheelFile.open(path) as wheel, catch_warnings():
+        with zipfile.ZipFile(path) as archive, catch_warnings():
             simplefilter("ignore")  # about __pycache__ in wheels, which is left out
+            wheel = WheelFile(archive)
             wheel.validate_record(validate_contents=True)
+            check_complete(wheel.read_dist_info("RECORD"), archive.namelist())
             install(wheel, cast("WheelDestination", destination), additional_metadata={"INSTALLER": b"jeos\n"})
     except (InstallerError, InvalidRecordEntry, zipfile.BadZipFile, ValueError, KeyError, AssertionError) as error:
         reason = "; ".join(getattr(error, "issues", [])) or str(error) or type(error).__name__
         raise InputError(f"{path} is not a sound wheel: {reason}", hint="build it again, or fetch it again") from error
     return destination.items
+
+
+def check_complete(record: str, names: Iterable[str]) -> None:
+    """Raise ValueError if a wheel lacks a file that its RECORD lists, which `installer` does not look for."""
+    from installer.records import parse_record_file
+
+    missing = {path for path, _, _ in parse_record_file(record.splitlines())} - set(names)
+    if missing:
+        raise ValueError(f"{', '.join(sorted(missing))} is in RECORD and not in the wheel")
 
 
 def check_tags(path: Path, *, python: tuple[int, int]) -> None:
