@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jeos.build import plan_files, plan_system, plan_users, wheels
+from jeos.build import guest, plan_files, plan_system, plan_users, wheels
 from jeos.build.items import Accounts, Item, last_of_each, write_tar
 from jeos.build.sandbox import Sandbox
 from jeos.core import settings
@@ -45,6 +45,7 @@ def apply(recipe: Recipe, *, folder: Path, sandbox: Sandbox) -> None:
             sandbox.run(command)
         found = look(sandbox)
     add_files(recipe, folder=folder, sandbox=sandbox, found=found)
+    sandbox.run(guest.COMPILE)
     if recipe.wheels:
         compile_wheels(sandbox)
     for command in plan_system.unit_commands(recipe):
@@ -65,6 +66,7 @@ def add_files(recipe: Recipe, *, folder: Path, sandbox: Sandbox, found: Found) -
     """Put all files in place: ours, those of wheels, and the recipe's, which go before all others."""
     items = [
         *plan_system.plan(recipe, folder=folder, os_release=found.os_release),
+        *guest.agent_files(properties=bool(recipe.properties)),
         *plan_users.keys(recipe),
         *(wheels.plan(recipe, folder=folder, python=python_version(sandbox)) if recipe.wheels else ()),
         *plan_files.plan(recipe, folder=folder),
