@@ -4,8 +4,6 @@
     jeos-agent health [--json]     try the appliance's health checks now; ends with 1 if one does not hold
     jeos-agent daemon              serve the host (jeos-agent.service)
     jeos-agent properties          take the operator's properties (jeos-properties.service)
-    jeos-agent firstboot           grow the data partition (jeos-firstboot.service)
-    jeos-agent resolver            write resolv.conf after the network's state (jeos-resolver.service)
 
 Each command imports only what it needs, because the daemon stays in memory for ever.
 """
@@ -16,6 +14,7 @@ import sys
 from collections.abc import Sequence
 
 PORT = "/dev/virtio-ports/org.jeos.agent.0"
+CHANGED = "/run/jeos/changed"  # jeos-resolver.service writes here when the network has changed
 USAGE_STATUS = 2
 ANSWER_SECONDS = 5.0
 
@@ -49,6 +48,8 @@ def serve(options: Sequence[str]) -> int:
     )
     daemon.listen(given.get("--socket", PLACE))
     daemon.watch_health()
+    if not inherited:
+        daemon.watch_changes(CHANGED)
     daemon.loop.run()
     return 0
 
@@ -83,6 +84,18 @@ def check_health(options: Sequence[str]) -> int:
     return 0 if said.get("state") == health.HEALTHY else 1
 
 
+def take_properties(options: Sequence[str]) -> int:
+    """Put the operator's properties where services read them; ends with 1 if one is missing or wrong."""
+    from jeos.agent import appliance, console, properties
+
+    faults = properties.take(appliance.read().properties)
+    if faults:
+        text = "".join(f"{fault}\n" for fault in faults)
+        _print(text, error=True)
+        console.put(f"jeos: this appliance cannot start its services:\n{text}", console.consoles())
+    return 1 if faults else 0
+
+
 def _not_there(error: OSError) -> int:
     _print(f"the agent does not answer: {error}\nhint: systemctl status jeos-agent", error=True)
     return 1
@@ -92,7 +105,7 @@ def _print(text: str, *, error: bool = False) -> None:
     (sys.stderr if error else sys.stdout).write(text.rstrip("\n") + "\n")
 
 
-COMMANDS = {"daemon": serve, "status": show_status, "health": check_health}
+COMMANDS = {"daemon": serve, "status": show_status, "health": check_health, "properties": take_properties}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

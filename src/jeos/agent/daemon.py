@@ -62,6 +62,19 @@ class Daemon:
         """Serve requests of the guest itself on a socket."""
         self._local = Local(self.loop, place=place, serve=self._serve_local)
 
+    def watch_changes(self, place: str) -> None:
+        """Show the status screen anew whenever somebody writes to the pipe at `place`."""
+        if not os.path.exists(place):
+            os.mkfifo(place, 0o600)
+        pipe = os.open(place, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)  # a writer of our own: it never hangs up
+
+        def read(events: int) -> None:
+            os.read(pipe, 4096)
+            if self._verdict.state != health.STARTING:
+                self.show()
+
+        self.loop.watch(pipe, READ, read)
+
     def watch_health(self) -> None:
         """Find out in a child whether the appliance is well, and tell the host of each change."""
 
@@ -171,10 +184,6 @@ class Daemon:
     def _serve_local(self, request: Mapping[str, object], answer: Answer) -> None:
         if request.get("do") == "health":
             self.check_health(answer)
-        elif request.get("do") == "changed":  # addresses, most likely
-            answer({})
-            if self._verdict.state != health.STARTING:
-                self.show()
         else:
             answer({"event": "status", **self.describe()})
 

@@ -117,8 +117,17 @@ def try_unit(unit: str, *, seconds: float) -> str:
 def try_tcp(address: str, *, seconds: float) -> str:
     """Tell whether something listens at `HOST:PORT`, or at `PORT` of this machine."""
     host, _, port = address.rpartition(":")
-    with socket.create_connection((host.strip("[]") or "127.0.0.1", int(port)), timeout=seconds):
+    with connect(host.strip("[]"), int(port), seconds=seconds):
         return ""
+
+
+def connect(host: str, port: int, *, seconds: float) -> socket.socket:
+    """Return a connection to a port; an empty host is this machine.
+
+    The name goes to the resolver as bytes: as text, Python would load its rules for international names first.
+    """
+    name = host.encode() or b"localhost"
+    return socket.create_connection((name, port), timeout=seconds)  # type: ignore[arg-type]  # bytes are fine
 
 
 def try_http(address: str, *, status: int, seconds: float) -> str:
@@ -128,8 +137,8 @@ def try_http(address: str, *, status: int, seconds: float) -> str:
     """
     scheme, host, port, path = split_address(address)
     deadline = time.monotonic() + seconds
-    with socket.create_connection((host, port), timeout=seconds) as plain:
-        connection = _encrypt(plain, host) if scheme == "https" else plain
+    with connect(host, port, seconds=seconds) as plain:
+        connection = _encrypt(plain) if scheme == "https" else plain
         name = f"[{host}]" if ":" in host else host
         request = f"GET {path} HTTP/1.1\r\nHost: {name}:{port}\r\nUser-Agent: jeos\r\nConnection: close\r\n\r\n"
         connection.sendall(request.encode("ascii", "backslashreplace"))
@@ -146,13 +155,13 @@ def try_http(address: str, *, status: int, seconds: float) -> str:
     return "" if int(words[1]) == status else f"{address} answered {int(words[1])} instead of {status}"
 
 
-def _encrypt(plain: socket.socket, host: str) -> socket.socket:
+def _encrypt(plain: socket.socket) -> socket.socket:
     import ssl  # only appliances that ask themselves over https pay for it
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False  # the appliance asks itself: the name and the issuer prove nothing
     context.verify_mode = ssl.CERT_NONE
-    return context.wrap_socket(plain, server_hostname=host)
+    return context.wrap_socket(plain)
 
 
 def split_address(address: str) -> tuple[str, str, int, str]:
@@ -166,7 +175,7 @@ def split_address(address: str) -> tuple[str, str, int, str]:
     host, colon, port = place.rpartition(":")
     if not colon or place.endswith("]"):
         host, port = place, "443" if scheme == "https" else "80"
-    return scheme, host.strip("[]") or "127.0.0.1", int(port), slash + path or "/"
+    return scheme, host.strip("[]") or "localhost", int(port), slash + path or "/"
 
 
 def try_command(argv: Sequence[str], *, seconds: float) -> str:

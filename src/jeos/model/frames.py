@@ -79,7 +79,7 @@ def encode(frame: Frame) -> bytes:
 def _decode(stuffed: bytes) -> Frame | None:
     body = stuffed.replace(b"\xfd\x02", _DELIMITER).replace(b"\xfd\x01", _ESCAPE)
     end = len(body) - _CRC.size
-    if end < _HEADER.size or end - _HEADER.size > MAX_PAYLOAD:
+    if stuffed.endswith(_ESCAPE) or end < _HEADER.size or end - _HEADER.size > MAX_PAYLOAD:
         return None
     if crc32(body[:end]) != _CRC.unpack_from(body, end)[0]:
         return None

@@ -1,10 +1,33 @@
 """What an operator may set a property to, and the name that it has in an environment file."""
 
 import re
-
-from jeos.model.recipe import Property
+from typing import Protocol
 
 BOOLEANS = ("true", "false")
+
+
+class Rule(Protocol):
+    """What a property's value is judged by: a recipe's Property, or what the guest's agent reads of it."""
+
+    @property
+    def type(self) -> str:
+        """One of string, integer, boolean and choice."""
+
+    @property
+    def pattern(self) -> str:
+        """What a string must match as a whole, or ""."""
+
+    @property
+    def minimum(self) -> int | None:
+        """The smallest integer."""
+
+    @property
+    def maximum(self) -> int | None:
+        """The largest integer."""
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What may be chosen."""
 
 
 def environment_name(name: str) -> str:
@@ -12,7 +35,7 @@ def environment_name(name: str) -> str:
     return name.replace("-", "_").replace(".", "_").upper()
 
 
-def complaint(rule: Property, value: str) -> str:
+def complaint(rule: Rule, value: str) -> str:
     """Return what is wrong with a value for a property, to stand behind the value; "" if nothing is."""
     if rule.type == "boolean" and value not in BOOLEANS:
         return "must be true or false"
@@ -25,7 +48,7 @@ def complaint(rule: Property, value: str) -> str:
     return ""
 
 
-def _integer_complaint(rule: Property, value: str) -> str:
+def _integer_complaint(rule: Rule, value: str) -> str:
     if not re.fullmatch(r"-?[0-9]{1,18}", value):
         return "must be a whole number"
     if rule.minimum is not None and int(value) < rule.minimum:

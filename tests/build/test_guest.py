@@ -1,0 +1,106 @@
+"""What of jeos goes into an image: complete, and nothing that is not needed."""
+
+import fnmatch
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jeos.build import guest
+from jeos.model.tree import Kind
+
+# Prints the files of all modules that are imported by everything that the agent can do.
+TRACE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+for name in sys.argv[2:]:
+    __import__(name)
+open("/dev/null", encoding="ascii").close()
+b"x".decode("latin-1").encode("ascii")
+print(*(module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)), sep="\\n")
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder with all files of the agent, as they would be in an image."""
+    for item in guest.agent_files():
+        place = tmp_path / item.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if item.kind is Kind.SYMLINK:
+            place.symlink_to(item.target)
+        else:
+            place.write_bytes(item.content)
+            place.chmod(item.mode)
+    return tmp_path
+
+
+def imported(root: Path) -> list[Path]:
+    python = root / guest.PYTHON
+    names = [str(path.relative_to(python).with_suffix("")).replace("/", ".") for path in python.rglob("*.py")]
+    names = [name.removesuffix(".__init__") for name in names]
+    argv = [sys.executable, "-IS", "-c", TRACE, str(python), *names]
+    return [Path(line) for line in subprocess.run(argv, check=True, capture_output=True, text=True).stdout.splitlines()]
+
+
+def test_the_files_import_each_other_and_nothing_else_of_jeos(root: Path) -> None:
+    ours = {path for path in imported(root) if path.is_relative_to(root)}
+    assert ours == set((root / guest.PYTHON).rglob("*.py"))
+
+
+def test_what_the_agent_imports_of_python_is_kept(root: Path) -> None:
+    library = Path(os.__file__).parent
+    kept = guest.python_modules()
+    # Elsewhere these are files; Debian's /usr/bin/python3 has them inside.
+    wanted = [path.relative_to(library) for path in imported(root) if path.is_relative_to(library)]
+    missing = [
+        str(path)
+        for path in wanted
+        if path.suffix == ".py"
+        and path.parts[0] not in ("importlib", "zipimport.py", "ntpath.py")  # frozen, in every Python
+        and not any(fnmatch.fnmatch(str(path), pattern) or str(path).startswith(f"{pattern}/") for pattern in kept)
+    ]
+    assert missing == []
+
+
+def test_bytecode_is_kept_with_its_module() -> None:
+    kept = guest.python_modules()
+    for path in ("os.py", "__pycache__/os.cpython-313.pyc", "encodings/__pycache__/utf_8.cpython-311.pyc", "json"):
+        assert any(fnmatch.fnmatch(path, pattern) for pattern in kept), path
+    assert not any(fnmatch.fnmatch("ssl.py", pattern) for pattern in kept)
+    assert any(fnmatch.fnmatch("ssl.py", pattern) for pattern in guest.python_modules(tls=True))
+
+
+def test_the_command_runs_from_its_place(root: Path) -> None:
+    command = root / guest.COMMAND
+    assert stat.S_IMODE(command.stat().st_mode) == 0o755
+    script = command.read_text().replace('"/usr/lib/jeos', f'"{root}/usr/lib/jeos')
+    done = subprocess.run([sys.executable, "-IS", "-c", script], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("The `jeos-agent` command of the guest.")
+
+
+def test_units_are_wanted_by_links_that_lead_to_them(root: Path) -> None:
+    units = root / guest.UNITS
+    links = sorted(path for path in units.rglob("*") if path.is_symlink())
+    assert [str(path.relative_to(units)) for path in links] == [
+        "sysinit.target.wants/jeos-agent.service",
+        "sysinit.target.wants/jeos-properties.service",
+        "sysinit.target.wants/jeos-resolver.path",
+    ]
+    assert all(path.resolve().is_file() for path in links)
+
+
+def test_without_properties_nothing_takes_them() -> None:
+    paths = {item.path for item in guest.agent_files(properties=False)}
+    assert not any("properties.service" in path for path in paths)
+
+
+def test_systemd_understands_the_units(root: Path) -> None:
+    units = sorted(str(path) for path in (root / guest.UNITS).glob("jeos-*"))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True)
+    ours = [line for line in done.stderr.splitlines() if "jeos" in line and "not executable" not in line]
+    assert ours == []
