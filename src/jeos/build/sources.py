@@ -101,6 +101,11 @@ def repositories(recipe: Recipe, *, folder: Path, apt_folder: Path = APT_FOLDER)
     return tuple(found)
 
 
+def host_mirror(apt_folder: Path = APT_FOLDER) -> str:
+    """Return the Debian mirror that the machine's own apt uses, or ""."""
+    return _best(machine_sources(apt_folder), security=False)
+
+
 def host_keyrings() -> tuple[Path, ...]:
     """Return the machine's keyring of Debian's archive keys; raises HostError if there is none."""
     for folder in KEYRING_FOLDERS:
