@@ -57,10 +57,10 @@ MACHINE_ID = "etc/machine-id"
 # How dpkg, and our own caller of preinst scripts, say that a script failed.
 _FAILED = re.compile(
     r"dpkg: error processing package (?P<package>\S+) \(--configure\):\n"
-    r"(?:.*?(?P<script>post-installation|pre-installation|trigger|\S+) script subprocess (?:returned )?(?P<how>.*)"
-    r"|(?P<other>.*))"
+    r"(?:.* (?P<script>\S+) script subprocess (?P<how>.*)|(?P<other>.*))"
     r"|jeos: (?P<our_script>preinst) of (?P<our_package>\S+) (?P<our_how>.*)"
 )
+FILE_NAMES = {"post-installation": "postinst", "pre-installation": "preinst"}  # as people know the scripts
 SHOWN_LINES = 20
 
 
@@ -183,7 +183,8 @@ def _failure(layer: _Installation, error: ProcessError) -> ProcessError:
     shown = "".join(f"\n  {line}" for line in before)
     script, package = found["script"] or found["our_script"], found["package"] or found["our_package"]
     if script:
-        message = f"the {script} script of the package {package} {found['how'] or found['our_how']}"
+        how = (found["how"] or found["our_how"]).replace("returned error exit", "failed with")
+        message = f"the {FILE_NAMES.get(script, script)} script of the package {package} {how}"
     else:
         message = f"the package {found['package']} cannot be configured: {found['other'].strip()}"
     return ProcessError(f"{message}{shown}", hint=f"all that was printed is in {log}")

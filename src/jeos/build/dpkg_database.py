@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jeos.build.compose import DATABASE, Composition
-from jeos.build.dpkg_status import fields, stanzas
+from jeos.build.dpkg_status import STATUS_FOLDER, fields, stanzas
 from jeos.build.unpack import Unpacked
 
 INFO_FORMAT = "1\n"  # file names in info/ carry the architecture where packages of several may be installed
@@ -90,6 +90,15 @@ def stanza(package: Unpacked, *, state: str) -> str:
     if conffiles and state == "unpacked":
         lines += ["Conffiles:", *(f" {path} newconffile {flag}".rstrip() for flag, _, path in conffiles)]
     return _lines(lines)
+
+
+def status_files(packages: Iterable[Unpacked]) -> dict[str, bytes]:
+    """Return the files for `status.d` of packages that are only unpacked (see `dpkg_status`), by path."""
+    found = {}
+    for package in packages:
+        found[f"{STATUS_FOLDER}/{package.name}"] = stanza(package, state="installed").encode(errors="surrogateescape")
+        found[f"{STATUS_FOLDER}/{package.name}.md5sums"] = (package.scripts / "md5sums").read_bytes()
+    return found
 
 
 def configured(status: str) -> set[str]:

@@ -39,6 +39,11 @@ def mounted(lower: Sequence[Path], *, scratch: Path) -> Iterator[Path]:
     upper, work, root = (scratch / name for name in ("upper", "work", "root"))
     for folder in (upper, work, root):
         folder.mkdir(parents=True, exist_ok=True)
+    if not supports(upper):
+        raise HostError(
+            f"the file system of {scratch} cannot keep the notes that overlayfs makes (extended attributes)",
+            hint="set JEOS_TMPDIR and JEOS_CACHE_DIR to folders on a disk; tmpfs can since Linux 6.6",
+        )
     _copy_status(lower[0], upper)
     options = [f"lowerdir={':'.join(_escaped(path) for path in lower)}", f"upperdir={_escaped(upper)}"]
     # Moved folders, content without a file and index numbers make no sense in a layer that goes below others.
@@ -57,6 +62,17 @@ def mounted(lower: Sequence[Path], *, scratch: Path) -> Iterator[Path]:
     finally:
         if _libc.umount2(os.fsencode(root), 0) != 0:
             _libc.umount2(os.fsencode(root), MNT_DETACH)
+
+
+def supports(folder: Path) -> bool:
+    """Tell whether the file system of a folder can take the changes of an overlay mount."""
+    name = f"{prefix()}probe"
+    try:
+        os.setxattr(folder, name, b"y")
+        os.removexattr(folder, name)
+    except OSError:
+        return False
+    return True
 
 
 def _escaped(path: Path) -> str:
@@ -116,9 +132,13 @@ def _merge_folder(upper: Path, into: Path, path: str, below: Sequence[Path]) -> 
             _merge_folder(source, target, inner, below)
             _copy_folder_status(source, target)
         else:
+            # What was hidden must stay hidden: the kernel does not always note it down.
+            opaque = exists(inner, below) and (bool(there) or is_opaque(source))
             _remove(target)
             source.rename(target)
-            _strip(target, opaque=exists(inner, below))
+            _strip(target, opaque=opaque)
+            if opaque and stat.S_ISDIR(status.st_mode):
+                os.setxattr(target, f"{prefix()}opaque", b"y")
 
 
 def _kind(path: Path) -> int:
@@ -148,7 +168,7 @@ def _strip(path: Path, *, opaque: bool) -> None:
     if path.is_dir() and not path.is_symlink():
         for folder, folders, names in os.walk(path):
             for name in (*folders, *names):
-                _strip_one(Path(folder, name), opaque=opaque)
+                _strip_one(Path(folder, name), opaque=True)
 
 
 def _strip_one(path: Path, *, opaque: bool) -> None:
