@@ -4,19 +4,21 @@ The system is a small tree with LuaJIT in it: its /sbin/init says what it sees, 
 """
 
 import os
+import select
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from jeos.build import image, initrd, kernel
 from jeos.build.scan import scan
+from jeos.build.sign import sign
 from jeos.core.run import find_program
 from jeos.disk import bzimage, erofs, gpt, uki, verity
 from jeos.model.image import MEBIBYTE
-from jeos.model.recipe import Disk
+from jeos.model.recipe import Disk, SecureBoot
 from jeos.vm.accelerator import host_tsc_khz
 
 pytestmark = [pytest.mark.vm, pytest.mark.network]
@@ -26,6 +28,19 @@ FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 PACKAGES = ("luajit", "libc6", "libgcc-s1", "systemd-boot-efi")
 MARK = b"a block of the system that is easy to find again. "
+
+MACHINE = (
+    *("qemu-system-x86_64", "-accel", "tcg", "-cpu", "max,-erms,-fsrm", "-m", "384", "-no-reboot", "-nodefaults"),
+    *("-no-user-config", "-display", "none", "-serial", "stdio"),
+)
+
+SILENCE = 60  # seconds after which a machine that says nothing has hung
+
+# Debian's firmware for tests of Secure Boot: it trusts this key, which is no secret.
+SECURE_FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd")
+SECURE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd")
+TEST_KEY = Path("/usr/share/ovmf/PkKek-1-snakeoil.key")
+TEST_CERTIFICATE = Path("/usr/share/ovmf/PkKek-1-snakeoil.pem")
 
 INIT = """#!/usr/bin/luajit
 local ffi = require "ffi"
@@ -56,6 +71,8 @@ class Built:
     vmlinux: Path
     initrd: Path
     cmdline: str
+    parts: image.Parts
+    root_hash: str
 
 
 def unpack_packages(folder: Path) -> dict[str, Path]:
@@ -127,16 +144,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     with efi.open("wb") as out:
         uki.write(out, stub=(boot_files / "linuxx64.efi.stub").read_bytes(), sections=sections)
     parts = image.Parts(system=system, hashes=hashes, kernel=efi, loader=boot_files / "systemd-bootx64.efi", data=data)
-    with (folder / "disk").open("w+b") as disk:
-        image.write_image(
-            disk,
-            parts,
-            name="hello",
-            version="1.0",
-            root_hash=root_hash,
-            sizes=Disk(slot=64 * MEBIBYTE, data=32 * MEBIBYTE),
-            date=DATE,
-        )
+    write_disk(folder / "disk", parts, root_hash=root_hash)
     taken = uki.sections(efi.read_bytes())
     (folder / "initrd").write_bytes(taken[".initrd"])
     (folder / "vmlinux").write_bytes(bzimage.vmlinux(taken[".linux"]))
@@ -145,7 +153,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         vmlinux=folder / "vmlinux",
         initrd=folder / "initrd",
         cmdline=taken[".cmdline"].decode(),
+        parts=parts,
+        root_hash=root_hash,
     )
+
+
+def write_disk(path: Path, parts: image.Parts, *, root_hash: str) -> None:
+    sizes = Disk(slot=64 * MEBIBYTE, data=32 * MEBIBYTE)
+    with path.open("w+b") as disk:
+        image.write_image(disk, parts, name="hello", version="1.0", root_hash=root_hash, sizes=sizes, date=DATE)
 
 
 def own_copy(built: Built, folder: Path) -> Path:
@@ -159,11 +175,26 @@ def own_copy(built: Built, folder: Path) -> Path:
 
 def start(*arguments: str) -> str:
     """Run a machine until it switches off or starts again, and return what it said."""
-    argv = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max,-erms,-fsrm", "-m", "384", "-no-reboot"]
-    argv += ["-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", *arguments]
-    return subprocess.run(argv, capture_output=True, timeout=170, check=True, stdin=subprocess.DEVNULL).stdout.decode(
-        errors="replace"
+    done = subprocess.run(
+        [*MACHINE, *arguments], capture_output=True, timeout=170, check=True, stdin=subprocess.DEVNULL
     )
+    return done.stdout.decode(errors="replace")
+
+
+def start_until(words: tuple[str, ...], *arguments: str) -> str:
+    """Run a machine until it says one of these words, stop it, and return what it said."""
+    said = b""
+    argv = [*MACHINE, *arguments]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as machine:
+        assert machine.stdout is not None
+        while not any(word.encode() in said for word in words):
+            ready, _, _ = select.select([machine.stdout], [], [], SILENCE)
+            piece = os.read(machine.stdout.fileno(), 65536) if ready else b""
+            if not piece:
+                break
+            said += piece
+        machine.kill()
+    return said.decode(errors="replace")
 
 
 def start_directly(built: Built, disk: Path, *, cmdline: str = "", options: str = "") -> str:
@@ -241,3 +272,33 @@ def test_boot_disk_that_cannot_be_written(built: Built) -> None:
     said = start_directly(built, built.disk, options=",readonly=on")
     assert "/dev/vda6 /var ext4 ro," in said
     assert "upperdir=/run/jeos/etc/upper" in said
+
+
+def start_securely(disk: Path, folder: Path) -> str:
+    variables = shutil.copy(SECURE_VARIABLES, folder / f"{disk.name}.variables")
+    return start_until(
+        ("Power down", "Access denied", "Access Denied", "Security Violation"),
+        *("-M", "q35,smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"),
+        *("-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={SECURE_FIRMWARE}"),
+        *("-drive", f"if=pflash,format=raw,unit=1,file={variables}"),
+        *("-drive", f"id=d,if=none,format=raw,file={disk}", "-device", "virtio-blk-pci,drive=d"),
+    )
+
+
+@pytest.mark.skipif(not TEST_KEY.exists(), reason="the firmware with a test key (ovmf) is not installed")
+def test_boot_secure_boot_starts_what_is_signed_only(built: Built, tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    argv = ["openssl", "pkey", "-in", str(TEST_KEY), "-passin", "pass:snakeoil", "-out", str(key)]
+    subprocess.run(argv, check=True)
+    keys = SecureBoot(key=str(key), certificate=str(TEST_CERTIFICATE))
+    loader, signed = tmp_path / "loader.efi", tmp_path / "kernel.efi"
+    sign(built.parts.loader, keys=keys, date=DATE, out=loader)
+    sign(built.parts.kernel, keys=keys, date=DATE, out=signed)
+    write_disk(tmp_path / "good", replace(built.parts, loader=loader, kernel=signed), root_hash=built.root_hash)
+    said = start_securely(tmp_path / "good", tmp_path)
+    assert "secureboot: Secure boot enabled" in said
+    assert "SYSTEM UP" in said
+    write_disk(tmp_path / "bad", replace(built.parts, loader=loader), root_hash=built.root_hash)
+    said = start_securely(tmp_path / "bad", tmp_path)
+    assert "access denied" in said.lower()
+    assert "jeos: initrd" not in said
