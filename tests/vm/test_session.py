@@ -26,7 +26,7 @@ DEADLINE = 30.0  # seconds, on a host with much else to do
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a runtime folder that knows what this host's passt is worth, so that it is tried once and not each time."""
+    """Return a runtime folder that knows what this host's passt is worth, so that it is tried once."""
     folder = tmp_path_factory.mktemp("measured")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JEOS_RUNTIME_DIR", str(folder))

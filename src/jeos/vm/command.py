@@ -16,17 +16,21 @@ PROGRAM = "qemu-system-x86_64"
 AGENT_PORT = "org.jeos.agent.0"
 CREDENTIAL = "opt/io.systemd.credentials/"  # where systemd looks in fw_cfg, systemd.system-credentials(7)
 LONGEST_FW_CFG_NAME = 55  # bytes; FW_CFG_MAX_FILE_PATH without its end mark, QEMU docs/specs/fw_cfg.rst
-TRANSLATION_CACHE = 256  # MiB; QEMU's own default of 1 GiB is memory that small machines never give back
+TRANSLATION_CACHE = 128  # MiB; QEMU's own default of up to 1 GiB is memory that small machines never give back
 # Nothing in a machine may start programs, gain rights or change how the host schedules it.
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A value for the guest's systemd, in a file, so that it never stands on a command line."""
+    """A value for the guest's systemd, in a file, so that it never stands on a command line.
+
+    With `smbios` the file is a whole string for SMBIOS, else the bare value for QEMU's fw_cfg.
+    """
 
     name: str
     path: Path
+    smbios: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +149,22 @@ def _devices(machine: Machine, wiring: Wiring) -> list[str]:
     ]
 
 
+def fits_fw_cfg(name: str) -> bool:
+    """Tell whether a credential's name is short enough for fw_cfg."""
+    return len(CREDENTIAL + name) <= LONGEST_FW_CFG_NAME
+
+
 def _credentials(machine: Machine, wiring: Wiring) -> list[str]:
     words = []
     for credential in wiring.credentials:
-        name = CREDENTIAL + credential.name
-        if len(name) > LONGEST_FW_CFG_NAME:
+        if credential.smbios:
+            words += ["-smbios", f"type=11,path={escape(credential.path)}"]
+        elif fits_fw_cfg(credential.name):
+            words += ["-fw_cfg", f"name={CREDENTIAL}{credential.name},file={escape(credential.path)}"]
+        else:
+            limit = LONGEST_FW_CFG_NAME - len(CREDENTIAL)
             raise UsageError(
-                f"{credential.name} is too long a name to reach a machine: {len(credential.name)} characters",
-                hint=f"QEMU's limit is {LONGEST_FW_CFG_NAME - len(CREDENTIAL)}",
+                f"{credential.name} has {len(credential.name)} characters, and a direct boot passes names of {limit}",
+                hint="start the machine with --firmware, or give the property a shorter name",
             )
-        words += ["-fw_cfg", f"name={name},file={escape(credential.path)}"]
     return words

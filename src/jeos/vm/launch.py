@@ -3,11 +3,13 @@
 It imports nothing that is slow to load, so that the guest's processor runs before the supervisor is complete.
 """
 
+import base64
 import socket
 import subprocess
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from jeos.core import files
 from jeos.core.errors import MachineError
 from jeos.core.run import spawn
 from jeos.model.machine import Boot, Machine
@@ -78,8 +80,21 @@ def launch(machine: Machine, places: Places) -> Launched:
 
 
 def credentials(machine: Machine, places: Places) -> tuple[Credential, ...]:
-    """Return the properties of a machine as credentials for its systemd."""
-    return tuple(Credential(PROPERTY_PREFIX + name, places.credentials / name) for name in machine.properties)
+    """Return the properties of a machine as credentials for its systemd.
+
+    A name too long for fw_cfg goes by SMBIOS, which only machines with firmware have, as
+    `io.systemd.credential.binary:NAME=BASE64`. Source: systemd.system-credentials(7).
+    """
+    found = []
+    for name in machine.properties:
+        credential = Credential(PROPERTY_PREFIX + name, places.credentials / name)
+        if machine.boot is Boot.FIRMWARE and not command.fits_fw_cfg(credential.name):
+            value = base64.b64encode(credential.path.read_bytes()).decode()
+            path = places.runtime / f"{name}.smbios"
+            files.write(path, f"io.systemd.credential.binary:{credential.name}={value}", mode=0o600, durable=False)
+            credential = Credential(credential.name, path, smbios=True)
+        found.append(credential)
+    return tuple(found)
 
 
 def end_error(machine: Machine, places: Places, status: int) -> MachineError:

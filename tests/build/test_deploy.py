@@ -1,0 +1,138 @@
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from jeos.build import deploy, outputs
+from jeos.core.errors import InputError, UsageError
+from jeos.model.image import Image, Port
+from jeos.model.machine import Boot, Forward
+from jeos.model.recipe import Property
+
+TITLE = Property(name="title", default="Hello", description="stands above the page", pattern="[A-Z].*")
+PASSWORD = Property(name="password", required=True, secret=True, pattern=".{8,}")
+RULES = (TITLE, PASSWORD)
+
+
+def put_image(folder: Path, *, properties: tuple[Property, ...] = ()) -> Path:
+    """Write a description and a disk as a build leaves them, and return the recipe's folder."""
+    image = Image(
+        name="web",
+        version="1.0",
+        vendor="",
+        architecture="amd64",
+        disk="web_1.0.img",
+        kernel="web_1.0.efi",
+        sbom="",
+        tree="",
+        report="",
+        root_hash="00",
+        disk_size=1 << 20,
+        system_size=0,
+        verity_size=0,
+        kernel_size=0,
+        partitions=(),
+        ports=(Port(guest=80), Port(guest=53, protocol="udp")),
+        memory=384,
+        cpus=2,
+        properties=properties,
+    )
+    build = folder / "build"
+    build.mkdir()
+    (build / "web_1.0.json").write_text(outputs.dump_image(image))
+    (build / "web_1.0.img").write_bytes(bytes(1 << 20))
+    return folder
+
+
+def test_machine_of_a_build_takes_what_the_image_asks_for(tmp_path: Path) -> None:
+    machine = deploy.machine_of(put_image(tmp_path), boot=Boot.FIRMWARE)
+    assert (machine.name, machine.appliance, machine.version) == ("web", "web", "1.0")
+    assert (machine.memory, machine.cpus, machine.disk_format, machine.boot) == (384, 2, "raw", Boot.FIRMWARE)
+    assert machine.disk == str(tmp_path / "build" / "web_1.0.img")
+    assert machine.image == str(tmp_path / "build" / "web_1.0.json")
+    assert machine.forwards == (Forward(host=0, guest=80), Forward(host=0, guest=53, protocol="udp"))
+    assert replace(machine, uuid="", created=0) == replace(
+        deploy.machine_of(Path(machine.image), boot=Boot.FIRMWARE), uuid="", created=0
+    )
+
+
+def test_machine_of_a_build_without_its_disk(tmp_path: Path) -> None:
+    (put_image(tmp_path) / "build" / "web_1.0.img").unlink()
+    with pytest.raises(InputError, match=r"the disk .*web_1.0.img cannot be read: No such file"):
+        deploy.machine_of(tmp_path, boot=Boot.FIRMWARE)
+
+
+def test_machine_of_a_build_that_cannot_start_directly(tmp_path: Path) -> None:
+    (put_image(tmp_path) / "build" / "web_1.0.efi").write_bytes(b"MZ")
+    with pytest.raises(InputError):
+        deploy.machine_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("My Disk.IMG", "my-disk"), ("...raw", "machine"), ("a" * 60 + ".raw", "a" * 48)]
+)
+def test_machine_of_a_disk_boots_from_firmware_under_a_name_that_fits(tmp_path: Path, file: str, name: str) -> None:
+    (tmp_path / file).write_bytes(b"QFI\xfb" + bytes(100))
+    machine = deploy.machine_of(tmp_path / file)
+    assert (machine.name, machine.boot, machine.disk_format, machine.image) == (name, Boot.FIRMWARE, "qcow2", "")
+    assert deploy.rules_of(machine) == ()
+    with pytest.raises(UsageError, match="brings no kernel for --direct"):
+        deploy.machine_of(tmp_path / file, boot=Boot.DIRECT)
+
+
+def test_rules_of_a_machine_are_those_of_its_image(tmp_path: Path) -> None:
+    put_image(tmp_path, properties=RULES)
+    machine = deploy.machine_of(tmp_path, boot=Boot.FIRMWARE)
+    assert deploy.rules_of(machine) == RULES
+
+
+def test_settle_asks_for_what_is_required() -> None:
+    asked = []
+
+    def ask(rule: Property) -> str:
+        asked.append(rule.name)
+        return "correct horse"
+
+    assert deploy.settle({"title": "Hi"}, RULES, ask=ask) == {"title": "Hi", "password": "correct horse"}
+    assert asked == ["password"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message", "hint"),
+    [
+        ({}, "the property password must be set", "--set-file password=FILE"),
+        ({"titel": "x"}, "there is no property titel", "did you mean title?"),
+        ({"zzz": "x"}, "there is no property zzz", "there are: title, password"),
+        (
+            {"title": "low", "password": "correct horse"},
+            "the property title: 'low' does not match the pattern [A-Z].*",
+            "--set title=VALUE: stands above the page",
+        ),
+        (
+            {"password": "hunter2"},
+            "the property password: the value does not match the pattern .{8,}",
+            "--set-file password=FILE",
+        ),
+        ({"password": "x" * 70000}, "the property password is longer than 64 KiB", "--set-file password=FILE"),
+    ],
+)
+def test_settle_refuses(given: dict[str, str], message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        deploy.settle(given, RULES, ask=None)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_settle_without_any_property() -> None:
+    assert deploy.settle({}, (), ask=None) == {}
+    with pytest.raises(UsageError) as caught:
+        deploy.settle({"title": "x"}, (), ask=None)
+    assert caught.value.hint == "this image has no properties"
+
+
+def test_description_without_properties_is_read(tmp_path: Path) -> None:
+    path = put_image(tmp_path) / "build" / "web_1.0.json"
+    values = json.loads(path.read_text())
+    del values["properties"]
+    path.write_text(json.dumps(values))
+    assert asdict(outputs.find(tmp_path).image)["properties"] == ()
