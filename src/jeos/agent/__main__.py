@@ -37,19 +37,19 @@ def serve(options: Sequence[str]) -> int:
 
     given = dict(zip(options[::2], options[1::2], strict=False))
     inherited = given.get("--descriptor")
-    descriptor = int(inherited) if inherited else os.open(PORT, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-    if inherited:
-        os.set_inheritable(descriptor, False)
     daemon = Daemon(
-        descriptor,
         appliance=appliance.read(given.get("--appliance", appliance.PLACE)),
         consoles=[] if inherited else console.consoles(),
         ends_with_port=inherited is not None,
     )
     daemon.listen(given.get("--socket", PLACE))
-    daemon.watch_health()
-    if not inherited:
+    if inherited:
+        os.set_inheritable(int(inherited), False)
+        daemon.attach(int(inherited))
+    else:
+        daemon.await_port(PORT)
         daemon.watch_changes(CHANGED)
+    daemon.watch_health()
     daemon.loop.run()
     return 0
 

@@ -25,6 +25,8 @@ from jeos.model.frames import CONTROL, CREDIT, STDIN, Frame, control, message
 
 MOST_SESSIONS = 32  # programs at once; each may hold a window of input in memory
 POWER = {"poweroff": ("systemctl", "--no-block", "poweroff"), "reboot": ("systemctl", "--no-block", "reboot")}
+PORT_SECONDS = 60.0  # after the agent's start, until the host's port must have been found
+PORT_POLL = 0.1  # seconds; the driver of the port is loaded while the agent starts
 LONGEST_REPORT = 60 << 10  # bytes of a child's report that fit a frame
 
 
@@ -33,7 +35,6 @@ class Daemon:
 
     def __init__(
         self,
-        descriptor: int,
         *,
         appliance: Appliance,
         power: Mapping[str, Sequence[str]] = POWER,
@@ -48,6 +49,10 @@ class Daemon:
         self._sessions: dict[int, Session] = {}
         self._verdict = health.Verdict(health.STARTING)
         self._shown = ""
+        self._port: Port | None = None
+
+    def attach(self, descriptor: int) -> None:
+        """Serve the host on a descriptor from now on."""
         self._port = Port(
             self.loop,
             descriptor,
@@ -57,6 +62,14 @@ class Daemon:
             on_room=self._refresh_all,
             on_end=self._port_ended,
         )
+
+    def await_port(self, place: str, *, seconds: float = PORT_SECONDS) -> None:
+        """Serve the host on a device as soon as it is there; a machine whose host has none is given up on."""
+        try:
+            self.attach(os.open(place, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
+        except OSError:
+            if seconds > 0:
+                self.loop.at(self, PORT_POLL, lambda: self.await_port(place, seconds=seconds - PORT_POLL))
 
     def listen(self, place: str) -> None:
         """Serve requests of the guest itself on a socket."""
@@ -149,10 +162,14 @@ class Daemon:
         if self._verdict.state != health.STARTING:
             self.show()
 
+    def _send(self, encoded: bytes) -> None:
+        if self._port is not None:
+            self._port.send(encoded)
+
     def _tell_state(self) -> None:
         state = {"event": "state", "state": self._verdict.state, "reasons": self._verdict.reasons}
         about = {"name": self._appliance.name, "version": self._appliance.version, "boot": status.boot_id()}
-        self._port.send(control(0, {**state, **about}))
+        self._send(control(0, {**state, **about}))
 
     def _serve(self, frame: Frame) -> None:
         session = self._sessions.get(frame.channel)
@@ -172,11 +189,11 @@ class Daemon:
         elif do == "exec":
             self._exec(channel, request)
         elif do == "status":
-            self._port.send(control(channel, {"event": "status", **self.describe()}))
+            self._send(control(channel, {"event": "status", **self.describe()}))
         elif do == "health":
-            self.check_health(lambda said: self._port.send(control(channel, dict(said))))
+            self.check_health(lambda said: self._send(control(channel, dict(said))))
         elif isinstance(do, str) and do in self._power:
-            self._port.send(control(channel, {"event": do}))
+            self._send(control(channel, {"event": do}))
             self._run_quietly(self._power[do])
         elif do not in ("close", "signal", "resize"):  # these three may come too late for their program
             self._fail(channel, f"the agent does not know the request {do!r}")
@@ -191,6 +208,7 @@ class Daemon:
         if channel == 0 or len(self._sessions) >= MOST_SESSIONS:
             self._fail(channel, f"the agent runs {len(self._sessions)} programs already, the most it can")
             return
+        assert self._port is not None  # the request came through it
         session = Session(self.loop, self._port, channel, on_end=self._forget)
         try:
             session.start(request)
@@ -200,7 +218,7 @@ class Daemon:
         self._sessions[channel] = session
 
     def _fail(self, channel: int, words: str, *, status: int = 126) -> None:
-        self._port.send(control(channel, {"event": "error", "error": words, "status": status}))
+        self._send(control(channel, {"event": "error", "error": words, "status": status}))
 
     def _forget(self, session: Session) -> None:
         if self._sessions.get(session.channel) is session:

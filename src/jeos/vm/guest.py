@@ -324,11 +324,11 @@ class Program:
 
 
 class StartError(MachineError):
-    """A program could not be started in the guest; `status` is what a shell would end with."""
+    """A program could not be started in the guest; the exit code is what a shell would end with."""
 
     def __init__(self, message: str, *, status: int, hint: str = "") -> None:
         super().__init__(message, hint=hint)
-        self.status = status
+        self.exit_code = status
 
 
 def _raise_error(answer: Mapping[str, object]) -> None:
