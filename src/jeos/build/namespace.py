@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import os
 import pwd
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ CLONE_NEWNS = 0x00020000  # linux/sched.h
 CLONE_NEWUSER = 0x10000000
 MS_REC = 0x4000  # linux/mount.h
 MS_PRIVATE = 1 << 18
+THREAD_END = 2.0  # seconds for the kernel to put away threads that were joined
 IDS = 65536  # what Debian's ids take: 0 to 65534 (nobody), and the one that means none
 
 _APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
@@ -36,7 +38,7 @@ def enter() -> None:
     """
     if inside():
         return
-    if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208
+    if not _single_threaded():
         raise HostError(
             "the build's namespace can be entered only while the process has a single thread",
             hint="this is a fault in jeos: report it",
@@ -50,10 +52,20 @@ def enter() -> None:
     else:
         _enter_user_namespace()
     _make_private()
-    os.environ[_MARK] = _own_namespace()
+    _entered.append(_own_namespace())
 
 
-_MARK = "JEOS_NAMESPACE"  # which mount namespace this process made, for `inside`
+_entered: list[str] = []  # the mount namespace that this process, or the one it was forked from, made
+
+
+def _single_threaded() -> bool:
+    """Tell whether this process has one thread; one that was joined may take the kernel a moment to put away."""
+    deadline = time.monotonic() + THREAD_END
+    while len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.001)
+    return True
 
 
 def _own_namespace() -> str:
@@ -62,7 +74,7 @@ def _own_namespace() -> str:
 
 def inside() -> bool:
     """Tell whether this process is in the namespace that `enter` made."""
-    return os.environ.get(_MARK) == _own_namespace()
+    return _own_namespace() in _entered
 
 
 def mapping() -> str:
