@@ -204,8 +204,8 @@ def wait_healthy(name: str, *, seconds: float) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def stay(machine: Machine, *, remove: bool) -> int:
-    """Show the machine's console until it ends; Ctrl-C and Ctrl-] stop it."""
+def stay(machine: Machine, *, remove: bool, within: float = session.STOP_SECONDS) -> int:
+    """Show the machine's console until it ends; Ctrl-C and Ctrl-] stop it, which may take `within` seconds."""
     log.info("Ctrl-C or Ctrl-] stops it")
     try:
         attach(places_of(machine.name).console, keys=CONTROL_C + DETACH)
@@ -216,7 +216,7 @@ def stay(machine: Machine, *, remove: bool) -> int:
     state = session.seen(machine.name).state
     if state.status in ALIVE:
         with log.step("stop") as step:
-            state = session.stop(machine.name)
+            state = session.stop(machine.name, within=within)
             step.done(state.reason)
     else:
         state = session.stop(machine.name)  # waits until its supervisor is gone

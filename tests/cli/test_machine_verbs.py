@@ -1,0 +1,199 @@
+"""The verbs that deal with machines, as programs, with a QEMU that runs a guest of 70 bytes."""
+
+import argparse
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import tiny_guest
+from jeos.cli import logs, ls, run
+from jeos.core.errors import InputError, UsageError
+from jeos.model.machine import Machine, parse_forward
+from jeos.vm import session
+from jeos.vm.places import places_of
+
+DEADLINE = 30.0  # seconds
+COMMAND = [sys.executable, "-c", "from jeos.cli.main import entry; entry()"]
+
+
+def jeos(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("JEOS_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("JEOS_RUNTIME_DIR", str(tmp_path / "run"))
+    yield
+    for seen in session.all_seen():
+        session.remove(seen.machine.name, force=True)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Machine:
+    return tiny_guest.machine(tmp_path)
+
+
+def test_ls_without_machines_prints_a_header_or_an_empty_list() -> None:
+    assert jeos("ls").stdout.split() == ["NAME", "STATUS", "FOR", "APPLIANCE", "MEMORY", "PORTS", "WHY"]
+    assert json.loads(jeos("ls", "--json").stdout) == []
+
+
+@pytest.mark.parametrize("words", [["stop"], ["rm"], ["console"], ["logs"]])
+def test_verbs_name_a_machine_that_there_is_not(words: list[str]) -> None:
+    done = jeos(*words, "nobody")
+    assert (done.returncode, done.stdout) == (9, "")
+    assert done.stderr.startswith("error: there is no machine nobody\nhint: ")
+
+
+def test_run_of_nothing_says_what_it_could_be() -> None:
+    done = jeos("run", "nobody")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: nobody is neither a file or folder here nor a machine\nhint: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("512", 512 << 20), ("512M", 512 << 20), ("2GiB", 2 << 30), ("64k", 64 << 10), ("1048576", 1 << 20)],
+)
+def test_parse_size(text: str, size: int) -> None:
+    assert run.parse_size(text, option="--memory") == size
+
+
+@pytest.mark.parametrize("text", ["", "M", "1.5G", "-1", "1X"])
+def test_parse_size_refuses(text: str) -> None:
+    with pytest.raises(UsageError, match=f"--disk {text} is not a size"):
+        run.parse_size(text, option="--disk")
+
+
+def test_given_values_come_from_words_and_files(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("correct horse\n")
+    values = run.given_values(["title=a=b", "empty="], [f"password={tmp_path}/secret"])
+    assert values == {"title": "a=b", "empty": "", "password": "correct horse"}
+    with pytest.raises(UsageError, match="--set title is not of the form"):
+        run.given_values(["title"], [])
+    with pytest.raises(InputError, match=r"--set-file password: .*/none cannot be read: No such file"):
+        run.given_values([], [f"password={tmp_path}/none"])
+
+
+def test_changed_checks_what_is_asked_for(tiny: Machine) -> None:
+    def asked(*words: str) -> argparse.Namespace:
+        parser = argparse.ArgumentParser()
+        run.configure(parser)
+        return parser.parse_args([".", *words])
+
+    machine = run.changed(tiny, asked("--memory", "64", "--cpus", "2", "--port", "0:80", "--accel", "auto"))
+    assert machine == replace(
+        tiny, memory=64, cpus=2, forwards=(parse_forward("0:80"),), accelerator="auto", disk_size=0
+    )
+    for words in (["--memory", "16M"], ["--cpus", "0"], ["--port", "80"]):
+        with pytest.raises(UsageError):
+            run.changed(tiny, asked(*words))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0 s"), (59, "59 s"), (60, "1 min"), (7200, "2 h"), (172800, "2 d")]
+)
+def test_age(seconds: float, text: str) -> None:
+    assert ls.age(seconds) == text
+
+
+def wait_for_log(text: bytes) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while text not in logs.said(places_of("tiny"), supervisor=False):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.vm
+def test_verbs_from_list_to_removal(tiny: Machine) -> None:
+    session.run(tiny)
+    wait_for_log(b"ready\n")
+    row = jeos("ls").stdout.splitlines()[1].split()
+    assert row[:2] == ["tiny", "running"]
+    assert jeos("logs", "tiny").stdout == "ready\n"
+    assert jeos("logs", "-n", "0", "tiny").stdout == ""
+    assert jeos("rm", "tiny").returncode == 9
+    typed = subprocess.Popen([*COMMAND, "console", "tiny"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert typed.stdin is not None
+    typed.stdin.write(b"xyzo")  # "o" lets the guest power itself off, so that the console ends
+    typed.stdin.flush()
+    assert typed.communicate(timeout=DEADLINE)[0] == b"ready\nxyz"
+    assert jeos("stop", "tiny").returncode == 0
+    (found,) = json.loads(jeos("ls", "--json").stdout)
+    assert (found["state"]["status"], found["state"]["reason"]) == ("stopped", "the guest powered itself off")
+    assert jeos("console", "tiny").stderr.startswith(
+        "error: the machine tiny is stopped: the guest powered itself off\n"
+    )
+    assert jeos("rm", "tiny").returncode == 0
+    assert session.all_seen() == []
+
+
+@pytest.mark.vm
+def test_logs_follow_goes_on_until_the_machine_ends(tiny: Machine) -> None:
+    session.run(tiny)
+    following = subprocess.Popen([*COMMAND, "logs", "-f", "tiny"], stdout=subprocess.PIPE)
+    assert following.stdout is not None
+    assert following.stdout.readline() == b"ready\n"
+    session.stop("tiny", within=0)
+    assert following.communicate(timeout=DEADLINE)[0] == b""
+    assert following.returncode == 0
+
+
+@pytest.mark.vm
+def test_console_on_a_terminal_detaches_by_key_and_sets_the_terminal_back(tiny: Machine) -> None:
+    session.run(tiny)
+    ours, theirs = pty.openpty()
+    attached = subprocess.Popen([*COMMAND, "console", "tiny"], stdin=theirs, stdout=subprocess.PIPE, stderr=theirs)
+    assert attached.stdout is not None
+    assert attached.stdout.readline() == b"ready\n"
+    os.write(ours, b"\x03")  # Ctrl-C is the guest's
+    assert attached.stdout.read(1) == b"\x03"
+    os.write(ours, b"\x1d")
+    assert attached.wait(timeout=DEADLINE) == 0
+    assert session.seen("tiny").state.status == "running"
+    attached.stdout.close()
+    os.close(ours)
+    os.close(theirs)
+
+
+RUN_FOREGROUND = """
+import sys
+from pathlib import Path
+import tiny_guest
+from jeos.cli.run import announce, stay
+from jeos.core.errors import JeosError
+from jeos.vm import session
+from jeos.vm.places import places_of
+machine = tiny_guest.machine(Path(sys.argv[1]))
+announce(machine, session.run(machine))
+sys.exit(stay(machine, remove=True, within=0.1))
+"""
+
+
+@pytest.mark.vm
+def test_interrupted_run_stops_its_machine_and_removes_it_if_asked(tiny: Machine, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    running = subprocess.Popen(
+        [sys.executable, "-c", RUN_FOREGROUND, str(tmp_path)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    )
+    assert running.stdout is not None
+    assert running.stdout.readline() == b"ready\n"
+    running.send_signal(signal.SIGINT)
+    output = running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert b"stopped without the guest" in output[1]
+    assert session.all_seen() == []
