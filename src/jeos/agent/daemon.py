@@ -103,7 +103,8 @@ class Daemon:
         """Try the checks once, now, and answer with what they say."""
 
         def work(report: Callable[[Mapping[str, object]], None]) -> None:
-            verdict = health.check_once(self._appliance.health, attempt=health.attempt)
+            settled = self._verdict.state != health.STARTING
+            verdict = health.check_once(self._appliance.health, attempt=health.attempt, settled=settled)
             report({"state": verdict.state, "reasons": verdict.reasons})
 
         def learn(said: Mapping[str, object]) -> None:

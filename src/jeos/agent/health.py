@@ -63,10 +63,11 @@ def uptime() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def check_once(checks: Sequence[Check], *, attempt: Try) -> Verdict:
-    """Try each check once, and decide as if all time were up."""
+def check_once(checks: Sequence[Check], *, attempt: Try, settled: bool) -> Verdict:
+    """Try each check once; what does not hold is unhealthy at once if the appliance's health was `settled` before."""
     asked = checks or [SYSTEM]
-    return judge(asked, {place: attempt(check) for place, check in enumerate(asked)}, uptime=float("inf"))
+    age = float("inf") if settled else uptime()
+    return judge(asked, {place: attempt(check) for place, check in enumerate(asked)}, uptime=age)
 
 
 def watch(checks: Sequence[Check], *, attempt: Try, report: Callable[[Verdict], None]) -> Verdict:
