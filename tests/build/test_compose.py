@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from jeos.build.compose import Composition
+from jeos.build.compose import Composition, merge_usr
 from jeos.core.errors import InputError
 from tiny_debs import make_unpacked
 
@@ -164,3 +164,11 @@ def test_links_cannot_lead_out(tmp_path: Path) -> None:
     assert list(outside.iterdir()) == []
     assert (made.into / str(outside).lstrip("/") / "x").read_text() == "1"
     assert (made.into / "y").read_text() == "2"
+
+
+def test_links_into_usr_are_made_where_packages_do_not_bring_them(tmp_path: Path) -> None:
+    old = make_unpacked(tmp_path, "old", files={"bin/x": "x", "usr/sbin/y": "y"}, links={"lib": "usr/lib"})
+    made = composition(tmp_path)
+    merge_usr([old], into=made.into)
+    made.add(old)
+    assert found(made.into) == {"bin": "-> usr/bin", "lib": "-> usr/lib", "usr/bin/x": "x", "usr/sbin/y": "y"}

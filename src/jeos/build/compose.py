@@ -25,8 +25,21 @@ from jeos.model.debian_version import newer
 from jeos.model.tree import Kind
 
 NEW = ".dpkg-new"  # how dpkg calls a configuration file that is not configured yet
+MERGED = ("bin", "lib", "lib64", "sbin")  # what is a link into /usr since Debian 12
 LINK_LIMIT = 40  # links followed in one path, as the kernel does (MAXSYMLINKS)
 DATABASE = "var/lib/dpkg"
+
+
+def merge_usr(packages: Sequence[Unpacked], *, into: Path) -> None:
+    """Make the links /bin → usr/bin and so on in an empty folder, where the packages do not bring them.
+
+    Up to Debian 12 they are made by whoever bootstraps a system; later they are part of base-files.
+    """
+    kinds = {member.path: member.kind for package in packages for member in package.members}
+    for name in MERGED:
+        if kinds.get(name) is Kind.DIRECTORY:
+            (into / "usr" / name).mkdir(parents=True, exist_ok=True)
+            (into / name).symlink_to(f"usr/{name}")
 
 
 class Composition:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jeos.build import dpkg_database, overlay
-from jeos.build.compose import Composition
+from jeos.build.compose import Composition, merge_usr
 from jeos.build.dpkg_database import Database
 from jeos.build.order import batches, has, is_essential
 from jeos.build.sandbox import NO_SERVICES, Sandbox
@@ -101,6 +101,8 @@ def install(
         composition=Composition(into=into, below=below),
         database=Database(into=into, below=below),
     )
+    if not below:
+        merge_usr(packages, into=into)
     layer.composition.refresh()
     for batch in batches(packages):
         _unpack(batch, layer)
