@@ -2,6 +2,11 @@
 
 # Identity: made anew by each machine at its first boot. An empty machine-id is filled in; none would count as first boot.
 rm -f /etc/ssh/ssh_host_* /var/lib/systemd/random-seed /var/lib/systemd/credential.secret /var/lib/dbus/machine-id
+rm -f /etc/ssl/private/ssl-cert-snakeoil.key
+if [ -e /etc/ssl/certs/ssl-cert-snakeoil.pem ]; then
+    find /etc/ssl/certs -type l -lname ssl-cert-snakeoil.pem -delete
+    rm -f /etc/ssl/certs/ssl-cert-snakeoil.pem
+fi
 rm -f /etc/machine-id
 : > /etc/machine-id
 chmod 0444 /etc/machine-id
@@ -20,4 +25,4 @@ rm -rf /var/lib/systemd/deb-systemd-user-helper-enabled /var/lib/systemd/deb-sys
 # Logs of the build, and what it left behind; folders stay, because services want theirs.
 find /var/log -xdev -type f -delete
 find /tmp /var/tmp /run -xdev -mindepth 1 -delete 2>/dev/null || :
-rm -f /root/.bash_history /root/.python_history /root/.wget-hsts
+rm -f "$HOME/.bash_history" "$HOME/.python_history" "$HOME/.wget-hsts"
