@@ -40,8 +40,15 @@ def build(place: Path, *, output: Path | None = None, force: bool = False) -> Ou
         return reusable
     get_packages(one)
     namespace.enter()
-    with one.store.lease(), one.caches.lease(), files.temporary_folder(settings.work_dir(), prefix="build-") as work:
+    with one.store.lease(), one.caches.lease(), files.temporary_folder(work_folder(), prefix="build-") as work:
         return make(one, work)
+
+
+def work_folder() -> Path:
+    """Return where this build works: in memory, if overlayfs can stand on it (for ordinary users since Linux 6.6)."""
+    wanted = settings.work_dir()
+    wanted.mkdir(parents=True, exist_ok=True)
+    return wanted if overlay.supports(wanted) else settings.cache_dir() / "work"
 
 
 def make(one: Build, work: Path) -> Outputs:

@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 import sys
+import warnings  # noqa: F401 - os.execvpe imports it, but by then the host's files are gone
 from typing import Any
 
 # linux/sched.h
