@@ -39,22 +39,48 @@ def test_replace_on_a_full_disk_says_so(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_killed_writer_leaves_only_a_partial_file(tmp_path: Path) -> None:
-    script = (
-        "import sys, pathlib; from jeos.core import files\n"
-        "with files.replace(pathlib.Path(sys.argv[1])) as f:\n"
-        "    f.write(b'half'); f.flush(); print('ready', flush=True); sys.stdin.read()\n"
-    )
-    child = subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path / "file")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+KILLED = """
+import sys, pathlib; from jeos.core import files
+with {block} as made:
+    print('ready', made, flush=True); sys.stdin.read()
+"""
+
+
+def killed(block: str, folder: Path) -> None:
+    """Kill a process that is inside of a block."""
+    script = KILLED.format(block=block.format(folder=f"pathlib.Path({str(folder)!r})"))
+    child = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdout is not None
-    assert child.stdout.readline() == b"ready\n"
+    assert child.stdout.readline().startswith(b"ready ")
     os.kill(child.pid, signal.SIGKILL)
     child.communicate()
-    left = [path.name for path in tmp_path.iterdir()]
-    assert len(left) == 1
-    assert left[0].endswith(files.PARTIAL_SUFFIX)
+
+
+def test_killed_writer_leaves_nothing(tmp_path: Path) -> None:
+    killed("files.replace({folder} / 'file')", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_writer_makes_do_without_unnamed_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY)  # what kernels see that do not know the flag
+    with files.replace(tmp_path / "file", mode=0o640) as file:
+        file.write(b"x")
+        (partial,) = tmp_path.iterdir()
+        assert partial.name.endswith(files.PARTIAL_SUFFIX)
+    assert [(path.name, path.read_bytes(), path.stat().st_mode) for path in tmp_path.iterdir()] == [
+        ("file", b"x", 0o100640)
+    ]
+
+
+def test_what_a_killed_process_left_goes_away_with_the_next(tmp_path: Path) -> None:
+    killed("files.temporary_folder({folder}, prefix='x-')", tmp_path)
+    others = {tmp_path / name for name in ("x-mine", "x-mine.partial", "y-12345678.partial")}
+    for other in others:
+        other.mkdir()
+    assert len(list(tmp_path.glob("x-????????.partial"))) == 1
+    with files.temporary_folder(tmp_path, prefix="x-") as used, files.temporary_folder(tmp_path, prefix="x-") as second:
+        assert {*tmp_path.iterdir()} == {*others, used, second}
+    assert {*tmp_path.iterdir()} == others
 
 
 def test_locked_twice_in_two_processes_is_refused(tmp_path: Path) -> None:

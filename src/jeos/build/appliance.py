@@ -18,6 +18,7 @@ from jeos.build.sandbox import Sandbox
 from jeos.build.sbom import ExtraComponent
 from jeos.build.stages import Layers, make_layers
 from jeos.build.system import System, finish
+from jeos.build.workspace import workspace
 from jeos.core import files, log, settings
 from jeos.disk import erofs, erofs_format, verity
 from jeos.model import report as report_text
@@ -40,7 +41,7 @@ def build(place: Path, *, output: Path | None = None, force: bool = False) -> Ou
         return reusable
     get_packages(one)
     namespace.enter()
-    with one.store.lease(), one.caches.lease(), files.temporary_folder(work_folder(), prefix="build-") as work:
+    with one.store.lease(), one.caches.lease(), workspace(work_folder()) as work:
         return make(one, work)
 
 
@@ -60,7 +61,7 @@ def make(one: Build, work: Path) -> Outputs:
         with log.step("data"):
             data.make(root, sandbox=sandbox, name=one.recipe.name, version=one.recipe.version, out=work / "data")
         with log.step("apply") as step:
-            apply.apply(one.recipe, folder=one.folder, sandbox=sandbox)
+            apply.apply(one.recipe, folder=one.folder, work=work, sandbox=sandbox)
             step.done(f"{len(one.recipe.files)} files or folders, {len(one.recipe.commands)} commands of the recipe")
         system = make_system(one, parts, root)
         root_hash = write_system(one, system, work)

@@ -1,6 +1,6 @@
 """Make a configured Debian root the appliance that a recipe describes.
 
-    apply(recipe, folder=folder, sandbox=Sandbox(root, time=lock.date))
+    apply(recipe, folder=folder, work=work, sandbox=Sandbox(root, time=lock.date))
 
 What is to be done is planned by pure functions (`plan_system`, `plan_files`, `plan_users`, `wheels`); here it is done,
 by programs of the root itself, inside the sandbox. Nothing is written to the root from outside.
@@ -17,7 +17,6 @@ from pathlib import Path
 from jeos.build import guest, plan_files, plan_system, plan_users, wheels
 from jeos.build.items import Accounts, Item, last_of_each, write_tar
 from jeos.build.sandbox import Sandbox
-from jeos.core import settings
 from jeos.core.errors import InputError, ProcessError
 from jeos.model.recipe import Recipe
 
@@ -34,8 +33,10 @@ class Found:
     os_release: str
 
 
-def apply(recipe: Recipe, *, folder: Path, sandbox: Sandbox) -> None:
-    """Put all that a recipe says, beside its packages, into the sandbox's root; `folder` is the recipe's.
+def apply(recipe: Recipe, *, folder: Path, work: Path, sandbox: Sandbox) -> None:
+    """Put all that a recipe says, beside its packages, into the sandbox's root.
+
+    `folder` is the recipe's, `work` is for what is not kept.
 
     Raises InputError if the root lacks what the recipe names, and ProcessError if one of its commands fails.
     """
@@ -44,7 +45,7 @@ def apply(recipe: Recipe, *, folder: Path, sandbox: Sandbox) -> None:
         for command in plan_users.commands(recipe.users, accounts=found.accounts):
             sandbox.run(command)
         found = look(sandbox)
-    add_files(recipe, folder=folder, sandbox=sandbox, found=found)
+    add_files(recipe, folder=folder, work=work, sandbox=sandbox, found=found)
     sandbox.run(guest.COMPILE)
     if recipe.wheels:
         compile_wheels(sandbox)
@@ -62,7 +63,7 @@ def look(sandbox: Sandbox) -> Found:
     return Found(accounts=Accounts.parse(passwd=passwd, group=group), os_release=os_release)
 
 
-def add_files(recipe: Recipe, *, folder: Path, sandbox: Sandbox, found: Found) -> None:
+def add_files(recipe: Recipe, *, folder: Path, work: Path, sandbox: Sandbox, found: Found) -> None:
     """Put all files in place: ours, those of wheels, and the recipe's, which go before all others."""
     items = [
         *plan_system.plan(recipe, folder=folder, os_release=found.os_release),
@@ -71,16 +72,16 @@ def add_files(recipe: Recipe, *, folder: Path, sandbox: Sandbox, found: Found) -
         *(wheels.plan(recipe, folder=folder, python=python_version(sandbox)) if recipe.wheels else ()),
         *plan_files.plan(recipe, folder=folder),
     ]
-    unpack(items, sandbox=sandbox, accounts=found.accounts)
+    unpack(items, work=work, sandbox=sandbox, accounts=found.accounts)
     directories = plan_files.explicit_directories(recipe)
     if directories:
-        unpack(directories, sandbox=sandbox, accounts=found.accounts, overwrite_directories=True)
+        unpack(directories, work=work, sandbox=sandbox, accounts=found.accounts, overwrite_directories=True)
 
 
-def unpack(items: Sequence[Item], *, sandbox: Sandbox, accounts: Accounts, overwrite_directories: bool = False) -> None:
+def unpack(
+    items: Sequence[Item], *, work: Path, sandbox: Sandbox, accounts: Accounts, overwrite_directories: bool = False
+) -> None:
     """Put items into the root; directories that are there keep their owner and mode unless told otherwise."""
-    work = settings.work_dir()
-    work.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=work, prefix="files-", suffix=".tar") as archive:
         write_tar(last_of_each(items), archive, accounts=accounts, time=sandbox.time)
         archive.flush()

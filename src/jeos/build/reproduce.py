@@ -52,15 +52,11 @@ def check(place: Path) -> list[Difference]:
     """
     folder = load.find(place).parent
     parent = settings.cache_dir() / "check"
-    with files.temporary_folder(parent, prefix="check-") as work:
+    with files.temporary_folder(parent, prefix="check-", remove=namespace.remove_tree) as work:
         places = [work / "one", work / "two"]
-        try:
-            for place_, conditions in zip(places, CONDITIONS, strict=True):
-                build_in(place_, folder, conditions)
-            return compare(*(built.find(place_ / "recipe") for place_ in places))
-        finally:
-            for place_ in places:
-                namespace.remove_tree(place_)
+        for place_, conditions in zip(places, CONDITIONS, strict=True):
+            build_in(place_, folder, conditions)
+        return compare(*(built.find(place_ / "recipe") for place_ in places))
 
 
 def build_in(work: Path, folder: Path, conditions: Conditions) -> None:

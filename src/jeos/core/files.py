@@ -8,11 +8,12 @@ import ctypes
 import errno
 import fcntl
 import os
+import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -62,26 +63,42 @@ def replace(path: Path, *, mode: int = 0o644, durable: bool = True) -> Iterator[
     `durable` flushes file and folder to disk first. Raises HostError if the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL_SUFFIX, dir=path.parent)
-    temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "w+b") as file:
-            yield file
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            if durable:
-                os.fsync(file.fileno())
-        temporary.replace(path)
+        descriptor, temporary = _unnamed(path)
+        try:
+            with os.fdopen(descriptor, "w+b") as file:
+                yield file
+                file.flush()
+                os.fchmod(file.fileno(), mode)
+                if durable:
+                    os.fsync(file.fileno())
+                if not temporary.exists():
+                    # With a src_dir_fd, which means nothing here, Python lets the kernel follow the link (linkat).
+                    os.link(f"/proc/self/fd/{file.fileno()}", temporary, src_dir_fd=file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
         if durable:
             sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         if out_of_room(error):
             raise full_disk(path) from error
         raise
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+
+
+def _unnamed(path: Path) -> tuple[int, Path]:
+    """Open a file that has no name yet, so that nothing is left if we are killed; return the name to give it.
+
+    Where the file system cannot do that, the file has that name already.
+    """
+    try:
+        descriptor = os.open(path.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+            raise
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL_SUFFIX, dir=path.parent)
+        return descriptor, Path(name)
+    return descriptor, path.with_name(f".{path.name}.{os.getpid()}-{descriptor}{PARTIAL_SUFFIX}")
 
 
 def write(path: Path, data: bytes | str, *, mode: int = 0o644, durable: bool = True) -> None:
@@ -143,11 +160,46 @@ def remove_tree(folder: Path) -> None:
 
 
 @contextmanager
-def temporary_folder(parent: Path, *, prefix: str = "work-") -> Iterator[Path]:
-    """Make a private folder under `parent` and delete it when the block ends, however it ends."""
+def temporary_folder(
+    parent: Path, *, prefix: str = "work-", remove: Callable[[Path], None] = remove_tree
+) -> Iterator[Path]:
+    """Make a private folder under `parent` and delete it with `remove` when the block ends, however it ends.
+
+    What killed processes left of the same `prefix` is deleted first.
+    """
     parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    _sweep(parent, prefix=prefix, remove=remove)
+    folder, descriptor = _claimed_folder(parent, prefix=prefix)
     try:
         yield folder
     finally:
-        remove_tree(folder)
+        try:
+            remove(folder)
+        finally:
+            os.close(descriptor)
+
+
+def _claimed_folder(parent: Path, *, prefix: str) -> tuple[Path, int]:
+    """Make a folder and lock it (flock) for as long as this process lives, or the descriptor is open."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=PARTIAL_SUFFIX, dir=parent))
+        with suppress(FileNotFoundError):  # swept away before it was locked: try again
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if folder.exists():
+                return folder, descriptor
+            os.close(descriptor)
+
+
+def _sweep(parent: Path, *, prefix: str, remove: Callable[[Path], None]) -> None:
+    """Delete the folders that `temporary_folder` made for processes that are gone."""
+    # The form of name that `mkdtemp` gives, so that nothing of the user's own is taken for a leftover.
+    name = re.compile(re.escape(prefix) + "[a-z0-9_]{8}" + re.escape(PARTIAL_SUFFIX))
+    for folder in (path for path in parent.iterdir() if name.fullmatch(path.name)):
+        with suppress(OSError):  # in use, another user's, or just deleted by another process
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                remove(folder)
+            finally:
+                os.close(descriptor)
