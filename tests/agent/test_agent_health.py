@@ -138,6 +138,15 @@ def test_a_command_that_leaves_a_daemon_with_its_output_still_ends() -> None:
     assert health.attempt({"command": "sleep 3 & exit 0", "timeout": 2.0}) == ""
 
 
+def test_properties_that_are_wrong_are_a_reason(tmp_path: Path) -> None:
+    check = {"name": "properties", "properties": str(tmp_path)}
+    assert health.attempt(check) == "not taken yet"
+    (tmp_path / "properties.env").write_text("")
+    assert health.attempt(check) == ""
+    (tmp_path / "properties.failed").write_text("one is missing\none is wrong\n")
+    assert health.attempt(check) == "one is missing; one is wrong"
+
+
 def test_one_try_of_a_settled_appliance_is_no_longer_patient() -> None:
     checks = [{"name": "page", "within": health.uptime() + 1000}]
     assert health.check_once(checks, attempt=lambda check: "no", settled=False) == Verdict(STARTING, ["page: no"])

@@ -15,7 +15,6 @@ DESCRIBED = {
     "ports": [{"guest": 80, "protocol": "tcp", "name": "web"}, {"guest": 53, "protocol": "udp"}],
     "health": "unhealthy",
     "reasons": ["page: \x1b[2Jrefused"],
-    "properties": [],
 }
 
 SCREEN = """

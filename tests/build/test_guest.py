@@ -89,7 +89,6 @@ def test_units_are_wanted_by_links_that_lead_to_them(root: Path) -> None:
     assert [str(path.relative_to(units)) for path in links] == [
         "sysinit.target.wants/jeos-agent.service",
         "sysinit.target.wants/jeos-properties.service",
-        "sysinit.target.wants/jeos-resolver.path",
     ]
     assert all(path.resolve().is_file() for path in links)
 

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Sequence
 
 PORT = "/dev/virtio-ports/org.jeos.agent.0"
-CHANGED = "/run/jeos/changed"  # jeos-resolver.service writes here when the network has changed
 USAGE_STATUS = 2
 ANSWER_SECONDS = 5.0
 
@@ -48,7 +47,7 @@ def serve(options: Sequence[str]) -> int:
         daemon.attach(int(inherited))
     else:
         daemon.await_port(PORT)
-        daemon.watch_changes(CHANGED)
+        daemon.watch_network()
     daemon.watch_health()
     daemon.loop.run()
     return 0

@@ -26,10 +26,9 @@ def screen(described: Mapping[str, object]) -> str:
     if isinstance(ports, list) and ports:
         lines.append(f" ports    {', '.join(_port(port) for port in ports)}")
     lines.append(f" health   {described['health']}")
-    for key in ("reasons", "properties"):
-        reasons = described[key]
-        if isinstance(reasons, list):
-            lines += [f"          {_plain(str(reason))}" for reason in reasons]
+    reasons = described["reasons"]
+    if isinstance(reasons, list):
+        lines += [f"          {_plain(str(reason))}" for reason in reasons]
     return "\n".join([*lines, BAR, ""])
 
 

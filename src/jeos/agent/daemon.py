@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from jeos.agent import console, health, status
+from jeos.agent import console, health, resolver, status
 from jeos.agent.appliance import Appliance
 from jeos.agent.local import Answer, Local
 from jeos.agent.loop import READ, Loop
@@ -75,18 +75,15 @@ class Daemon:
         """Serve requests of the guest itself on a socket."""
         self._local = Local(self.loop, place=place, serve=self._serve_local)
 
-    def watch_changes(self, place: str) -> None:
-        """Show the status screen anew whenever somebody writes to the pipe at `place`."""
-        if not os.path.exists(place):
-            os.mkfifo(place, 0o600)
-        pipe = os.open(place, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)  # a writer of our own: it never hangs up
+    def watch_network(self) -> None:
+        """Keep resolv.conf, and the addresses on the consoles, up to date."""
 
-        def read(events: int) -> None:
-            os.read(pipe, 4096)
+        def changed() -> None:
+            resolver.update()
             if self._verdict.state != health.STARTING:
                 self.show()
 
-        self.loop.watch(pipe, READ, read)
+        resolver.watch(self.loop, changed)
 
     def watch_health(self) -> None:
         """Find out in a child whether the appliance is well, and tell the host of each change."""
@@ -95,7 +92,7 @@ class Daemon:
             def tell(verdict: health.Verdict) -> None:
                 report({"state": verdict.state, "reasons": verdict.reasons})
 
-            health.watch(self._appliance.health, attempt=health.attempt, report=tell)
+            health.watch(self._checks(), attempt=health.attempt, report=tell)
 
         self.child(work, on_report=self._learn)
 
@@ -104,7 +101,7 @@ class Daemon:
 
         def work(report: Callable[[Mapping[str, object]], None]) -> None:
             settled = self._verdict.state != health.STARTING
-            verdict = health.check_once(self._appliance.health, attempt=health.attempt, settled=settled)
+            verdict = health.check_once(self._checks(), attempt=health.attempt, settled=settled)
             report({"state": verdict.state, "reasons": verdict.reasons})
 
         def learn(said: Mapping[str, object]) -> None:
@@ -112,6 +109,11 @@ class Daemon:
             answer({"event": "health", **said})
 
         self.child(work, on_report=learn)
+
+    def _checks(self) -> list[dict[str, object]]:
+        """Return the recipe's checks, or that of the whole system; and that the properties are right."""
+        checks = self._appliance.health or [health.SYSTEM]
+        return [*checks, health.PROPERTIES] if self._appliance.properties else checks
 
     def describe(self) -> dict[str, object]:
         """Return what the agent knows about this guest."""

@@ -1,8 +1,8 @@
 """Tell whether the appliance is well, by the checks that its recipe names.
 
 A check holds or it has a reason. All checks together are decided by `judge`, without any I/O: healthy once each has
-held, unhealthy once one has not held `within` its time after boot, and undecided (starting) in between. Without any
-check of its own an appliance is well when systemd says that the system is running.
+held, unhealthy once one has not held `within` its time after boot, and undecided (starting) in between. An appliance
+without checks is well when systemd says that the system is running; one with properties also needs them to be right.
 
 `watch` runs in a process of its own that ends when the matter is decided: afterwards nothing polls.
 """
@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from jeos.agent.appliance import number, text
+from jeos.agent.appliance import RUN, number, text
 
 STARTING = "starting"
 HEALTHY = "healthy"
@@ -22,7 +22,8 @@ UNHEALTHY = "unhealthy"
 TIMEOUT = 10.0  # seconds for one try; these three are the defaults of jeos.model.recipe.Health
 INTERVAL = 2.0  # seconds between tries
 WITHIN = 120.0  # seconds after boot until a check must hold
-SYSTEM = {"name": "system", "unit": ""}  # the check of an appliance without checks
+SYSTEM: "dict[str, object]" = {"name": "system", "unit": ""}  # the check of an appliance without checks
+PROPERTIES: "dict[str, object]" = {"name": "properties", "properties": RUN}  # of one that has properties
 REASON_LENGTH = 200  # characters of a program's last words
 
 
@@ -65,9 +66,8 @@ def uptime() -> float:
 
 def check_once(checks: Sequence[Check], *, attempt: Try, settled: bool) -> Verdict:
     """Try each check once; what does not hold is unhealthy at once if the appliance's health was `settled` before."""
-    asked = checks or [SYSTEM]
     age = float("inf") if settled else uptime()
-    return judge(asked, {place: attempt(check) for place, check in enumerate(asked)}, uptime=age)
+    return judge(checks, {place: attempt(check) for place, check in enumerate(checks)}, uptime=age)
 
 
 def watch(checks: Sequence[Check], *, attempt: Try, report: Callable[[Verdict], None]) -> Verdict:
@@ -75,18 +75,17 @@ def watch(checks: Sequence[Check], *, attempt: Try, report: Callable[[Verdict], 
 
     A late success still counts: an unhealthy appliance is tried for as long again as it was given, and then left.
     """
-    asked = list(checks or [SYSTEM])
     reasons: dict[int, str] = {}
-    due = dict.fromkeys(range(len(asked)), 0.0)
+    due = dict.fromkeys(range(len(checks)), 0.0)
     last = Verdict("")
     while due:
         place = min(due, key=lambda place: due[place])
         time.sleep(max(0.0, due[place] - time.monotonic()))
-        reasons[place] = attempt(asked[place])
-        due[place] = time.monotonic() + number(asked[place], "interval", INTERVAL)
-        if not reasons[place] or uptime() >= 2 * number(asked[place], "within", WITHIN):
+        reasons[place] = attempt(checks[place])
+        due[place] = time.monotonic() + number(checks[place], "interval", INTERVAL)
+        if not reasons[place] or uptime() >= 2 * number(checks[place], "within", WITHIN):
             del due[place]
-        verdict = judge(asked, reasons, uptime=uptime())
+        verdict = judge(checks, reasons, uptime=uptime())
         if verdict != last:
             report(verdict)
         last = verdict
@@ -103,6 +102,8 @@ def attempt(check: Check) -> str:
             return try_tcp(text(check, "tcp", ""), seconds=seconds)
         if text(check, "command", ""):
             return try_command(["/bin/sh", "-c", text(check, "command", "")], seconds=seconds)
+        if text(check, "properties", ""):
+            return try_properties(text(check, "properties", ""))
         return try_unit(text(check, "unit", ""), seconds=seconds)
     except (OSError, ValueError) as error:
         return str(error)
@@ -113,6 +114,15 @@ def try_unit(unit: str, *, seconds: float) -> str:
     if unit:
         return try_command(["systemctl", "is-active", "--", unit], seconds=seconds)
     return try_command(["systemctl", "is-system-running"], seconds=seconds)
+
+
+def try_properties(folder: str) -> str:
+    """Tell whether `jeos.agent.properties` found the operator's properties right and has written them."""
+    try:
+        with open(f"{folder}/properties.failed", encoding="utf-8") as file:
+            return "; ".join(file.read().splitlines())
+    except FileNotFoundError:
+        return "" if os.path.exists(f"{folder}/properties.env") else "not taken yet"
 
 
 def try_tcp(address: str, *, seconds: float) -> str:

@@ -16,15 +16,10 @@ AGENT = PACKAGE / "agent"
 PYTHON = "usr/lib/jeos/python"  # the only place that the agent's Python looks for modules, beside the standard library
 UNITS = "usr/lib/systemd/system"
 COMMAND = "usr/bin/jeos-agent"
-RESOLVER = "usr/lib/jeos/resolver.sh"
 MODULES = ("__init__.py", "model/__init__.py", "model/frames.py", "model/properties.py")  # beside all of jeos.agent
 
 # Each unit, and what wants it at boot.
-WANTED = {
-    "jeos-agent.service": "sysinit.target",
-    "jeos-resolver.path": "sysinit.target",
-    "jeos-resolver.service": "",  # started by its path
-}
+WANTED = {"jeos-agent.service": "sysinit.target"}
 PROPERTIES = {"jeos-properties.service": "sysinit.target"}
 
 COMPILE = ("python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", f"/{PYTHON}")
@@ -78,7 +73,6 @@ def agent_files(*, properties: bool = True) -> tuple[Item, ...]:
     return (
         *_modules(),
         text(COMMAND, (AGENT / "jeos-agent.py.in").read_text(), mode=0o755),
-        text(RESOLVER, (AGENT / "resolver.sh").read_text()),
         *_units({**WANTED, **(PROPERTIES if properties else {})}),
     )
 
@@ -106,5 +100,4 @@ def _modules() -> Iterator[Item]:
 def _units(wanted: dict[str, str]) -> Iterator[Item]:
     for name, target in wanted.items():
         yield text(f"{UNITS}/{name}", (AGENT / "units" / name).read_text())
-        if target:
-            yield link(f"{UNITS}/{target}.wants/{name}", f"../{name}")
+        yield link(f"{UNITS}/{target}.wants/{name}", f"../{name}")
