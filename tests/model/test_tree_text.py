@@ -10,7 +10,8 @@ from jeos.core.errors import InputError
 from jeos.model import tree_text
 from jeos.model.tree import Entry, Kind, Tree
 
-names = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=8).filter(lambda name: name not in "..")
+letters = st.characters(exclude_characters="/\0", exclude_categories=("Cs",)) | st.sampled_from("\udc80\udcff")
+names = st.text(letters, min_size=1, max_size=8).filter(lambda name: name not in "..")
 entries = st.builds(
     Entry,
     path=st.lists(names, min_size=1, max_size=3).map("/".join),
@@ -38,6 +39,12 @@ def test_tree_text_round_trip(found: list[Entry]) -> None:
 @given(st.text(max_size=60))
 @settings(max_examples=60)
 def test_tree_text_of_anything_else_is_refused_cleanly(text: str) -> None:
+    with pytest.raises(InputError):
+        tree_text.parse(text, source="x")
+
+
+def test_tree_text_with_a_name_that_is_no_bytes_is_refused() -> None:
+    text = json.dumps({"jeos-tree": 1}) + "\n" + json.dumps({"path": "\ud800", "kind": "file"})
     with pytest.raises(InputError):
         tree_text.parse(text, source="x")
 

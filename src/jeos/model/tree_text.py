@@ -62,6 +62,7 @@ def _entry(values: dict[str, object]) -> Entry:
     if not isinstance(device, list) or not isinstance(xattrs, dict):
         raise TypeError("device or xattrs")
     major, minor = (_number(part) for part in device)
+    texts["path"].encode("utf-8", "surrogateescape")  # a name that is no bytes raises UnicodeEncodeError
     return Entry(
         path=texts["path"],
         kind=Kind(_text(values["kind"])),
