@@ -4,10 +4,8 @@ machine = machine_of(Path("."), boot=Boot.DIRECT)
 values = settle({"title": "Hello"}, rules_of(machine), ask=None)
 """
 
-import difflib
 import re
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +19,7 @@ from jeos.model.recipe import Property
 from jeos.vm import disks
 
 LONGEST_VALUE = 64 << 10  # bytes of a property; systemd takes credentials of up to 1 MiB
+KERNEL_UUID = Path("/proc/sys/kernel/random/uuid")  # a new one at each reading; the module uuid costs 10 ms to load
 HIDDEN = "the value"  # what a message says instead of a secret
 
 Ask = Callable[[Property], str]
@@ -78,6 +77,8 @@ def _how_to_set(rule: Property) -> str:
 
 
 def _nearest(name: str, known: Mapping[str, Property]) -> str:
+    import difflib  # only for this message
+
     near = difflib.get_close_matches(name, known, n=1)
     if near:
         return f"did you mean {near[0]}?"
@@ -119,7 +120,7 @@ def _new(machine: Machine) -> Machine:
             machine,
             disk_format=disks.disk_format(path),
             disk_fingerprint=disks.fingerprint(path),
-            uuid=str(uuid.uuid4()),
+            uuid=KERNEL_UUID.read_text().strip(),
             created=int(time.time()),
         )
     except FileNotFoundError:

@@ -1,7 +1,6 @@
 """`jeos run`: start an image as a virtual machine of this host."""
 
 import argparse
-import getpass
 import re
 import sys
 import time
@@ -166,6 +165,8 @@ def ask(rule: Property) -> str:
     """Ask on the terminal for a property; what is secret is not shown."""
     prompt = f"{rule.label or rule.name}{f' ({rule.description})' if rule.description else ''}: "
     if rule.secret:
+        import getpass  # brings termios and warnings, for this alone
+
         return getpass.getpass(prompt, stream=sys.stderr)
     sys.stderr.write(prompt)
     sys.stderr.flush()

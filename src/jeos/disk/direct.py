@@ -13,7 +13,6 @@ from pathlib import Path
 from jeos.core import files
 from jeos.core.errors import InputError
 from jeos.core.settings import cache_dir
-from jeos.disk import bzimage, uki
 
 KERNEL, INITRD, CMDLINE = "vmlinux", "initrd", "cmdline"
 
@@ -49,6 +48,8 @@ def unpack(path: Path) -> Direct:
 
 def _write(data: bytes, folder: Path, *, source: Path) -> None:
     """Write the parts; the command line last, because it says that all of them are there."""
+    from jeos.disk import bzimage, uki  # only when an image is new: the unpackers take 20 ms to load
+
     found = uki.sections(data)
     missing = [name for name in (".linux", ".initrd", ".cmdline") if name not in found]
     if missing:

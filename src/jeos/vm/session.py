@@ -185,8 +185,7 @@ def _start(places: Places, descriptor: int) -> State:
     reading, writing = os.pipe()
     try:
         with places.supervisor_log.open("wb") as log:
-            argv = [sys.executable, "-P", "-m", "jeos.vm.supervisor", places.name]
-            argv += ["--claim", str(descriptor), "--ready", str(writing)]
+            argv = [sys.executable, "-P", "-m", "jeos.vm.supervisor", places.name, str(descriptor), str(writing)]
             process = spawn(argv, stdout=log, stderr=log, pass_fds=(descriptor, writing), survives=True)
     finally:
         os.close(writing)

@@ -1,13 +1,12 @@
 """The process that stands behind one running machine, from the start of its QEMU to the end.
 
-    python -m jeos.vm.supervisor NAME --claim DESCRIPTOR --ready DESCRIPTOR
+    python -m jeos.vm.supervisor NAME CLAIM READY       # the last two are descriptors
 
 It holds the machine's claim, owns QEMU's control and console sockets, runs the relay to the guest's agent and writes
 the machine's state. If it is killed, the kernel kills QEMU with it, and the claim is free: whoever lists machines sees
 what happened.
 """
 
-import argparse
 import os
 import sys
 import time
@@ -23,14 +22,10 @@ from jeos.vm.places import Places, places_of
 
 def main(argv: list[str]) -> int:
     """Run one machine to its end."""
-    parser = argparse.ArgumentParser(prog="jeos.vm.supervisor")
-    parser.add_argument("name")
-    parser.add_argument("--claim", type=int, required=True)
-    parser.add_argument("--ready", type=int, required=True)
-    args = parser.parse_args(argv)
-    places = places_of(args.name)
-    os.set_inheritable(args.claim, False)  # QEMU must not hold it
-    os.set_inheritable(args.ready, False)
+    name, claim, ready = argv[0], int(argv[1]), int(argv[2])
+    places = places_of(name)
+    os.set_inheritable(claim, False)  # QEMU must not hold it
+    os.set_inheritable(ready, False)
     state = State(status=Status.STARTING, since=time.time(), started=time.time(), supervisor=os.getpid())
     try:
         machine = parse_machine(places.machine.read_text(), source=str(places.machine))
@@ -38,9 +33,9 @@ def main(argv: list[str]) -> int:
         launched = launch(machine, places)
     except JeosError as error:
         write_state(places, state.become(Status.FAILED, reason=error.message, now=time.time()))
-        orders.report(args.ready, error)
+        orders.report(ready, error)
         return 0
-    return supervise(machine, places, launched, state=state, ready=args.ready)
+    return supervise(machine, places, launched, state=state, ready=ready)
 
 
 def supervise(machine: Machine, places: Places, launched: Launched, *, state: State, ready: int) -> int:
