@@ -18,11 +18,14 @@ OS_RELEASE = "usr/lib/os-release"
 RESOLVER = "etc/resolv.conf"
 RESOLVER_TARGET = "/run/jeos/resolv.conf"  # the agent writes it from what DHCP says
 
-# Units that an appliance has no use for, each with the reason. A recipe that enables one gets it.
+# Units that an appliance has no use for, each with the reason. Most cost one or more programs at each boot, which is
+# what boots are made of where the processor is emulated. A recipe that enables one gets it.
 MASKED: Mapping[str, str] = {
     "apt-daily.timer": "packages never change in a sealed image",
     "apt-daily-upgrade.timer": "packages never change in a sealed image",
     "autovt@.service": "nobody has a password to log in with on a virtual screen",
+    "dev-hugepages.mount": "programs get large pages without it, and few ask for this file system",
+    "dev-mqueue.mount": "message queues work without being seen as files",
     "dpkg-db-backup.timer": "the package database never changes",
     "e2scrub_all.timer": "checks logical volumes, of which there are none",
     "e2scrub_reap.service": "checks logical volumes, of which there are none",
@@ -30,14 +33,24 @@ MASKED: Mapping[str, str] = {
     "getty@tty1.service": "the screen shows the appliance's state, not a login",
     "ldconfig.service": "its cache would be kept in /etc and go stale with the next release",
     "man-db.timer": "there are no manual pages",
-    "sys-kernel-debug.mount": "costs a program's start at each boot, and opens the kernel to nobody's use",
-    "sys-kernel-tracing.mount": "costs a program's start at each boot, and opens the kernel to nobody's use",
+    "modprobe@drm.service": "there are no seats with screens to watch",
+    "proc-sys-fs-binfmt_misc.automount": "there are no programs of other systems to run",
+    "run-lock.mount": "/run/lock is a folder of /run as well",
+    "sys-fs-fuse-connections.mount": "controls file systems in user space, which work without it",
+    "sys-kernel-config.mount": "sets up what the kernel emulates for other machines",
+    "sys-kernel-debug.mount": "opens the kernel to nobody's use",
+    "sys-kernel-tracing.mount": "opens the kernel to nobody's use",
+    "systemd-binfmt.service": "there are no programs of other systems to run",
     "systemd-boot-update.service": "the boot loader comes with updates",
     "systemd-firstboot.service": "asks questions, and nobody is there to answer",
     "systemd-hwdb-update.service": "the image has its own hardware database, or none",
     "systemd-journal-catalog-update.service": "the image has its own message catalogue, or none",
     "systemd-network-generator.service": "the network is not set by kernel parameters",
+    "systemd-networkd-persistent-storage.service": "leases are asked for anew at each start",
+    "systemd-pstore.service": "keeps what firmware remembers of a crash; a hypervisor has the console",
+    "systemd-remount-fs.service": "the root is sealed, and fstab empty",
     "systemd-sysusers.service": "users made at run time would hide those of the next release",
+    "systemd-udev-load-credentials.service": "operators set properties, not rules for devices",
     "systemd-update-done.service": "only tells those masked here that they have run",
 }
 
