@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -173,6 +174,18 @@ def test_what_was_asked_of_a_dead_agent_is_not_done_by_the_next(guest: Guest, li
     [lost] = guest.take_frames(77)
     assert message(lost)["lost"] is True
     assert not (tmp_path / "mark").exists()
+
+
+def test_an_agent_that_ends_says_so_and_nothing_is_asked_of_it_any_more(guest: Guest, line: Line) -> None:
+    guest.wait("healthy", deadline=PATIENCE)
+    assert line.chardev.agent is not None
+    line.chardev.agent.send_signal(signal.SIGTERM)
+    assert guest.wait("stopping", deadline=PATIENCE)["state"] == "stopping"
+    with pytest.raises(MachineError, match="did not answer"):
+        guest.start(["true"], deadline=0.05)
+    line.chardev.kill_agent()
+    line.chardev.plug()
+    assert guest.exec(["echo", "next"], deadline=PATIENCE).stdout == b"next\n"
 
 
 def test_without_an_agent_the_error_says_so(line: Line) -> None:

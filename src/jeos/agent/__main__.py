@@ -10,6 +10,7 @@ Each command imports only what it needs, because the daemon stays in memory for 
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -48,6 +49,7 @@ def serve(options: Sequence[str]) -> int:
     else:
         daemon.await_port(PORT)
         daemon.watch_network()
+    daemon.loop.on_signal(signal.SIGTERM, daemon.say_goodbye)
     daemon.watch_health()
     daemon.loop.run()
     return 0

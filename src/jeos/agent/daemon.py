@@ -27,6 +27,7 @@ MOST_SESSIONS = 32  # programs at once; each may hold a window of input in memor
 POWER = {"poweroff": ("systemctl", "--no-block", "poweroff"), "reboot": ("systemctl", "--no-block", "reboot")}
 PORT_SECONDS = 60.0  # after the agent's start, until the host's port must have been found
 PORT_POLL = 0.1  # seconds; the driver of the port is loaded while the agent starts
+STOPPING = "stopping"  # the state after SIGTERM: the guest shuts down, or the agent is restarted
 LONGEST_REPORT = 60 << 10  # bytes of a child's report that fit a frame
 
 
@@ -137,6 +138,7 @@ class Daemon:
         pid = os.fork()
         if pid == 0:
             try:
+                self.loop.leave()
                 work(lambda said: _write_all(writing, json.dumps(said).encode()[:LONGEST_REPORT] + b"\n"))
             except BaseException as error:
                 sys.excepthook(type(error), error, error.__traceback__)
@@ -157,6 +159,12 @@ class Daemon:
                 on_report(json.loads(line))
 
         self.loop.watch(reading, READ, read)
+
+    def say_goodbye(self) -> None:
+        """Tell the host that the agent ends, so that it expects nothing until the next one; then end."""
+        self._verdict = health.Verdict(STOPPING)
+        self._tell_state()
+        self.loop.stop()
 
     def _learn(self, said: Mapping[str, object]) -> None:
         reasons = said.get("reasons")

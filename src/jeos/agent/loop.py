@@ -4,7 +4,9 @@ Edge-triggered watching exists for the virtio port: while nobody listens on the 
 and only an edge says that this changed. Anything else is watched level-triggered.
 """
 
+import os
 import select
+import signal
 import time
 from collections.abc import Callable
 
@@ -21,6 +23,7 @@ class Loop:
         self._epoll = select.epoll()
         self._watched: dict[int, tuple[int, Callable[[int], None]]] = {}
         self._timers: dict[object, tuple[float, Callable[[], None]]] = {}
+        self._signals: dict[int, Callable[[], None]] = {}
         self._running = False
 
     def watch(self, descriptor: int, events: int, call: Callable[[int], None]) -> None:
@@ -47,6 +50,28 @@ class Loop:
     def cancel(self, owner: object) -> None:
         """Drop an owner's timer, if it has one."""
         self._timers.pop(owner, None)
+
+    def on_signal(self, number: int, call: Callable[[], None]) -> None:
+        """Call `call()` from the loop, never in the middle of something else, when a signal comes."""
+        if not self._signals:
+            reading, writing = os.pipe()
+            os.set_blocking(writing, False)
+            signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+            self.watch(reading, READ, lambda events: self._serve_signals(reading))
+        self._signals[number] = call
+        signal.signal(number, lambda number, frame: None)
+
+    def leave(self) -> None:
+        """In a forked child: let signals do what they do by default, and not wake the parent's loop."""
+        signal.set_wakeup_fd(-1)
+        for number in self._signals:
+            signal.signal(number, signal.SIG_DFL)
+
+    def _serve_signals(self, reading: int) -> None:
+        for number in set(os.read(reading, 4096)):
+            call = self._signals.get(number)
+            if call is not None:
+                call()
 
     def stop(self) -> None:
         """Let `run` end after the present round."""

@@ -113,6 +113,7 @@ def _explain(news: str, program: str, *, cwd: str) -> StartError:
 
 def _become(user: Account, *, cwd: str, descriptors: tuple[int, int, int], terminal: bool) -> None:
     """Turn the forked child into what the program expects to be."""
+    signal.set_wakeup_fd(-1)  # a signal that comes before the exec is not the agent's
     os.setsid()
     if terminal:
         fcntl.ioctl(descriptors[0], TIOCSCTTY, 0)

@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable
 
 from jeos.agent.appliance import RUN, write
-from jeos.agent.loop import READ, Loop
+from jeos.agent.loop import Loop
 
 FOLDER = "/run/systemd/netif"
 STATE = f"{FOLDER}/state"
@@ -59,17 +59,8 @@ def watch(loop: Loop, call: Callable[[], None], *, folder: str = FOLDER) -> None
     except FileNotFoundError:
         loop.at(watch, POLL_SECONDS, lambda: watch(loop, call, folder=folder))
         return
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    signal.signal(signal.SIGIO, lambda number, frame: None)
+    loop.on_signal(signal.SIGIO, call)
     fcntl.fcntl(descriptor, fcntl.F_NOTIFY, CHANGES)
-
-    def changed(events: int) -> None:
-        os.read(reading, 4096)
-        call()
-
-    loop.watch(reading, READ, changed)
     call()  # for what changed before the signal was asked for
 
 
