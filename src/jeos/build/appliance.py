@@ -6,6 +6,7 @@ Each step is a call; what a step needs of earlier runs it finds in the cache by 
 """
 
 import hashlib
+import os
 from pathlib import Path
 
 from jeos.build import apply, boot, data, image, inputs, namespace, overlay
@@ -28,6 +29,7 @@ from jeos.model.lock import Role
 from jeos.model.report import Report
 
 OS_RELEASE = "usr/lib/os-release"
+UMASK = 0o022  # what the modes of new folders in an image must not take from who builds it
 
 
 def build(place: Path, *, output: Path | None = None, force: bool = False) -> Outputs:
@@ -41,6 +43,7 @@ def build(place: Path, *, output: Path | None = None, force: bool = False) -> Ou
         return reusable
     get_packages(one)
     namespace.enter()
+    os.umask(UMASK)
     with one.store.lease(), one.caches.lease(), workspace(work_folder()) as work:
         return make(one, work)
 

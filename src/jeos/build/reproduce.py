@@ -7,6 +7,7 @@ time zone, locale, umask and environment.
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -100,10 +101,19 @@ def _detail(part: str, one: Outputs, other: Outputs) -> str:
             ]
         return f"in partition {', '.join(labels)}" if labels else "outside of the partitions"
     if part == "tree":
-        changes = sizes.changes(one.tree(), other.tree())
-        names = ", ".join(f"/{change.path}" for change in changes[:SHOWN])
-        return f"content of {len(changes)} files: {names}" if changes else "owners, modes, links or attributes"
+        left_tree, right_tree = one.tree(), other.tree()
+        content = [change.path for change in sizes.changes(left_tree, right_tree)]
+        if content:
+            return f"content of {len(content)} files: {_named(content)}"
+        before, after = left_tree.by_path(), right_tree.by_path()
+        rest = [path for path in sorted(before.keys() | after.keys()) if before.get(path) != after.get(path)]
+        return f"owner, mode, link or attributes of {len(rest)} entries: {_named(rest)}"
     return f"{one.image.name} {part}"
+
+
+def _named(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    return ", ".join(f"/{path}" for path in paths[:SHOWN]) + more
 
 
 def _partition_digest(disk: BinaryIO, partition: Partition) -> str:
