@@ -75,10 +75,21 @@ def mmdebstrap_cost(work: Path, *, runs: int) -> Cost | None:
     debs = work / "debs"
     debs.mkdir()
     packages = "linux-image-cloud-amd64,systemd,systemd-sysv,udev,dbus,openssh-server"
-    common = ["mmdebstrap", "--quiet", "--variant=apt", f"--include={packages}", "--skip=essential/unlink"]
-    keep = [f'--customize-hook=cp "$1"/var/cache/apt/archives/*.deb {debs}/', "--skip=cleanup/apt/cache"]
-    give = [f'--setup-hook=mkdir -p "$1"/var/cache/apt/archives && cp {debs}/*.deb "$1"/var/cache/apt/archives/']
-    last = ["--skip=download/empty", "trixie", work / "mmdebstrap.tar", *mirrors()]
+    common: list[str | Path] = [
+        "mmdebstrap",
+        "--quiet",
+        "--variant=apt",
+        f"--include={packages}",
+        "--skip=essential/unlink",
+    ]
+    keep: list[str | Path] = [
+        f'--customize-hook=cp "$1"/var/cache/apt/archives/*.deb {debs}/',
+        "--skip=cleanup/apt/cache",
+    ]
+    give: list[str | Path] = [
+        f'--setup-hook=mkdir -p "$1"/var/cache/apt/archives && cp {debs}/*.deb "$1"/var/cache/apt/archives/'
+    ]
+    last: list[str | Path] = ["--skip=download/empty", "trixie", work / "mmdebstrap.tar", *mirrors()]
     env = {"TMPDIR": str(work)}
     cost([*common, *keep, *last], env=env)
     return median([cost([*common, *give, *last], env=env) for _ in range(runs)])

@@ -10,7 +10,9 @@ from jeos.core.errors import InputError
 from jeos.model import tree_text
 from jeos.model.tree import Entry, Kind, Tree
 
-letters = st.characters(exclude_characters="/\0", exclude_categories=("Cs",)) | st.sampled_from("\udc80\udcff")
+letters = st.characters(
+    exclude_characters="/\0", categories=("L", "M", "N", "P", "S", "Z", "Co", "Cc")
+) | st.sampled_from("\udc80\udcff")
 names = st.text(letters, min_size=1, max_size=8).filter(lambda name: name not in "..")
 entries = st.builds(
     Entry,
