@@ -22,7 +22,7 @@ from jeos.model.lock import Lock, LockedPackage, Role
 from jeos.store.caches import CacheFolder
 from jeos.store.local import LocalStore
 
-FORMAT = 1  # raise it when the same packages would give another layer: all are made anew
+FORMAT = 2  # raise it when the same packages would give another layer: all are made anew
 
 
 @dataclass(frozen=True)
