@@ -1,5 +1,7 @@
 import http.server
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -68,6 +70,27 @@ def test_http_holds_when_the_status_is_right(server: int) -> None:
     assert health.attempt({"http": f"http://localhost:{server}/empty", "status": 204}) == ""
     address = f"http://127.0.0.1:{server}/missing"
     assert health.attempt({"http": address}) == f"{address} answered 404 instead of 200"
+
+
+def test_https_holds_whatever_the_certificate(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key", tmp_path / "certificate"
+    request = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    request += ["-subj", "/CN=other.example", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(request, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with socket.socket() as plain:
+        plain.bind(("127.0.0.1", 0))
+        plain.listen()
+
+        def answer() -> None:
+            connection, _ = plain.accept()
+            with context.wrap_socket(connection, server_side=True) as secure:
+                secure.recv(1000)
+                secure.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        assert health.attempt({"http": f"https://localhost:{plain.getsockname()[1]}/"}) == ""
 
 
 def test_tcp_holds_when_something_listens(server: int) -> None:

@@ -38,11 +38,11 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def imported(root: Path) -> list[Path]:
+def imported(root: Path, *more: str) -> list[Path]:
     python = root / guest.PYTHON
     names = [str(path.relative_to(python).with_suffix("")).replace("/", ".") for path in python.rglob("*.py")]
     names = [name.removesuffix(".__init__") for name in names]
-    argv = [sys.executable, "-IS", "-c", TRACE, str(python), *names]
+    argv = [sys.executable, "-IS", "-c", TRACE, str(python), *names, *more]
     return [Path(line) for line in subprocess.run(argv, check=True, capture_output=True, text=True).stdout.splitlines()]
 
 
@@ -51,11 +51,13 @@ def test_the_files_import_each_other_and_nothing_else_of_jeos(root: Path) -> Non
     assert ours == set((root / guest.PYTHON).rglob("*.py"))
 
 
-def test_what_the_agent_imports_of_python_is_kept(root: Path) -> None:
+@pytest.mark.parametrize("tls", [False, True])
+def test_what_the_agent_imports_of_python_is_kept(root: Path, tls: bool) -> None:
     library = Path(os.__file__).parent
-    kept = guest.python_modules()
-    # Elsewhere these are files; Debian's /usr/bin/python3 has them inside.
-    wanted = [path.relative_to(library) for path in imported(root) if path.is_relative_to(library)]
+    kept = guest.python_modules(tls=tls)
+    files = imported(root, *(["ssl"] if tls else []))
+    # The compiled ones are files elsewhere, and part of Debian's /usr/bin/python3.
+    wanted = [path.relative_to(library) for path in files if path.is_relative_to(library)]
     missing = [
         str(path)
         for path in wanted

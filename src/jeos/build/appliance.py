@@ -85,7 +85,7 @@ def make_system(one: Build, parts: Layers, root: Path) -> System:
             root,
             recipe=one.recipe,
             lock=one.lock,
-            python_modules=python_modules(),
+            python_modules=python_modules(tls=any(check.http.startswith("https:") for check in one.recipe.health)),
             extras=local_components(one),
             more_stanzas=stanzas,
             skipped={**parts.base.skipped, **parts.application.skipped},

@@ -62,7 +62,7 @@ STANDARD_LIBRARY = (
 # has the first of the two in the program itself.
 LANDMARKS = ("lib-dynload/_json.*", "lib-dynload/_hashlib.*")
 # Where an appliance asks itself over https. Left out of the others: the library alone has 5 MB.
-TLS_LIBRARY = ("base64", "calendar", "datetime", "locale", "ssl")
+TLS_LIBRARY = ("base64", "ssl")
 
 
 def agent_files(*, properties: bool = True) -> tuple[Item, ...]:
