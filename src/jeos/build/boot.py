@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jeos.build import initrd, inputs, kernel, sign
+from jeos.core import rooted
 from jeos.core.errors import InputError
 from jeos.disk import uki
 from jeos.model.recipe import Recipe, SecureBoot
@@ -18,7 +19,8 @@ from jeos.store.caches import CacheFolder
 STUB = "usr/lib/systemd/boot/efi/linuxx64.efi.stub"
 LOADER = "usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 # The serial port is the console that every hypervisor has and that can be read by a program.
-PARAMETERS = ("console=tty0", "console=ttyS0", "quiet", "loglevel=4", "systemd.show_status=false")
+# With `gpt` the kernel takes the second copy of the partition table where the first was torn by a power cut.
+PARAMETERS = ("gpt", "console=tty0", "console=ttyS0", "quiet", "loglevel=4", "systemd.show_status=false")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,9 @@ class Boot:
 def find_in(packages: Sequence[Path], path: str) -> Path:
     """Return a file of the unpacked packages. Raises InputError if none has it."""
     for package in packages:
-        if (package / path).is_file():
-            return package / path
+        found = rooted.place(package, path)
+        if found.is_file():
+            return found
     raise InputError(
         f"no locked package has {path}", hint="the lock lacks the boot loader; make it anew with `jeos lock`"
     )

@@ -20,6 +20,7 @@ from pathlib import Path
 from jeos.build.archive import Member
 from jeos.build.overlay import is_opaque, is_whiteout
 from jeos.build.unpack import Unpacked
+from jeos.core import rooted
 from jeos.core.errors import InputError
 from jeos.model.debian_version import newer
 from jeos.model.tree import Kind
@@ -148,8 +149,9 @@ class Composition:
         if override is not None:  # another owner needs another inode
             uid, gid, mode = override
             shutil.copy2(source, target, follow_symlinks=False)
-            os.chown(target, uid, gid)
-            Path(target).chmod(mode)
+            os.chown(target, uid, gid, follow_symlinks=False)
+            if not Path(target).is_symlink():
+                Path(target).chmod(mode)
         else:
             os.link(source, target, follow_symlinks=False)
         self._status[place] = os.lstat(target)
@@ -246,7 +248,7 @@ class Composition:
     def _file(self, place: str) -> str:
         """Return the text of a file, "" if there is none."""
         for folder in (self.into, *self.below):
-            path = folder / place
+            path = rooted.place(folder, place)
             if path.is_file():
                 return path.read_text(errors="surrogateescape")
         return ""
@@ -256,7 +258,7 @@ class Composition:
         if place in self._owners:
             return self._owners[place]
         for folder in self.below:
-            for listing in sorted((folder / DATABASE / "info").glob("*.list")):
+            for listing in sorted(rooted.place(folder, f"{DATABASE}/info").glob("*.list")):
                 if f"/{place}\n" in listing.read_text(errors="surrogateescape"):
                     return listing.name.removesuffix(".list").partition(":")[0]
         return ""

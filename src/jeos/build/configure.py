@@ -16,7 +16,7 @@ from jeos.build.dpkg_database import Database
 from jeos.build.order import batches, has, is_essential
 from jeos.build.sandbox import NO_SERVICES, Sandbox
 from jeos.build.unpack import Unpacked
-from jeos.core import files
+from jeos.core import files, rooted
 from jeos.core.errors import ProcessError
 
 # A configuration file that a script made before dpkg got to it is kept: nobody is there to be asked.
@@ -132,7 +132,7 @@ def _unpack(batch: Sequence[Unpacked], layer: _Installation) -> None:
 
 def _run_preinst(packages: Sequence[Unpacked], layer: _Installation) -> None:
     """Run the preinst scripts, as dpkg does for packages that were never installed before."""
-    folder = layer.into / PREINST_FOLDER
+    folder = layer.database.folder(PREINST_NAME)
     for package in packages:
         dpkg_database.link_files(package.scripts, folder / package.name)
     calls = [f"run {package.name} {package.control['Architecture']}" for package in packages]
@@ -145,13 +145,14 @@ def _run_preinst(packages: Sequence[Unpacked], layer: _Installation) -> None:
 
 # While a preinst runs, dpkg has the package's control files in CONTROL_FOLDER, and debconf looks for them there.
 CONTROL_FOLDER = "/var/lib/dpkg/tmp.ci"
-PREINST_FOLDER = "var/lib/dpkg/jeos.ci"
+PREINST_NAME = "jeos.ci"
+PREINST_FOLDER = f"/var/lib/dpkg/{PREINST_NAME}"
 _RUN_PREINST = f"""
 export DPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1 DPKG_MAINTSCRIPT_DEBUG=0
 export DPKG_ADMINDIR=/var/lib/dpkg DPKG_ROOT=
 run() {{
     echo "Preparing to unpack $1 ..."
-    ln -sfn /{PREINST_FOLDER}/$1 {CONTROL_FOLDER}
+    ln -sfn {PREINST_FOLDER}/$1 {CONTROL_FOLDER}
     DPKG_MAINTSCRIPT_PACKAGE=$1 DPKG_MAINTSCRIPT_ARCH=$2 {CONTROL_FOLDER}/preinst install </dev/null && return
     echo "jeos: preinst of $1 failed with status $?"
     exit 1
@@ -195,8 +196,9 @@ def _failure(layer: _Installation, error: ProcessError) -> ProcessError:
 def clean(folder: Path) -> None:
     """Take away what would differ from build to build, and who the build's machine was."""
     for name in LEFTOVERS:
-        (folder / name).unlink(missing_ok=True)
-    identity = folder / MACHINE_ID
+        parent, _, last = name.rpartition("/")
+        (rooted.place(folder, parent) / last).unlink(missing_ok=True)
+    identity = rooted.place(folder, "etc") / Path(MACHINE_ID).name
     if identity.is_file() and not identity.is_symlink():
         identity.unlink()
         identity.write_bytes(b"")  # which systemd fills in at boot

@@ -3,10 +3,14 @@
 It is small in the image and grows to its partition, and the partition to the disk, at the first boot.
 """
 
+import os
+import stat
 from pathlib import Path
 
 from jeos.build import image
 from jeos.build.sandbox import Sandbox
+from jeos.core import rooted
+from jeos.core.errors import InputError
 from jeos.model.image import MEBIBYTE
 
 SIZE = 64 * MEBIBYTE  # what the image carries; sparse, since most of it is empty
@@ -35,8 +39,14 @@ def make(root: Path, *, sandbox: Sandbox, name: str, version: str, out: Path) ->
         ],
         env={"E2FSPROGS_FAKE_TIME": str(sandbox.time)},  # what e2fsprogs before 1.47.1 has for SOURCE_DATE_EPOCH
     )
-    made = root / FILE
-    with made.open("rb") as source, out.open("wb") as target:
-        target.truncate(SIZE)
-        image.copy_sparse(source.fileno(), target.fileno(), offset=0)
+    made = rooted.place(root, FILE)
+    source = os.open(made, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(source).st_mode):
+            raise InputError(f"a package made /{FILE} something else than a file", hint="leave that package out")
+        with out.open("wb") as target:
+            target.truncate(SIZE)
+            image.copy_sparse(source, target.fileno(), offset=0)
+    finally:
+        os.close(source)
     made.unlink()

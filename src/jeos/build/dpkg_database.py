@@ -13,6 +13,7 @@ from pathlib import Path
 from jeos.build.compose import DATABASE, Composition
 from jeos.build.dpkg_status import STATUS_FOLDER, fields, stanzas
 from jeos.build.unpack import Unpacked
+from jeos.core import rooted
 
 INFO_FORMAT = "1\n"  # file names in info/ carry the architecture where packages of several may be installed
 NOT_FOR_INFO = ("control",)
@@ -31,18 +32,23 @@ class Database:
     def read(self, name: str) -> str:
         """Return the text of a file of the database, "" if there is none."""
         for folder in (self.into, *self.below):
-            path = folder / DATABASE / name
+            path = rooted.place(folder, f"{DATABASE}/{name}")
             if path.is_file():
                 return path.read_text(errors="surrogateescape")
         return ""
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the database."""
-        path = self.into / DATABASE / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = self.folder(name.rpartition("/")[0]) / name.rpartition("/")[2]
         path.unlink(missing_ok=True)  # it may be another name of a file in the cache
         path.write_text(text, errors="surrogateescape")
         path.chmod(0o644)
+
+    def folder(self, name: str) -> Path:
+        """Return a folder of the database that is being made, after making sure that it is there."""
+        path = rooted.place(self.into, f"{DATABASE}/{name}")
+        path.mkdir(parents=True, exist_ok=True)
+        return path
 
 
 def info_name(package: Unpacked) -> str:
@@ -57,7 +63,7 @@ def write_scripts(packages: Iterable[Unpacked], database: Database) -> None:
     database.write("info/format", INFO_FORMAT)
     for package in packages:
         prefix = f"{info_name(package)}."
-        link_files(package.scripts, database.into / DATABASE / "info", prefix=prefix, leave_out=NOT_FOR_INFO)
+        link_files(package.scripts, database.folder("info"), prefix=prefix, leave_out=NOT_FOR_INFO)
 
 
 def link_files(source: Path, target: Path, *, prefix: str = "", leave_out: Sequence[str] = ()) -> None:
@@ -104,7 +110,7 @@ def status_files(packages: Iterable[Unpacked]) -> dict[str, bytes]:
 def configured(status: str) -> set[str]:
     """Return the names of the packages that a status file calls configured."""
     values = (fields(text) for text in stanzas(status))
-    return {value["package"] for value in values if value.get("status", "").split()[-1:][0] in CONFIGURED}
+    return {value.get("package", "") for value in values if value.get("status", "").rpartition(" ")[2] in CONFIGURED}
 
 
 def _lines(lines: Iterable[str]) -> str:
@@ -114,7 +120,7 @@ def _lines(lines: Iterable[str]) -> str:
 def _shorten_lists(owner: str, lost: set[str], database: Database) -> None:
     """Take paths out of the list of a package below that lost them to a new one."""
     for folder in database.below:
-        for path in (folder / DATABASE / "info").glob(f"{owner}*.list"):
+        for path in rooted.place(folder, f"{DATABASE}/info").glob(f"{owner}*.list"):
             if path.name.removesuffix(".list").partition(":")[0] == owner:
                 name = f"info/{path.name}"
                 database.write(name, _lines(line for line in database.read(name).splitlines() if line not in lost))

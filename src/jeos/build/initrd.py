@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from jeos.build import kernel
+from jeos.core import rooted
 from jeos.core.errors import InputError
 from jeos.disk import cpio, elf
 from jeos.model.tree import Entry, Kind, Tree
@@ -166,8 +167,9 @@ def _find(paths: Iterable[str], *, packages: Sequence[Path], wanted_by: str) -> 
     names = tuple(paths)
     for path in names:
         for package in packages:
-            if (package / path).is_file():
-                return path, (package / path).read_bytes()
+            found = rooted.place(package, path)  # a link to the linker in /lib means the package's own, not the host's
+            if found.is_file():
+                return path, found.read_bytes()
     raise InputError(
         f"{wanted_by} needs {Path(names[0]).name}, which is in no package for the initrd",
         hint="the lock lacks a package with the role initrd; make it anew with `jeos lock`",

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from jeos.core import rooted
 from jeos.core.errors import InputError
 
 # What stays, as paths below `kernel/` without the suffix; `*` crosses slashes. Everything that one of these depends
@@ -159,7 +160,7 @@ def modules_folder(package: Path) -> Path:
 
 def image_of(package: Path) -> Path:
     """Return the kernel image (a bzImage) of an unpacked linux-image package."""
-    return package / "boot" / f"vmlinuz-{release_of(package)}"
+    return rooted.place(package, f"boot/vmlinuz-{release_of(package)}")
 
 
 def module_name(path: Path) -> str:
@@ -270,7 +271,7 @@ def _asked_for(extra: Iterable[str], by_name: Mapping[str, Path], *, builtin: se
 def install(selected: Selected, *, package: Path, root: Path) -> None:
     """Write the chosen modules, unpacked, and depmod's lists below `root`/usr/lib/modules/RELEASE."""
     source = modules_folder(package)
-    target = root / "usr/lib/modules" / selected.release
+    target = rooted.place(root, f"usr/lib/modules/{selected.release}")
     for path in selected.modules.values():
         relative = path.relative_to(source)
         unpacked = target / relative.parent / (path.name.partition(".ko")[0] + ".ko")
