@@ -50,24 +50,24 @@ def test_argv_of_a_direct_boot() -> None:
         "-cpu max",
         "-smp 2",
         "-m 384",
-        "-machine microvm,acpi=on,rtc=on,graphics=off,dump-guest-core=off",
+        "-machine microvm,acpi=on,pcie=on,rtc=on,graphics=off,dump-guest-core=off",
         "-kernel /cache/vmlinux",
         "-initrd /cache/initrd",
-        "-append roothash=00ff quiet console=ttyS0 tsc_early_khz=2596095",
+        "-append roothash=00ff quiet console=ttyS0 tsc_early_khz=2596095 cryptomgr.notests",
         "-chardev socket,id=qmp,fd=5",
         "-mon chardev=qmp,mode=control",
         "-chardev socket,id=console,fd=6",
         "-serial chardev:console",
         "-blockdev driver=file,node-name=disk-file,discard=unmap,filename=/state/web/disk.qcow2",
         "-blockdev driver=qcow2,node-name=disk,discard=unmap,detect-zeroes=unmap,file=disk-file",
-        "-device virtio-blk-device,drive=disk,serial=system",
+        "-device virtio-blk-pci,drive=disk,serial=system",
         "-netdev user,id=net,hostfwd=tcp:127.0.0.1:8080-:80",
-        "-device virtio-net-device,netdev=net,mac=52:54:00:0a:bc:de",
+        "-device virtio-net-pci,netdev=net,mac=52:54:00:0a:bc:de,romfile=",
         "-chardev socket,id=agent,path=/run/web/port.sock,server=on,wait=off",
-        "-device virtio-serial-device",
+        "-device virtio-serial-pci",
         "-device virtserialport,chardev=agent,name=org.jeos.agent.0",
-        "-device virtio-rng-device",
-        "-device virtio-balloon-device,free-page-reporting=on,deflate-on-oom=on",
+        "-device virtio-rng-pci",
+        "-device virtio-balloon-pci,free-page-reporting=on,deflate-on-oom=on",
         "-fw_cfg name=opt/io.systemd.credentials/jeos.property.title,file=/state/web/credentials/title",
     ]
 
@@ -112,7 +112,7 @@ def test_argv_of_a_boot_from_firmware() -> None:
 def test_guest_cmdline_keeps_a_console_and_needs_no_rate_on_hardware() -> None:
     machine = replace(MACHINE, cmdline="console=hvc0 quiet")
     assert guest_cmdline(machine, replace(WIRING, accelerator="kvm")) == "console=hvc0 quiet"
-    assert guest_cmdline(replace(MACHINE, cmdline=""), replace(WIRING, tsc_khz=0)) == "console=ttyS0"
+    assert guest_cmdline(replace(MACHINE, cmdline=""), replace(WIRING, tsc_khz=0)) == "console=ttyS0 cryptomgr.notests"
 
 
 def test_escape_doubles_commas() -> None:
