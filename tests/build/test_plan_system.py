@@ -30,6 +30,9 @@ def test_plan_of_a_small_recipe_has_these_files_and_no_others() -> None:
         "usr/lib/systemd/network/80-jeos.network",
         "usr/lib/systemd/journald.conf.d/jeos.conf",
         "usr/lib/systemd/logind.conf.d/jeos.conf",
+        "usr/lib/systemd/system/systemd-logind.service.d/jeos.conf",
+        "usr/lib/systemd/system.conf.d/jeos.conf",
+        "usr/lib/systemd/system/systemd-udev-trigger.service.d/jeos.conf",
         "usr/lib/systemd/system/jeos-host-key.service",
         "usr/lib/systemd/system/ssh.service.wants/jeos-host-key.service",
         "usr/lib/systemd/system/ssh.socket.wants/jeos-host-key.service",
@@ -70,6 +73,12 @@ def test_units_eula_and_enabled_units_find_their_place() -> None:
         [*systemctl, "enable", "--", "systemd-networkd.service", "getty@tty1.service", "own.service"],
         [*systemctl, "disable", "--", *plan_system.DISABLED, "nginx.service"],
     ]
+
+
+def test_masks_spare_the_template_of_an_enabled_instance() -> None:
+    recipe = Recipe(name="a", version="1", systemd=Systemd(enable=("serial-getty@ttyS1.service",)))
+    spared = set(plan_system.masks(SMALL)) - set(plan_system.masks(recipe))
+    assert spared == {link("etc/systemd/system/serial-getty@.service", "/dev/null")}
 
 
 def test_wait_online_stays_enabled_if_the_recipe_wants_it() -> None:
