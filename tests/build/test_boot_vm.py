@@ -261,6 +261,20 @@ def test_boot_larger_disk_grows_the_data(built: Built, tmp_path: Path) -> None:
         assert "No problems found" in verified.stdout
 
 
+def test_boot_with_a_torn_partition_table_takes_the_other_and_mends_it(built: Built, tmp_path: Path) -> None:
+    disk = own_copy(built, tmp_path)
+    with disk.open("r+b") as file:
+        before = gpt.read(file)
+        os.pwrite(file.fileno(), b"\xff" * 256, 2 * 512 + 300)  # in the entries, after the header: a write cut short
+    said = start_directly(built, disk, cmdline=f"gpt {built.cmdline} tsc_early_khz={host_tsc_khz()}")
+    assert "SYSTEM UP" in said
+    with disk.open("rb") as file:
+        assert gpt.read(file) == before
+    if shutil.which("sgdisk", path="/usr/sbin:/usr/bin"):
+        verified = subprocess.run([find_program("sgdisk"), "--verify", disk], capture_output=True, text=True)
+        assert "No problems found" in verified.stdout
+
+
 def test_boot_without_root_hash_says_so_and_starts_again(built: Built) -> None:
     cmdline = f"console=ttyS0 quiet panic=1 tsc_early_khz={host_tsc_khz()}"
     said = start_directly(built, built.disk, cmdline=cmdline, options=",snapshot=on")

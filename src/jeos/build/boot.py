@@ -19,8 +19,9 @@ from jeos.store.caches import CacheFolder
 STUB = "usr/lib/systemd/boot/efi/linuxx64.efi.stub"
 LOADER = "usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 # The serial port is the console that every hypervisor has and that can be read by a program.
-# With `gpt` the kernel takes the second copy of the partition table where the first was torn by a power cut.
-PARAMETERS = ("gpt", "console=tty0", "console=ttyS0", "quiet", "loglevel=4", "systemd.show_status=false")
+# A kernel that panics starts again, so that boot counting goes on. With `gpt` it takes the second copy of the partition
+# table where the first was torn by a power cut.
+PARAMETERS = ("gpt", "panic=10", "console=tty0", "console=ttyS0", "quiet", "loglevel=4", "systemd.show_status=false")
 
 
 @dataclass(frozen=True, slots=True)

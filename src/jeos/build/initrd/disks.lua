@@ -2,6 +2,7 @@
 --
 -- The table is read from the disk itself: kernels before 6.9 do not tell a partition's UUID without udev.
 
+local bit = require "bit"
 local linux = require "linux"
 
 local disks = {}
@@ -40,22 +41,52 @@ local function partition_devices(disk)
   return devices
 end
 
--- What a disk's partition table consists of, as { first = the first sector, header, entries, count, entry_size, sector };
--- nil if there is none.
+-- CRC-32 as GPT uses it, by a table: the entries are checked at each start.
+local checksums = {}
+for byte = 0, 255 do
+  local value = byte
+  for _ = 1, 8 do
+    value = bit.bxor(bit.rshift(value, 1), bit.band(0xEDB88320, -bit.band(value, 1)))
+  end
+  checksums[byte] = value
+end
+
+function disks.crc32(bytes)
+  local value = bit.bnot(0)
+  for index = 1, #bytes do
+    value = bit.bxor(bit.rshift(value, 8), checksums[bit.band(bit.bxor(value, bytes:byte(index)), 255)])
+  end
+  return bit.bnot(value) % 2 ^ 32
+end
+
+-- The table whose header is in this sector, if it is whole.
+local function table_at(file, sector, position)
+  file:seek("set", position * sector)
+  local header = file:read(sector)
+  if not header or #header < sector or header:sub(1, 8) ~= "EFI PART" then return nil end
+  local length = disks.number(header, 12, 4)
+  local summed = header:sub(1, 16) .. ("\0"):rep(4) .. header:sub(21, length)
+  if length > sector or disks.crc32(summed) ~= disks.number(header, 16, 4) then return nil end
+  local count, size = disks.number(header, 80, 4), disks.number(header, 84, 4)
+  file:seek("set", disks.number(header, 72, 6) * sector)
+  local entries = count * size <= LARGEST_TABLE and file:read(count * size)
+  if not entries or disks.crc32(entries) ~= disks.number(header, 88, 4) then return nil end
+  return { header = header, entries = entries, count = count, entry_size = size, sector = sector }
+end
+
+-- What a disk's partition table consists of, as { first = the first sector, header, entries, count, entry_size, sector,
+-- damaged = the first copy did not hold, this is the one at the disk's end }; nil if there is none.
 function disks.read_table(disk)
   local sector = tonumber(linux.read("/sys/block/" .. disk .. "/queue/logical_block_size"))
   local file = sector and io.open("/dev/" .. disk, "rb")
   if not file then return nil end
-  local first, header = file:read(sector), file:read(sector)
-  local found
-  if header and #header == sector and header:sub(1, 8) == "EFI PART" then
-    local count, size = disks.number(header, 80, 4), disks.number(header, 84, 4)
-    file:seek("set", disks.number(header, 72, 6) * sector)
-    local entries = count * size <= LARGEST_TABLE and file:read(count * size)
-    if entries and #entries == count * size then
-      found = { first = first, header = header, entries = entries, count = count, entry_size = size, sector = sector }
-    end
+  local first = file:read(sector)
+  local found = first and table_at(file, sector, 1)
+  if first and not found then
+    found = table_at(file, sector, tonumber(linux.read("/sys/block/" .. disk .. "/size")) * 512 / sector - 1)
+    if found then found.damaged = true end
   end
+  if found then found.first = first end
   file:close()
   return found
 end
