@@ -15,6 +15,7 @@ from jeos.model import report as report_text
 from jeos.model.lock import Lock
 from jeos.model.recipe import Recipe
 from jeos.model.report import Report, StageUse
+from jeos.store.base import DamagedObjectError
 from jeos.store.caches import CacheFolder
 from jeos.store.local import LocalStore
 
@@ -95,3 +96,18 @@ def get_packages(one: Build) -> None:
 
         fetch(one.lock, sources, one.store, progress=show)
         step.done(f"{len(wanted)} packages, {total >> 20} MiB")
+
+
+def mend(one: Build) -> bool:
+    """Fetch packages anew whose copy in the store is damaged; tell whether there were such."""
+    damaged = []
+    for package in one.lock.packages:
+        try:
+            one.store.path(package.sha256, verify=True)
+        except DamagedObjectError:
+            log.warn(f"the store's copy of {package.name} {package.version} is damaged, so it is fetched again")
+            one.store.delete(package.sha256)
+            damaged.append(package)
+    if damaged:
+        get_packages(one)
+    return bool(damaged)

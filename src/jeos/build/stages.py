@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jeos.build import kernel_layer, layers, namespace
-from jeos.build.prepare import Build
+from jeos.build.archive import ArchiveError
+from jeos.build.prepare import Build, mend
 from jeos.build.slim_rules import RULES
 from jeos.build.unpack import Skip, Unpacked
 from jeos.core import log
@@ -33,7 +34,7 @@ def make_layers(one: Build, work: Path) -> Layers:
     """Unpack and configure the packages, as far as the cache does not have that."""
     logs = one.output / "logs"
     skip = early_skip(one.recipe)
-    layers.unpacked(one.lock, one.store, one.caches, *Role, skip=skip)  # all at once keeps the processors busy
+    unpack_all(one, skip)
     base = layers.base_layer(one.lock, one.store, one.caches, logs=logs, skip=skip)
     one.note("base", reused=base.reused, reason="same base packages" if base.reused else one.why)
     application = layers.app_layer(one.lock, one.store, one.caches, base=base, logs=logs, skip=skip)
@@ -51,6 +52,22 @@ def make_layers(one: Build, work: Path) -> Layers:
         boot=[package.data for package in by_role[Role.BOOT]],
         initrd=[package.data for package in initrd],
     )
+
+
+def unpack_all(one: Build, skip: Skip) -> None:
+    """Unpack what the cache lacks, all at once, which keeps the processors busy.
+
+    A store that lost bytes mends itself. Raises ArchiveError, with the package's name, for one that was made like that.
+    """
+    try:
+        layers.unpacked(one.lock, one.store, one.caches, *Role, skip=skip)
+    except ArchiveError as error:
+        if mend(one):
+            layers.unpacked(one.lock, one.store, one.caches, *Role, skip=skip)
+            return
+        for package in one.lock.packages:  # the store names its files by their digests
+            error.message = error.message.replace(package.sha256, f"{package.name} {package.version}")
+        raise
 
 
 def early_skip(recipe: Recipe) -> Skip:

@@ -1,0 +1,126 @@
+"""The built image as a running machine: both ways to boot, what lasts, and what verity refuses."""
+
+import json
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jeos.build.outputs import Outputs
+from jeos.disk.erofs_reader import Filesystem
+from jeos_command import Jeos, wait_until
+
+pytestmark = [pytest.mark.network, pytest.mark.vm]
+BOOT = 240.0  # seconds that an emulated machine may take on a busy host
+PAGE = "srv/www/index.html"
+
+
+@pytest.fixture
+def machines(jeos: Jeos) -> Iterator[Jeos]:
+    yield jeos
+    for found in json.loads(jeos.run("ls", "--json").stdout):
+        jeos.run("rm", "--force", found["machine"]["name"])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(jeos: Jeos, target: Path | str, name: str, *options: str) -> str:
+    """Start a machine and return its page's address."""
+    port = free_port()
+    words = ["--name", name, "--port", f"{port}:80", "--accel", "tcg", "--detach", *options]
+    jeos.run("run", target, *words)
+    return f"http://127.0.0.1:{port}/"
+
+
+def page(address: str) -> bytes | None:
+    """Return a page, or None as long as nobody answers."""
+    try:
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return bytes(answer.read())
+    except (OSError, urllib.error.URLError):
+        return None
+
+
+def console(jeos: Jeos, name: str) -> str:
+    return jeos.run("logs", name).stdout
+
+
+def inside(jeos: Jeos, name: str, *command: str) -> str:
+    return jeos.run("exec", "--wait", "60", name, "--", *command).stdout.strip()
+
+
+def stop(jeos: Jeos, name: str) -> None:
+    """Stop a machine, which must power off by itself and without a word of complaint."""
+    assert "without the guest" not in jeos.run("stop", name).stderr
+    log = console(jeos, name)
+    assert "reboot: Power down" in log
+    for complaint in ("Failed to unmount", "EXT4-fs error", "panic"):
+        assert complaint not in log
+
+
+def original(web: Outputs) -> bytes:
+    return (web.folder.parent / "site/index.html").read_bytes()
+
+
+def data_partition(web: Outputs) -> int:
+    return next(one.size for one in web.image.partitions if one.label == "data")
+
+
+def test_machine_shows_its_page_keeps_its_data_and_is_itself(machines: Jeos, web: Outputs) -> None:
+    address = start(machines, web.folder.parent, "one", "--wait", "healthy", "--timeout", str(BOOT))
+    assert page(address) == original(web)
+    identity = inside(machines, "one", "cat", "/etc/machine-id")
+    assert len(identity) == 32
+    blocks = int(inside(machines, "one", "stat", "-f", "-c", "%b", "/var")) * 4096
+    assert data_partition(web) * 0.9 < blocks <= data_partition(web)
+    inside(machines, "one", "sh", "-c", "echo lasting > /var/lib/proof; echo changed > /etc/proof")
+    assert machines.run("exec", "one", "--", "touch", "/usr/proof", status=1).stderr.rstrip().endswith("system")
+    stop(machines, "one")
+    start(machines, "one", "one", "--wait", "healthy", "--timeout", str(BOOT))
+    assert inside(machines, "one", "cat", "/var/lib/proof", "/etc/proof") == "lasting\nchanged"
+    assert inside(machines, "one", "cat", "/etc/machine-id") == identity
+    stop(machines, "one")
+
+
+def test_machine_boots_with_firmware_and_is_another_one(machines: Jeos, web: Outputs) -> None:
+    address = start(machines, web.folder.parent, "two", "--firmware", "--wait", "healthy", "--timeout", str(BOOT))
+    assert page(address) == original(web)
+    assert inside(machines, "two", "test", "-d", "/sys/firmware/efi") == ""
+    assert web.image.root_hash in inside(machines, "two", "cat", "/proc/cmdline")
+    first = inside(machines, "two", "cat", "/etc/machine-id")
+    stop(machines, "two")
+    start(machines, web.folder.parent, "three", "--wait", "healthy", "--timeout", str(BOOT))
+    assert inside(machines, "three", "cat", "/etc/machine-id") != first
+    stop(machines, "three")
+
+
+def test_flipped_bit_in_the_system_is_refused(machines: Jeos, web: Outputs, tmp_path: Path) -> None:
+    tampered = tmp_path / "build"
+    subprocess.run(["cp", "--recursive", "--sparse=always", web.folder, tampered], check=True)
+    slot = next(one for one in web.image.partitions if one.number == 2)
+    with (tampered / web.image.disk).open("r+b") as disk:
+        assert Filesystem(disk, offset=slot.start).read(PAGE) == original(web)
+        disk.seek(slot.start)
+        system = disk.read(web.image.system_size)
+        assert system.count(original(web)) == 1
+        disk.seek(slot.start + system.index(original(web)))
+        disk.write(bytes([original(web)[0] ^ 1]))
+    address = start(machines, tampered / f"{web.image.name}_{web.image.version}.json", "bad")
+    answers = set()
+
+    def refused() -> bool:
+        answers.add(page(address))
+        log = console(machines, "bad")
+        return "is corrupted" in log and log.count("jeos: initrd") > 1  # it said so, and started again
+
+    wait_until(refused, "verity let the block pass", seconds=BOOT)
+    assert answers <= {None}
+    assert "device-mapper: verity: " in console(machines, "bad")
