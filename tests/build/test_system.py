@@ -101,5 +101,39 @@ def test_taking_a_library_that_a_program_needs_is_refused(root: Path) -> None:
     )
 
 
-def test_status_of_a_root_without_dpkg_is_empty(tmp_path: Path) -> None:
-    assert dpkg_status.installed(tmp_path) == {}
+def read(root: Path) -> dpkg_status.Records:
+    scanned = scan(root, time=0)
+    return dpkg_status.read(scanned.tree, Contents(paths=scanned.paths))
+
+
+def test_records_of_a_root_without_dpkg_are_empty(tmp_path: Path) -> None:
+    assert read(tmp_path) == dpkg_status.Records(stanzas={}, lists={}, sums={})
+
+
+def test_records_behind_links_to_the_host_are_not_read(root: Path) -> None:
+    host = root.with_name("host")
+    (root / "var/lib/dpkg").rename(host)
+    (root / "var/lib/dpkg").mkdir()
+    for name in ("status", "info"):
+        (root / "var/lib/dpkg" / name).symlink_to(host / name)
+    assert read(root) == dpkg_status.Records(stanzas={}, lists={}, sums={})
+
+
+@pytest.mark.parametrize("name", ["../../../../etc/passwd", "", "a/b", "A b"])
+def test_record_of_a_name_that_no_package_has_is_refused(root: Path, name: str) -> None:
+    (root / "var/lib/dpkg/status").write_text(STATUS.replace("Package: tool", f"Package: {name}"))
+    with pytest.raises(InputError) as caught:
+        read(root)
+    assert caught.value.message == f"dpkg's status file in the image names the package {name!r}"
+
+
+def test_os_release_is_never_that_of_the_host(root: Path) -> None:
+    (root / "usr/lib/os-release").write_text("ID=debian\n")
+    made = system.finish(root, recipe=RECIPE, lock=LOCK, python_modules=())
+    assert system.os_release(made) == b"ID=debian\n"
+    (root / "usr/lib/os-release").unlink()
+    (root / "usr/lib/os-release").symlink_to("/etc/hostname")
+    linked = system.finish(root, recipe=RECIPE, lock=LOCK, python_modules=())
+    with pytest.raises(InputError) as caught:
+        system.os_release(linked)
+    assert caught.value.message == "the image has no file /usr/lib/os-release, and without it nothing boots"

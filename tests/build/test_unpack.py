@@ -5,7 +5,7 @@ import tarfile
 from pathlib import Path
 
 from jeos.build.archive import Member
-from jeos.build.unpack import NOTHING, Package, Skip, Unpacked, paragraph, unpack, unpack_all
+from jeos.build.unpack import NOTHING, Package, Skip, Unpacked, unpack, unpack_all
 from jeos.model.tree import Kind
 from jeos.store.caches import CacheFolder
 from tiny_debs import make_deb, member, raw_deb, tar
@@ -102,8 +102,3 @@ def test_other_rules_give_another_folder(tmp_path: Path) -> None:
     cache = CacheFolder(tmp_path / "cache")
     (whole,), (part,) = (unpack_all([package], cache, skip=skip) for skip in (NOTHING, Skip(("doc",))))
     assert ((whole.data / "doc/x").exists(), (part.data / "doc/x").exists()) == (True, False)
-
-
-def test_paragraph_keeps_continuation_lines() -> None:
-    text = "Package: a\nDescription: short\n long\n .\n end\nDepends: b,\n c\n"
-    assert paragraph(text) == {"Package": "a", "Description": "short\n long\n .\n end", "Depends": "b,\n c"}

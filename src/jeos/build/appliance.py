@@ -18,7 +18,7 @@ from jeos.build.prepare import Build, get_packages, prepare, unchanged
 from jeos.build.sandbox import Sandbox
 from jeos.build.sbom import ExtraComponent
 from jeos.build.stages import Layers, make_layers
-from jeos.build.system import System, finish
+from jeos.build.system import System, finish, os_release
 from jeos.build.workspace import workspace
 from jeos.core import files, log, settings
 from jeos.disk import erofs, erofs_format, verity
@@ -28,7 +28,6 @@ from jeos.model.image import Image, Port
 from jeos.model.lock import Role
 from jeos.model.report import Report
 
-OS_RELEASE = "usr/lib/os-release"
 UMASK = 0o022  # what the modes of new folders in an image must not take from who builds it
 
 
@@ -68,8 +67,8 @@ def make(one: Build, work: Path) -> Outputs:
             step.done(f"{len(one.recipe.files)} files or folders, {len(one.recipe.commands)} commands of the recipe")
         system = make_system(one, parts, root)
         root_hash = write_system(one, system, work)
-        os_release = (root / OS_RELEASE).read_bytes()
-    booting = make_boot(one, parts, root_hash=root_hash, os_release=os_release, work=work)
+        release = os_release(system)
+    booting = make_boot(one, parts, root_hash=root_hash, os_release=release, work=work)
     with log.step("image") as step:
         result = write_outputs(one, system, booting, root_hash=root_hash, work=work)
         step.done(str(result.disk))

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jeos.build.compose import DATABASE, Composition
-from jeos.build.dpkg_status import STATUS_FOLDER, fields, stanzas
 from jeos.build.unpack import Unpacked
 from jeos.core import rooted
+from jeos.model import deb822
 
 INFO_FORMAT = "1\n"  # file names in info/ carry the architecture where packages of several may be installed
 NOT_FOR_INFO = ("control",)
@@ -98,19 +98,13 @@ def stanza(package: Unpacked, *, state: str) -> str:
     return _lines(lines)
 
 
-def status_files(packages: Iterable[Unpacked]) -> dict[str, bytes]:
-    """Return the files for `status.d` of packages that are only unpacked (see `dpkg_status`), by path."""
-    found = {}
-    for package in packages:
-        found[f"{STATUS_FOLDER}/{package.name}"] = stanza(package, state="installed").encode(errors="surrogateescape")
-        found[f"{STATUS_FOLDER}/{package.name}.md5sums"] = (package.scripts / "md5sums").read_bytes()
-    return found
-
-
 def configured(status: str) -> set[str]:
     """Return the names of the packages that a status file calls configured."""
-    values = (fields(text) for text in stanzas(status))
-    return {value.get("package", "") for value in values if value.get("status", "").rpartition(" ")[2] in CONFIGURED}
+    return {
+        value.get("package", "")
+        for value in deb822.parse(status)
+        if value.get("status", "").rpartition(" ")[2] in CONFIGURED
+    }
 
 
 def _lines(lines: Iterable[str]) -> str:

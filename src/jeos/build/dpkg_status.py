@@ -1,50 +1,72 @@
-"""dpkg's status file, read as stanzas, and written one file a package as scanners of small images expect it.
+"""What dpkg's database in a tree says, and the form of it that scanners of small images expect.
 
 An image without a package manager keeps `var/lib/dpkg/status.d/NAME` (the stanza) and `NAME.md5sums`, the form that
 scanners know from images that were slimmed in the same way.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jeos.build.contents import Contents
+from jeos.core.errors import InputError
+from jeos.model import deb822
+from jeos.model.tree import Kind, Tree
 
 STATUS = "var/lib/dpkg/status"
+INFO = "var/lib/dpkg/info"
 STATUS_FOLDER = "var/lib/dpkg/status.d"
 
-
-def stanzas(text: str) -> Iterator[str]:
-    """Yield the stanzas of a status or Packages file, each without the empty lines around it."""
-    for stanza in re.split(r"\n\s*\n", text):
-        if stanza.strip():
-            yield stanza.strip("\n")
+_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")  # deb-control(5); it becomes a file's name
 
 
-def fields(stanza: str) -> dict[str, str]:
-    """Return the fields of a stanza (deb822), continuation lines joined by newlines, names in lower case."""
-    found: dict[str, str] = {}
-    name = ""
-    for line in stanza.splitlines():
-        if line[:1] in (" ", "\t"):
-            if name:
-                found[name] += "\n" + line.strip()
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What dpkg noted down of the packages that it calls installed: all by the package's name.
+
+    `stanzas` are the entries of its status file, `lists` the texts of the lists of files, `sums` the files of
+    checksums.
+    """
+
+    stanzas: Mapping[str, str]
+    lists: Mapping[str, str]
+    sums: Mapping[str, bytes]
+
+
+def read(tree: Tree, contents: Contents) -> Records:
+    """Return dpkg's records in a tree; none if there is no dpkg. Raises InputError for a name that no package has.
+
+    What maintainer scripts and commands left in the root is read as the tree has it: links are not followed.
+    """
+    stanzas: dict[str, str] = {}
+    lists: dict[str, str] = {}
+    sums: dict[str, bytes] = {}
+    for entry in tree:
+        if entry.kind is not Kind.FILE:
             continue
-        key, colon, value = line.partition(":")
-        if colon:
-            name = key.strip().lower()
-            found[name] = value.strip()
-    return found
+        stem, _, suffix = entry.name.rpartition(".")
+        name = stem.partition(":")[0]  # of packages that several architectures may have: "libc6:amd64"
+        if entry.path == STATUS:
+            stanzas = installed(contents.read(entry).decode(errors="replace"))
+        elif entry.parent == INFO and suffix == "list":
+            lists.setdefault(name, contents.read(entry).decode(errors="surrogateescape"))
+        elif entry.parent == INFO and suffix == "md5sums":
+            sums.setdefault(name, contents.read(entry))
+    return Records(stanzas=stanzas, lists=lists, sums=sums)
 
 
-def installed(root: Path) -> dict[str, str]:
-    """Return the stanza of each package that dpkg calls installed in a root, by name."""
-    path = root / STATUS
-    if not path.exists():
-        return {}
+def installed(status: str) -> dict[str, str]:
+    """Return the stanza of each package that a status file calls installed, by name. Raises as `read`."""
     found = {}
-    for stanza in stanzas(path.read_text(errors="replace")):
-        values = fields(stanza)
+    for stanza in deb822.stanzas(status):
+        values = deb822.fields(stanza)
         if values.get("status", "").split()[-1:] == ["installed"]:
-            found[values["package"]] = stanza
+            name = values.get("package", "")
+            if not _NAME.fullmatch(name):
+                raise InputError(
+                    f"dpkg's status file in the image names the package {name!r}", hint="a command or script damaged it"
+                )
+            found[name] = stanza
     return found
 
 
@@ -66,14 +88,11 @@ def provided(values: Mapping[str, str]) -> list[str]:
     return [name for name in names if name]
 
 
-def status_files(root: Path) -> dict[str, bytes]:
-    """Return the files for `status.d`, by path: each package's stanza and checksums."""
+def status_files(stanzas: Mapping[str, str], sums: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files for `status.d`, by path: each package's stanza, and its checksums where there are any."""
     found: dict[str, bytes] = {}
-    info = root / "var/lib/dpkg/info"
-    for name, stanza in installed(root).items():
-        found[f"{STATUS_FOLDER}/{name}"] = f"{stanza}\n".encode()
-        for sums in (info / f"{name}.md5sums", *sorted(info.glob(f"{name}:*.md5sums"))):
-            if sums.exists():
-                found[f"{STATUS_FOLDER}/{name}.md5sums"] = sums.read_bytes()
-                break
+    for name, stanza in stanzas.items():
+        found[f"{STATUS_FOLDER}/{name}"] = f"{stanza.strip()}\n".encode()
+        if name in sums:
+            found[f"{STATUS_FOLDER}/{name}.md5sums"] = sums[name]
     return found

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from jeos.build.archive import ArchiveError, members, open_deb
 from jeos.build.resolve import local_packages
-from jeos.build.unpack import paragraph
 from jeos.core.errors import InputError
+from jeos.model import deb822
 from jeos.model.lock import Lock, LockedPackage, Role
 from jeos.model.recipe import Recipe
 from jeos.store.local import LocalStore
@@ -74,7 +74,7 @@ def control(path: Path) -> dict[str, str]:
         for member in members(stream):
             content = stream.read(member.size)
             if member.path == "control":
-                return paragraph(content.decode(errors="replace"))
+                return deb822.written(content.decode(errors="replace"))
         raise ArchiveError("its control archive has no file control")
 
 

@@ -1,7 +1,6 @@
 """Which package a path belongs to, from dpkg's own lists."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 # Where dpkg's lists say /bin, the tree of a system with merged /usr says /usr/bin.
 MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -13,12 +12,11 @@ def merged(path: str) -> str:
     return f"usr/{path}" if slash and first in MERGED else path
 
 
-def owners(root: Path) -> Mapping[str, str]:
-    """Return the package of each path that dpkg knows in a root; a directory of many packages has any one of them."""
+def owners(lists: Mapping[str, str]) -> dict[str, str]:
+    """Return the package of each path in dpkg's lists, which are given by package; a folder has the last of its own."""
     found: dict[str, str] = {}
-    for listing in sorted((root / "var/lib/dpkg/info").glob("*.list")):
-        package = listing.name.removesuffix(".list").partition(":")[0]
-        for line in listing.read_text(errors="surrogateescape").splitlines():
+    for package in sorted(lists):
+        for line in lists[package].splitlines():
             path = line.strip("/")
             if path and path != ".":
                 found[merged(path)] = package

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import jeos
 from jeos.build import dpkg_status
+from jeos.model import deb822
 from jeos.model.lock import Lock, LockedPackage
 from jeos.model.recipe import Recipe
 
@@ -71,7 +72,7 @@ def make(
         supplier=OrganizationalEntity(name=recipe.vendor) if recipe.vendor else None,
     )
     tool = Component(name="jeos", version=jeos.__version__, type=ComponentType.APPLICATION, bom_ref=BomRef("tool:jeos"))
-    details = {name: dpkg_status.fields(stanza) for name, stanza in (stanzas or {}).items()}
+    details = {name: deb822.fields(stanza) for name, stanza in (stanzas or {}).items()}
     components = {package.name: _component(package, lock, details.get(package.name, {})) for package in lock.packages}
     for extra in extras:
         components[f"{extra.kind}:{extra.name}"] = _extra(extra)

@@ -12,6 +12,7 @@ from pathlib import Path
 from jeos.build import dpkg_status, factory, sbom, sizes
 from jeos.build.contents import Contents
 from jeos.build.owners import owners
+from jeos.build.plan_system import OS_RELEASE
 from jeos.build.scan import scan
 from jeos.build.slim import Slimmed, broken_libraries, matcher, slim
 from jeos.build.slim_rules import RULES, Facts
@@ -54,12 +55,14 @@ def finish(
     packages that were only unpacked, and `skipped` what was not even unpacked (bytes by path). Raises InputError if
     slimming would break a program.
     """
-    stanzas = {**dpkg_status.installed(root), **(more_stanzas or {})}
     scanned = scan(root, time=lock.date)
-    owner = {**owners(root), **kernel_owner(scanned.tree, lock)}
     contents = Contents(paths=scanned.paths)
+    records = dpkg_status.read(scanned.tree, contents)
+    stanzas = {**records.stanzas, **(more_stanzas or {})}
+    owner = {**owners(records.lists), **kernel_owner(scanned.tree, lock)}
     bill = sbom.make(recipe, lock, stanzas=stanzas, extras=extras)
-    tree = _with_records(scanned.tree, contents, root=root, bill=bill, stanzas=more_stanzas or {}, time=lock.date)
+    kept = {**dpkg_status.status_files(stanzas, records.sums), SBOM: bill}
+    tree = _with_files(scanned.tree, contents, files=kept, time=lock.date)
     facts = gather(tree, contents, lock=lock, recipe=recipe, owner=owner, python_modules=python_modules)
     slimmed = slim(tree, facts, wanted=recipe.slim)
     check_libraries(tree, slimmed, contents)
@@ -78,20 +81,26 @@ def kernel_owner(tree: Tree, lock: Lock) -> dict[str, str]:
     return {entry.path: names[0] for entry in tree if names and entry.path.startswith("usr/lib/modules/")}
 
 
-def _with_records(
-    tree: Tree, contents: Contents, *, root: Path, bill: bytes, stanzas: Mapping[str, str], time: int
-) -> Tree:
-    """Return the tree with what says, inside the image, what is in it."""
-    records = dpkg_status.status_files(root)
-    for name, stanza in stanzas.items():
-        records[f"{dpkg_status.STATUS_FOLDER}/{name}"] = f"{stanza.strip()}\n".encode()
-    added = [contents.file(path, data, time=time) for path, data in {**records, SBOM: bill}.items()]
+def _with_files(tree: Tree, contents: Contents, *, files: Mapping[str, bytes], time: int) -> Tree:
+    """Return the tree with files added, and the folders that they are in."""
+    present = tree.by_path()
+    added = [contents.file(path, data, time=time) for path, data in files.items()]
     folders = [
         Entry(path=path, kind=Kind.DIRECTORY, mtime=time)
-        for path in (dpkg_status.STATUS_FOLDER, SBOM.rpartition("/")[0])
-        if path not in tree.by_path()
+        for path in sorted({entry.parent for entry in added})
+        if path not in present
     ]
     return Tree.of([*tree, *folders, *added])
+
+
+def os_release(system: System) -> bytes:
+    """Return the content of the system's os-release(5). Raises InputError if it has none."""
+    entry = system.tree.by_path().get(OS_RELEASE)
+    if entry is None or entry.kind is not Kind.FILE:
+        raise InputError(
+            f"the image has no file /{OS_RELEASE}, and without it nothing boots", hint="a command took it away"
+        )
+    return system.contents.read(entry)
 
 
 def gather(

@@ -26,6 +26,7 @@ from jeos.build.archive import ArchiveError, Member, Stream, members, open_deb
 from jeos.build.slim import matcher
 from jeos.core import files, log
 from jeos.core.errors import InputError
+from jeos.model import deb822
 from jeos.model.tree import Kind
 from jeos.store.caches import CacheFolder
 
@@ -71,8 +72,8 @@ class Unpacked:
 
     @cached_property
     def control(self) -> dict[str, str]:
-        """Return the fields of the package's control file, in their order; see `paragraph`."""
-        return paragraph((self.scripts / "control").read_text(errors="surrogateescape"))
+        """Return the fields of the package's control file, in their order, as they are written."""
+        return deb822.written((self.scripts / "control").read_text(errors="surrogateescape"))
 
     @cached_property
     def members(self) -> tuple[Member, ...]:
@@ -99,19 +100,6 @@ class Unpacked:
             line.partition("#")[0].strip() if name == "triggers" else line.strip() for line in text.splitlines()
         )
         return [line for line in stripped if line]
-
-
-def paragraph(text: str) -> dict[str, str]:
-    """Return the fields of a control file (deb822): names and continuation lines as they are written."""
-    found: dict[str, str] = {}
-    name = ""
-    for line in text.strip("\n").splitlines():
-        if line[:1] in (" ", "\t") and name:
-            found[name] += "\n" + line.rstrip()
-        elif line.strip():
-            name, _, value = line.partition(":")
-            found[name] = value.strip()
-    return found
 
 
 def key(sha256: str, skip: Skip = NOTHING) -> str:

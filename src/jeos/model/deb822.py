@@ -5,31 +5,49 @@
 """
 
 import re
+from collections.abc import Iterator
 
 _EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 
 
 def parse(text: str) -> list[dict[str, str]]:
-    """Return the stanzas, each as its fields: names in lower case, lines of a value joined by newlines.
+    """Return the stanzas, each as its `fields`."""
+    found = (fields(stanza) for stanza in stanzas(text))
+    return [stanza for stanza in found if stanza]
+
+
+def stanzas(text: str) -> Iterator[str]:
+    """Yield the stanzas as they are written, each without the empty lines around it."""
+    for stanza in _EMPTY_LINE.split(text):
+        if stanza.strip():
+            yield stanza.strip("\n")
+
+
+def fields(stanza: str) -> dict[str, str]:
+    """Return the fields of a stanza for reading: names in lower case, lines of a value stripped, joined by newlines.
 
     Comment lines are left out, and so are lines that no field can be made of.
     """
-    stanzas = (_fields(part) for part in _EMPTY_LINE.split(text))
-    return [stanza for stanza in stanzas if stanza]
+    return {name.lower(): "\n".join(line.strip() for line in value.split("\n")) for name, value in _fields(stanza)}
 
 
-def _fields(text: str) -> dict[str, str]:
-    fields: dict[str, str] = {}
-    name = ""
-    for line in text.splitlines():
+def written(stanza: str) -> dict[str, str]:
+    """Return the fields of a stanza for writing it again: names and further lines as they are written, in order."""
+    return dict(_fields(stanza))
+
+
+def _fields(stanza: str) -> Iterator[tuple[str, str]]:
+    name, value = "", ""
+    for line in stanza.splitlines():
         if line.startswith("#"):
             continue
         if line[:1] in (" ", "\t"):
-            if name:
-                fields[name] += "\n" + line.strip()
+            value += f"\n{line.rstrip()}"
             continue
-        key, colon, value = line.partition(":")
+        key, colon, rest = line.partition(":")
         if colon and key.strip():
-            name = key.strip().lower()
-            fields[name] = value.strip()
-    return fields
+            if name:
+                yield name, value
+            name, value = key.strip(), rest.strip()
+    if name:
+        yield name, value
