@@ -21,7 +21,18 @@ LOADER = "usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 # The serial port is the console that every hypervisor has and that can be read by a program.
 # A kernel that panics starts again, so that boot counting goes on. With `gpt` it takes the second copy of the partition
 # table where the first was torn by a power cut.
-PARAMETERS = ("gpt", "panic=10", "console=tty0", "console=ttyS0", "quiet", "loglevel=4", "systemd.show_status=false")
+# The initrd raises the log level to 4, errors: those from before it are about hardware that small machines do without.
+# Consoles are logs and screens here, nobody logs in on them: TERM=dumb keeps control sequences of systemd off them.
+PARAMETERS = (
+    "gpt",
+    "panic=10",
+    "console=tty0",
+    "console=ttyS0",
+    "quiet",
+    "loglevel=3",
+    "systemd.show_status=false",
+    "TERM=dumb",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ local SYSTEM = "/sysroot"
 local DISK_DEADLINE = 30 -- seconds; slow storage controllers take more than 10 to show a disk
 local FIRST_INTERVAL, LAST_INTERVAL = 0.01, 0.25 -- seconds between looks; slow disks are no hurry
 local SHOWN_FAILURE = 10 -- seconds
+local QUIET, ERRORS = "3", "4" -- levels of the kernel's console: what is less than the number is shown
 local INITS = { "/usr/lib/systemd/systemd", "/sbin/init" }
 
 -- Say a thing in the kernel's log, from where the journal takes it; `level` is syslog's.
@@ -38,13 +39,13 @@ end
 local function inform(text) say(text, 6) end
 local function warn(text) say(text, 3) end -- shown with `quiet` too
 
-local function kernel_parameters()
-  local parameters = {}
+local parameters = {}
+
+local function read_parameters()
   for word in linux.read("/proc/cmdline"):gmatch("%S+") do
     local name, value = word:match("^([^=]+)=?(.*)$")
     parameters[name] = value
   end
-  return parameters
 end
 
 local function mount_kernel_file_systems()
@@ -52,6 +53,16 @@ local function mount_kernel_file_systems()
   linux.mount("proc", "/proc", "proc", safe)
   linux.mount("sysfs", "/sys", "sysfs", safe)
   linux.mount("devtmpfs", "/dev", "devtmpfs", linux.NO_SUID, "mode=755")
+end
+
+-- Show the kernel's errors from here on, if its command line (see boot.py) left them out so far.
+local function show_errors()
+  if parameters.loglevel ~= QUIET then return end
+  local level = io.open("/proc/sys/kernel/printk", "w")
+  if level then
+    level:write(ERRORS)
+    level:close()
+  end
 end
 
 local function wait_for_disk(root_hash)
@@ -90,11 +101,10 @@ local function start(path)
   error("nothing to start: no " .. (path or table.concat(INITS, " and no ")), 0)
 end
 
-local parameters = {}
-
 local function boot()
   mount_kernel_file_systems()
-  parameters = kernel_parameters()
+  read_parameters()
+  show_errors()
   local root_hash = parameters.roothash or error("the kernel's command line has no roothash=", 0)
   local found = wait_for_disk(root_hash)
   drivers.load_always()
