@@ -14,7 +14,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jeos.build.archive import ArchiveError, members, open_deb
+from jeos.build.archive import members, open_deb
+from jeos.build.stream import UNPACKED_BYTES, ArchiveError, Stream
 from jeos.build.unpack import unpack
 from jeos.core.errors import InputError
 from tiny_debs import CONTROL, ar, make_deb, member, raw_deb, tar
@@ -30,6 +31,11 @@ def refusal(deb: Path) -> str:
         unpack(deb, into=into)
     assert sorted(path.name for path in deb.parent.iterdir()) == sorted([deb.name, "into"])
     return caught.value.message.partition(": ")[2]
+
+
+def owned(entry: tuple[tarfile.TarInfo, bytes], *, uid: int = 0, mtime: int = 0) -> tuple[tarfile.TarInfo, bytes]:
+    entry[0].uid, entry[0].mtime = uid, mtime
+    return entry
 
 
 @pytest.mark.parametrize(
@@ -69,6 +75,15 @@ def refusal(deb: Path) -> str:
         ),
         ([member("./a", b"1"), member("./a", b"2")], "a is in it twice"),
         ([member("./" + "n" * 70000, b"x")], "a name in it claims to have 70003 bytes"),
+        ([member("a/" * 2100 + "b", b"x")], f"the name {'a/' * 20!r}… in it has more than 4095 bytes"),
+        (
+            [owned(member("./a", b"x"), uid=1 << 40)],
+            "a has the owner 1099511627776:0 and the time 0, which no package can mean",
+        ),
+        (
+            [owned(member("./a", b"x"), mtime=1 << 60)],
+            "a has the owner 0:0 and the time 1152921504606846976, which no package can mean",
+        ),
     ],
 )
 def test_package_that_is_hostile(tmp_path: Path, hostile: list[tuple[tarfile.TarInfo, bytes]], message: str) -> None:
@@ -123,6 +138,55 @@ def test_compression_of_each_kind(tmp_path: Path, suffix: str) -> None:
     (tmp_path / "into").mkdir()
     unpack(raw_deb(tmp_path / "good.deb", packed, name=f"data.tar{suffix}"), into=tmp_path / "into")
     assert (tmp_path / "into/data/file").read_bytes() == b"content" * 5000
+
+
+@pytest.mark.parametrize("suffix", [".xz", ".gz", ".zst", ".bz2"])
+def test_small_file_that_holds_a_large_one_takes_little_memory(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / "bomb").write_bytes(COMPRESSORS[suffix](bytes(100 << 20)))
+    with (tmp_path / "bomb").open("rb") as file:
+        stream = Stream(file, size=(tmp_path / "bomb").stat().st_size, suffix=suffix)
+        largest = max(len(piece) for piece in stream.pieces(100 << 20))
+        stream.drain()
+    assert largest <= 32 * UNPACKED_BYTES
+
+
+@pytest.mark.parametrize("suffix", list(COMPRESSORS))
+def test_streams_that_follow_one_another(tmp_path: Path, suffix: str) -> None:
+    whole = bytes(range(256)) * 9000
+    (tmp_path / "two").write_bytes(COMPRESSORS[suffix](whole[:1_500_001]) + COMPRESSORS[suffix](whole[1_500_001:]))
+    with (tmp_path / "two").open("rb") as file:
+        stream = Stream(file, size=(tmp_path / "two").stat().st_size, suffix=suffix)
+        assert stream.read(len(whole)) == whole
+        stream.drain()
+
+
+def test_pax_header_with_a_size_that_is_no_number(tmp_path: Path) -> None:
+    record = b"size=" + b"9" * 5000 + b"\n"
+    length = len(record) + 5
+    data = tar(member("./a", b"%d " % length + record, kind=tarfile.XHDTYPE), member("./a", b"x"))
+    (tmp_path / "into").mkdir()
+    unpacked = unpack(raw_deb(tmp_path / "a.deb", data), into=tmp_path / "into")
+    assert (unpacked.data / "a").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {"control": "Package: ../../x\nVersion: 1\nArchitecture: all\n"},
+            "its control file has the Package '../../x'",
+        ),
+        ({"control": "Package: x\nArchitecture: all\n"}, "its control file has the Version ''"),
+        ({"control": "Package: x\nVersion: 1\nArchitecture: a; b\n"}, "its control file has the Architecture 'a; b'"),
+        ({"triggers": "interest ../../../../etc/x\n"}, "its file triggers has the line 'interest ../../../../etc/x'"),
+        ({"triggers": "interest a/b\n"}, "its file triggers has the line 'interest a/b'"),
+        ({"md5sums": ""}, "its control archive has no file control"),
+    ],
+)
+def test_control_archive_with_names_that_lead_elsewhere(tmp_path: Path, files: dict[str, str], message: str) -> None:
+    given = files if "md5sums" in files else {"control": "Package: x\nVersion: 1\nArchitecture: all\n", **files}
+    control = tar(*(member(f"./{name}", text.encode()) for name, text in given.items()))
+    assert refusal(raw_deb(tmp_path / "bad.deb", GOOD, control=control)) == message
 
 
 def test_control_archive_with_a_folder_in_it(tmp_path: Path) -> None:

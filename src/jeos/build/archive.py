@@ -7,44 +7,27 @@
 Sources: deb(5); ar(5), common format; POSIX.1-2001 ustar and pax; GNU tar's long names (`@LongLink`).
 """
 
-import bz2
-import lzma
-import zlib
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
-from jeos.core.errors import InputError
+from jeos.build.stream import SUFFIXES, Stream
+from jeos.build.stream import ArchiveError as ArchiveError  # what readers of archives catch
 from jeos.model.tree import Kind
 
 BLOCK = 512  # bytes; what tar counts in
 NAME_LIMIT = 64 << 10  # bytes; no path on Linux is longer than 4 KiB, so what claims more means harm
-READ_BYTES = 1 << 18
-UNPACKED_BYTES = 1 << 20  # how much is decompressed at a time
+PATH_LIMIT = 4095  # bytes; Linux takes no longer path (PATH_MAX, with the zero at its end)
+MEMBER_LIMIT = 1 << 20  # no package of Debian has a fifth of that
+LATEST = 1 << 33  # seconds since 1970: the year 2242
+LAST_ID = 65534  # nobody; Debian's own ids end below
 
 _AR_MAGIC = b"!<arch>\n"
 _AR_HEADER = 60  # bytes
 _AR_END = b"`\n"
-_HINT = "download it again; if it is the same then, its maker must build it anew"
-
-
-class _Decompressor(Protocol):
-    """What the three of the standard library have in common."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes) -> bytes: ...
-
-
-class ArchiveError(InputError):
-    """A package that is damaged or wants to write where it must not."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, hint=_HINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,104 +48,6 @@ class Member:
     hard: bool = False
 
 
-class Stream:
-    """Bytes that are decompressed as they are read."""
-
-    def __init__(self, source: BinaryIO, *, size: int, new: Callable[[], _Decompressor] | None) -> None:
-        """Read `size` bytes of a file from where it stands; `new` makes a decompressor, None means none is needed."""
-        self._source, self._left, self._new = source, size, new
-        self._decompressor = new() if new else None
-        self._fresh = True  # whether the decompressor has had nothing yet
-        self._buffer = memoryview(b"")
-
-    def _fill(self) -> bool:
-        """Put more bytes into the empty buffer; tell whether there are any."""
-        while not self._buffer:
-            raw = self._source.read(min(READ_BYTES, self._left))
-            self._left -= len(raw)
-            if not raw:
-                if self._left or not (self._decompressor is None or self._decompressor.eof or self._fresh):
-                    raise ArchiveError("the package ends too early")
-                return False
-            self._buffer = memoryview(self._decompress(raw))
-        return True
-
-    def _decompress(self, raw: bytes) -> bytes:
-        if self._decompressor is None or self._new is None:
-            return raw
-        parts = []
-        try:
-            while raw:
-                if self._decompressor.eof:  # streams may follow one another
-                    self._decompressor = self._new()
-                parts.append(self._decompressor.decompress(raw))
-                self._fresh = False
-                raw = self._decompressor.unused_data if self._decompressor.eof else b""
-        except (lzma.LZMAError, zlib.error, OSError, ValueError) as error:
-            raise ArchiveError(f"what the package holds cannot be decompressed: {error}") from None
-        return b"".join(parts) if len(parts) != 1 else parts[0]
-
-    def pieces(self, size: int) -> Iterator[memoryview]:
-        """Yield exactly `size` bytes in pieces; raise ArchiveError if there are fewer."""
-        while size:
-            if not self._buffer and not self._fill():
-                raise ArchiveError("the package ends too early")
-            piece, self._buffer = self._buffer[:size], self._buffer[size:]
-            size -= len(piece)
-            yield piece
-
-    def read(self, size: int) -> bytes:
-        """Return exactly `size` bytes; raise ArchiveError if there are fewer."""
-        if len(self._buffer) >= size:
-            piece, self._buffer = self._buffer[:size], self._buffer[size:]
-            return bytes(piece)
-        return b"".join(self.pieces(size))
-
-    def skip(self, size: int) -> None:
-        """Pass over exactly `size` bytes."""
-        for _ in self.pieces(size):
-            pass
-
-    def drain(self) -> None:
-        """Read to the end, so that a damaged end is noticed."""
-        while self._fill():
-            self._buffer = memoryview(b"")
-
-
-def _zstd() -> _Decompressor:
-    import zstandard  # few packages of Debian need it
-
-    class Adapter:
-        def __init__(self) -> None:
-            self._inner = zstandard.ZstdDecompressor().decompressobj()
-
-        @property
-        def eof(self) -> bool:
-            return self._inner.eof
-
-        @property
-        def unused_data(self) -> bytes:
-            return self._inner.unused_data
-
-        def decompress(self, data: bytes) -> bytes:
-            try:
-                return self._inner.decompress(data)
-            except zstandard.ZstdError as error:
-                raise ValueError(str(error)) from None
-
-    return Adapter()
-
-
-_DECOMPRESSORS: dict[str, Callable[[], _Decompressor] | None] = {
-    "": None,
-    ".xz": lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ),
-    ".lzma": lambda: lzma.LZMADecompressor(format=lzma.FORMAT_ALONE),
-    ".gz": lambda: zlib.decompressobj(wbits=31),
-    ".bz2": bz2.BZ2Decompressor,
-    ".zst": _zstd,
-}
-
-
 @dataclass(frozen=True)
 class Deb:
     """An open .deb file: where in it each of its two archives is."""
@@ -179,11 +64,11 @@ class Deb:
         return self._stream("data.tar")
 
     def _stream(self, stem: str) -> Stream:
-        for suffix, new in _DECOMPRESSORS.items():
+        for suffix in SUFFIXES:
             if stem + suffix in self.places:
                 offset, size = self.places[stem + suffix]
                 self.file.seek(offset)
-                return Stream(self.file, size=size, new=new)
+                return Stream(self.file, size=size, suffix=suffix)
         raise ArchiveError(f"the package has no {stem} that can be read, but {', '.join(self.places)}")
 
 
@@ -242,6 +127,7 @@ def members(stream: Stream) -> Iterator[Member]:
     device nodes.
     """
     extra: dict[str, str] = {}
+    count = 0
     while True:
         header = stream.read(BLOCK)
         if header.count(0) == BLOCK:
@@ -258,6 +144,9 @@ def members(stream: Stream) -> Iterator[Member]:
             continue
         member = _member(header, extra, size=size)
         extra = {}
+        count += 1
+        if count > MEMBER_LIMIT:
+            raise ArchiveError(f"it holds more than {MEMBER_LIMIT} files")
         yield member
         stream.skip(-member.size % BLOCK)
 
@@ -269,12 +158,13 @@ def _note(extra: dict[str, str], kind: bytes, data: bytes) -> None:
         return
     while kind == b"x" and data:  # records "LENGTH KEY=VALUE\n", the length counting all of it
         digits = data.partition(b" ")[0]
-        length = int(digits) if digits.isdigit() else 0
+        length = int(digits) if re.fullmatch(rb"[0-9]{1,6}", digits) else 0
         record, data = data[:length], data[length:]
         key, equals, value = record[len(digits) + 1 : -1].partition(b"=")
         if not equals or record[-1:] != b"\n":
             raise ArchiveError("an extended header in it is damaged")
-        extra[_text(key)] = _text(value)
+        if key in (b"path", b"linkpath", b"size"):
+            extra[key.decode()] = _text(value)
 
 
 def _member(header: bytes, extra: dict[str, str], *, size: int) -> Member:
@@ -290,14 +180,17 @@ def _member(header: bytes, extra: dict[str, str], *, size: int) -> Member:
     if "\0" in target or (flag == b"2" and not target):
         raise ArchiveError(f"{path} is a link without a target")
     content = flag in (b"0", b"\0", b"7")
-    size = int(extra["size"]) if extra.get("size", "").isdecimal() else size
+    size = int(extra["size"]) if re.fullmatch(r"[0-9]{1,18}", extra.get("size", ""), re.ASCII) else size
+    uid, gid, mtime = (_number(header[at:end]) for at, end in ((108, 116), (116, 124), (136, 148)))
+    if max(uid, gid) > LAST_ID or mtime > LATEST:
+        raise ArchiveError(f"{path} has the owner {uid}:{gid} and the time {mtime}, which no package can mean")
     return Member(
         path=path,
         kind=_KINDS[flag],
         mode=_number(header[100:108]) & 0o7777,
-        uid=_number(header[108:116]),
-        gid=_number(header[116:124]),
-        mtime=_number(header[136:148]),
+        uid=uid,
+        gid=gid,
+        mtime=mtime,
         size=size if content else 0,
         target=safe_path(target) if flag == b"1" else target,
         hard=flag == b"1",
@@ -311,6 +204,8 @@ def safe_path(name: str) -> str:
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts or "\n" in name or "\0" in name:
         raise ArchiveError(f"the name {name!r} in it leaves the root or holds a line break")
+    if len(name.encode(errors="surrogateescape")) > PATH_LIMIT:
+        raise ArchiveError(f"the name {name[:40]!r}… in it has more than {PATH_LIMIT} bytes")
     return "/".join(parts)
 
 
@@ -327,10 +222,9 @@ def _number(data: bytes) -> int:
     if data[0] == 0x80:
         return int.from_bytes(data[1:], "big")
     digits = data.strip(b" \0")
-    try:
-        return int(digits, 8) if digits else 0
-    except ValueError:
-        raise ArchiveError(f"a number in it is damaged: {digits!r}") from None
+    if not re.fullmatch(rb"[0-7]*", digits):
+        raise ArchiveError(f"a number in it is damaged: {digits!r}")
+    return int(digits or b"0", 8)
 
 
 def _check_sum(header: bytes) -> None:

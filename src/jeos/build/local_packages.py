@@ -10,10 +10,10 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from jeos.build.archive import ArchiveError, members, open_deb
+from jeos.build import control
+from jeos.build.archive import open_deb
 from jeos.build.resolve import local_packages
 from jeos.core.errors import InputError
-from jeos.model import deb822
 from jeos.model.lock import Lock, LockedPackage, Role
 from jeos.model.recipe import Recipe
 from jeos.store.local import LocalStore
@@ -45,11 +45,9 @@ def with_local(lock: Lock, recipe: Recipe, *, folder: Path) -> Lock:
 
 def described(path: Path, *, name: str, lock: Lock) -> LockedPackage:
     """Return what a .deb file says of itself; raises ArchiveError, InputError if it is for other machines."""
-    fields = control(path)
-    try:
-        package, version, architecture = (fields[key] for key in ("Package", "Version", "Architecture"))
-    except KeyError as error:
-        raise ArchiveError(f"{path.name} is not a sound Debian package: its control file has no {error}") from None
+    with open_deb(path) as deb:
+        fields = control.fields(control.read(deb))
+    package, version, architecture = (fields[key] for key in ("Package", "Version", "Architecture"))
     if architecture not in (lock.architecture, "all"):
         raise InputError(f"{name} in `debs` is for {architecture}, not {lock.architecture}", hint="build it for that")
     data = path.read_bytes()
@@ -65,17 +63,6 @@ def described(path: Path, *, name: str, lock: Lock) -> LockedPackage:
         sha256=hashlib.sha256(data).hexdigest(),
         source=f"{source} {source_version.rstrip(')') or version}",
     )
-
-
-def control(path: Path) -> dict[str, str]:
-    """Return the fields of a .deb file's control file. Raises ArchiveError."""
-    with open_deb(path) as deb:
-        stream = deb.control()
-        for member in members(stream):
-            content = stream.read(member.size)
-            if member.path == "control":
-                return deb822.written(content.decode(errors="replace"))
-        raise ArchiveError("its control archive has no file control")
 
 
 def keep(lock: Lock, recipe: Recipe, store: LocalStore, *, folder: Path) -> None:

@@ -15,15 +15,16 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, astuple, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from jeos.build import namespace
-from jeos.build.archive import ArchiveError, Member, Stream, members, open_deb
+from jeos.build import control, namespace
+from jeos.build.archive import Member, members, open_deb
 from jeos.build.slim import matcher
+from jeos.build.stream import ArchiveError, Stream
 from jeos.core import files, log
 from jeos.core.errors import InputError
 from jeos.model import deb822
@@ -31,7 +32,6 @@ from jeos.model.tree import Kind
 from jeos.store.caches import CacheFolder
 
 FORMAT = 1  # of the folders: another number makes all of them anew
-CONTROL_LIMIT = 64 << 20  # bytes; the control files of any package take a small part of it
 WHOLE_FILE = 1 << 20  # bytes up to which a file is written at once
 
 
@@ -140,7 +140,7 @@ def unpack(deb: Path, *, into: Path, skip: Skip = NOTHING) -> Unpacked:
     """Unpack a .deb file into an empty folder. Raises as `unpack_all` does."""
     try:
         with open_deb(deb) as archive:
-            _unpack_control(archive.control(), into / "control")
+            _write_control(control.read(archive), into / "control")
             sums = None if (into / "control/md5sums").exists() else dict[str, str]()
             try:
                 extraction = _Extraction(into / "data", skip=skip, sums=sums)
@@ -164,21 +164,11 @@ def unpack(deb: Path, *, into: Path, skip: Skip = NOTHING) -> Unpacked:
     return Unpacked(into)
 
 
-def _unpack_control(stream: Stream, folder: Path) -> None:
-    """Write the control archive, which is flat: files alone, no folders below it."""
+def _write_control(found: Mapping[str, control.ControlFile], folder: Path) -> None:
     folder.mkdir()
-    total = 0
-    for member in members(stream):
-        total += member.size
-        if member.kind is Kind.DIRECTORY and not member.path:
-            continue
-        if member.kind is not Kind.FILE or member.hard or "/" in member.path or total > CONTROL_LIMIT:
-            raise ArchiveError(f"{member.path} has no place in a control archive")
-        path = folder / member.path
-        path.write_bytes(stream.read(member.size))
-        path.chmod(member.mode)
-    if not (folder / "control").exists():
-        raise ArchiveError("its control archive has no file control")
+    for name, file in found.items():
+        (folder / name).write_bytes(file.content)
+        (folder / name).chmod(file.mode)
 
 
 class _NeededError(Exception):
@@ -222,15 +212,16 @@ class _Extraction:
 
     def _require_parent(self, path: str) -> None:
         """Raise ArchiveError if the parent is no folder; make one that the package forgot."""
+        missing = []
         parent = path.rpartition("/")[0]
-        kind = self._kinds.get(parent)
-        if kind is Kind.DIRECTORY:
-            return
-        if kind is not None:
-            raise ArchiveError(f"{path} would be written through {parent}, which is no folder")
-        self._require_parent(parent)
-        os.mkdir(f"{self.root}/{parent}", 0o755)  # noqa: PTH102 (called for each of ten thousand files)
-        self._kinds[parent] = Kind.DIRECTORY
+        while (kind := self._kinds.get(parent)) is not Kind.DIRECTORY:
+            if kind is not None:
+                raise ArchiveError(f"{path} would be written through {parent}, which is no folder")
+            missing.append(parent)
+            path, parent = parent, parent.rpartition("/")[0]
+        for folder in reversed(missing):
+            os.mkdir(f"{self.root}/{folder}", 0o755)  # noqa: PTH102 (called for each of ten thousand files)
+            self._kinds[folder] = Kind.DIRECTORY
 
     def _make(self, member: Member, place: str, stream: Stream) -> None:
         if member.kind is Kind.FILE and not member.hard:
