@@ -46,6 +46,33 @@ def test_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     assert main.main(["-q", "fake"]) == main.INTERRUPTED
 
 
-def test_unknown_verb_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_verb_gets_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["biuld"]) == 2
+    assert capsys.readouterr().err == (
+        "error: there is no verb biuld\nhint: did you mean build? `jeos --help` lists the verbs\n"
+    )
+
+
+def test_verb_unlike_any_is_not_guessed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["nonsense"]) == 2
-    assert "invalid choice: 'nonsense'" in capsys.readouterr().err
+    assert capsys.readouterr().err == "error: there is no verb nonsense\nhint: `jeos --help` lists the verbs\n"
+
+
+def test_no_verb_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main([]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "make a folder with a commented recipe" in said.err
+
+
+@pytest.mark.parametrize(("words", "first"), [(["help"], "usage: jeos [-h]"), (["help", "stop"], "usage: jeos stop ")])
+def test_help_is_a_word_too(words: list[str], first: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(words) == 0
+    assert capsys.readouterr().out.startswith(first)
+
+
+def test_unknown_argument_is_said_by_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["ls", "--colour"]) == 2
+    assert capsys.readouterr().err == (
+        "usage: jeos ls [-h] [--json]\nerror: unknown arguments: --colour\nhint: `jeos ls --help` tells more\n"
+    )

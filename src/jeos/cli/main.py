@@ -12,14 +12,25 @@ import signal
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 import jeos
 from jeos.core import files, log
-from jeos.core.errors import JeosError
+from jeos.core.errors import JeosError, UsageError
 
 NOT_VERBS = {"main", "output"}
 INTERRUPTED = 128 + signal.SIGINT  # what shells report for Ctrl-C
 BROKEN_PIPE = 128 + signal.SIGPIPE
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's parser, which says what is wrong in the form of all errors here."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage, the error and where more is to be read, and exit."""
+        self.print_usage(sys.stderr)
+        report(UsageError(message, hint=f"`{self.prog} --help` tells more"))
+        raise SystemExit(UsageError.exit_code)
 
 
 def verbs() -> list[str]:
@@ -33,9 +44,9 @@ def load(verb: str) -> ModuleType:
     return importlib.import_module(f"jeos.cli.{verb}")
 
 
-def make_parser(*, only: str | None = None) -> argparse.ArgumentParser:
+def make_parser(*, only: str | None = None) -> Parser:
     """Return the parser of the command line, for all verbs or for `only` one."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="jeos",
         description="Build, run and maintain virtual appliances.",
         epilog="`jeos VERB --help` tells more. Start with: jeos new hello && cd hello && jeos build && jeos run",
@@ -54,21 +65,47 @@ def make_parser(*, only: str | None = None) -> argparse.ArgumentParser:
 def configure_verb(parser: argparse.ArgumentParser, module: ModuleType) -> None:
     """Let a verb's module add its arguments."""
     module.configure(parser)
-    parser.set_defaults(run=module.run)
+    parser.set_defaults(run=module.run, parser=parser)
 
 
 def asked_verb(argv: list[str]) -> str | None:
-    """Return the verb that a command line asks for, if it is one that there is."""
+    """Return the verb that a command line asks for. Raises UsageError if there is no such verb."""
     words = [word for word in argv if not word.startswith("-")]
-    return words[0] if words and words[0] in verbs() else None
+    if not words:
+        return None
+    known = verbs()
+    if words[0] not in known:
+        import difflib  # 4 ms that only those who mistype pay
+
+        near = difflib.get_close_matches(words[0], known, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise UsageError(f"there is no verb {words[0]}", hint=f"{meant}`jeos --help` lists the verbs")
+    return words[0]
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Read a command line; `help` stands for --help. Raises UsageError, or SystemExit as argparse does."""
+    if argv[:1] == ["help"]:
+        argv = [*argv[1:2], "--help"]
+    parser = make_parser(only=asked_verb(argv))
+    if not argv:
+        parser.print_help(sys.stderr)
+        raise SystemExit(UsageError.exit_code)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        args.parser.error(f"unknown arguments: {' '.join(unknown)}")
+    return args
 
 
 def main(argv: list[str]) -> int:
     """Run one command line and return its exit status."""
     try:
-        args = make_parser(only=asked_verb(argv)).parse_args(argv)
+        args = parse(argv)
     except SystemExit as end:  # argparse's own way to say --help, --version and wrong usage
-        return end.code if isinstance(end.code, int) else 2
+        return end.code if isinstance(end.code, int) else UsageError.exit_code
+    except UsageError as error:
+        report(error)
+        return error.exit_code
     log.set_level(log.Level.QUIET if args.quiet else log.Level.VERBOSE if args.verbose else log.Level.NORMAL)
     try:
         status = args.run(args)
