@@ -121,12 +121,11 @@ def write_system(one: Build, system: System, work: Path) -> str:
 
 def make_boot(one: Build, parts: Layers, *, root_hash: str, os_release: bytes, work: Path) -> boot.Boot:
     """Make the unified kernel image, with the initrd from the cache if it is there."""
-    identity = [package.sha256 for package in one.lock.having(Role.KERNEL, Role.INITRD, Role.BASE)]
     with log.step("boot") as step:
         initrd_file, reused = boot.cached_initrd(
             packages=parts.initrd,
             kernel_package=parts.kernel.data,
-            identity=identity,
+            kernel_digest=one.lock.having(Role.KERNEL)[0].sha256,
             date=one.lock.date,
             cache=one.caches,
         )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jeos.build import initrd, inputs, kernel, sign
+from jeos.build import digests, initrd, kernel, sign
 from jeos.core import rooted
 from jeos.core.errors import InputError
 from jeos.disk import uki
@@ -23,6 +23,8 @@ LOADER = "usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 # table where the first was torn by a power cut.
 # The initrd raises the log level to 4, errors: those from before it are about hardware that small machines do without.
 # Consoles are logs and screens here, nobody logs in on them: TERM=dumb keeps control sequences of systemd off them.
+# What decides how an initrd of the same packages comes out.
+INITRD_CODE = ("build.initrd", "build.kernel", "disk.cpio", "disk.elf", "model.tree")
 PARAMETERS = (
     "gpt",
     "panic=10",
@@ -61,11 +63,18 @@ def command_line(recipe: Recipe, *, root_hash: str) -> str:
 
 
 def cached_initrd(
-    *, packages: Sequence[Path], kernel_package: Path, identity: Sequence[str], date: int, cache: CacheFolder
+    *, packages: Sequence[Path], kernel_package: Path, kernel_digest: str, date: int, cache: CacheFolder
 ) -> tuple[Path, bool]:
-    """Return the initrd's path and whether it was there already; `identity` names the packages by SHA-256."""
-    code = inputs.digest_of_files([Path(initrd.__file__), Path(kernel.__file__), *_scripts()])
-    key = hashlib.sha256("\n".join([code, str(date), *identity]).encode()).hexdigest()
+    """Return the initrd's path and whether it was there already; `kernel_digest` is the SHA-256 of its package.
+
+    Of the other packages, only the program and libraries that are taken from them count.
+    """
+    import zstandard
+
+    parts = [digests.of_code(*INITRD_CODE), zstandard.__version__, str(date), kernel_digest]
+    for path, data in sorted(initrd.program_closure(initrd.PROGRAM, packages=packages).items()):
+        parts += [path, hashlib.sha256(data).hexdigest()]
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     found = cache.lookup("stages", f"initrd-{key}")
     if found is not None:
         return found / "initrd", True
@@ -75,10 +84,6 @@ def cached_initrd(
         (folder / "initrd").write_bytes(data)
 
     return cache.obtain("stages", f"initrd-{key}", make) / "initrd", False
-
-
-def _scripts() -> list[Path]:
-    return sorted((Path(initrd.__file__).parent / "initrd").glob("*.lua"))
 
 
 def make(

@@ -5,11 +5,10 @@ lock, local packages, and jeos itself.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-import jeos
-from jeos.build import apply
+from jeos.build import apply, digests
 from jeos.model import lock_text
 from jeos.model.lock import Lock
 from jeos.model.recipe import Recipe
@@ -17,24 +16,6 @@ from jeos.model.report import Report
 
 # What of jeos decides how an image comes out; the rest (verbs, machines) may change without a new build.
 CODE = ("agent", "build", "core", "disk", "model")
-CODE_FILES = ("*.py", "*.lua", "*.sh", "*.service", "*.path", "*.conf", "*.json")
-
-
-def digest_of_files(paths: Iterable[Path]) -> str:
-    """Return one digest of the names and contents of files, in the order given."""
-    digest = hashlib.sha256()
-    for path in paths:
-        data = path.read_bytes()
-        digest.update(f"{path.name}\0{len(data)}\0".encode())
-        digest.update(data)
-    return digest.hexdigest()
-
-
-def code() -> str:
-    """Return a digest of the parts of jeos that images depend on."""
-    root = Path(jeos.__file__).parent
-    found = {path for part in CODE for pattern in CODE_FILES for path in (root / part).rglob(pattern)}
-    return digest_of_files(sorted(found))
 
 
 def collect(recipe: Recipe, lock: Lock, *, folder: Path) -> dict[str, str]:
@@ -43,9 +24,9 @@ def collect(recipe: Recipe, lock: Lock, *, folder: Path) -> dict[str, str]:
     return {
         "recipe": apply.fingerprint(recipe, folder=folder),
         "packages": hashlib.sha256(lock_text.dump(lock).encode()).hexdigest(),
-        "local packages": digest_of_files(folder / name for name in recipe.debs),
-        "keys": digest_of_files(folder / name for name in signing),
-        "jeos": code(),
+        "local packages": digests.of_files(folder / name for name in recipe.debs),
+        "keys": digests.of_files(folder / name for name in signing),
+        "jeos": digests.of_code(*CODE),
     }
 
 

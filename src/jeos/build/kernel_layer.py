@@ -4,7 +4,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from jeos.build import inputs, kernel, overlay
+from jeos.build import digests, kernel, overlay
 from jeos.build.sandbox import Sandbox
 from jeos.core import files
 from jeos.model.recipe import Recipe
@@ -12,10 +12,10 @@ from jeos.model.recipe import Recipe
 MODULES = "usr/lib/modules"
 
 
-def key(recipe: Recipe, *, sha256: str, owner: str) -> str:
-    """Return the name of the layer in the cache; `owner` is the id map that its files are owned in."""
-    parts = [sha256, str(recipe.slim.enabled), *sorted(recipe.kernel.modules), owner]
-    parts.append(inputs.digest_of_files([Path(kernel.__file__), Path(__file__)]))
+def key(recipe: Recipe, *, sha256: str, base: str) -> str:
+    """Return the name of the layer in the cache; `base` is the key of the base system, whose depmod makes the lists."""
+    parts = [sha256, str(recipe.slim.enabled), *sorted(recipe.kernel.modules), base]
+    parts.append(digests.of_code("build.kernel", "build.kernel_layer"))
     return f"kernel-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()}"
 
 

@@ -15,14 +15,37 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from jeos.build import configure, namespace, overlay
+from jeos.build import configure, digests, namespace, overlay
 from jeos.build.unpack import NOTHING, Package, Skip, Unpacked, key, unpack_all
 from jeos.core import log
 from jeos.model.lock import Lock, LockedPackage, Role
 from jeos.store.caches import CacheFolder
 from jeos.store.local import LocalStore
 
-FORMAT = 2  # raise it when the same packages would give another layer: all are made anew
+# What decides how a layer of the same packages comes out: when one of these changes, all layers are made anew.
+CODE = (
+    "build.archive",
+    "build.compose",
+    "build.configure",
+    "build.contents",
+    "build.control",
+    "build.digests",
+    "build.dpkg_database",
+    "build.dpkg_status",
+    "build.launch",
+    "build.layers",
+    "build.namespace",
+    "build.order",
+    "build.overlay",
+    "build.patterns",
+    "build.sandbox",
+    "build.seccomp",
+    "build.stream",
+    "build.unpack",
+    "core.rooted",
+    "model.deb822",
+    "model.debian_version",
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +108,7 @@ def mounted(layers: Sequence[Layer], *, scratch: Path) -> Iterator[Path]:
 
 def layer_key(packages: Sequence[LockedPackage], *, below: Sequence[Layer], skip: Skip) -> str:
     """Return a layer's name in the cache: a digest of all that shapes it."""
-    parts = [str(FORMAT), namespace.mapping(), *(layer.key for layer in below)]
+    parts = [digests.of_code(*CODE), namespace.mapping(), *(layer.key for layer in below)]
     parts += [key(package.sha256, skip) for package in packages]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

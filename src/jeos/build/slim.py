@@ -4,11 +4,10 @@ slimmed = slim(tree, facts, rules=RULES, keep=("usr/share/doc/nginx",))
 slimmed.removed["manuals"]        # the entries that this rule took
 """
 
-import fnmatch
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from jeos.build.patterns import matcher
 from jeos.build.slim_rules import RULES, Facts, Rule
 from jeos.core.errors import InputError
 from jeos.model.recipe import Slim
@@ -28,15 +27,6 @@ class Slimmed:
     def gains(self) -> dict[str, int]:
         """Return the bytes that each rule saved."""
         return {name: sum(entry.size for entry in entries) for name, entries in self.removed.items()}
-
-
-def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """Return a test for paths that one of the patterns names, or that lie below one that it names."""
-    parts = [fnmatch.translate(pattern.strip("/")).removesuffix(r"\z").removesuffix(r"\Z") for pattern in patterns]
-    if not parts:
-        return lambda path: False
-    compiled = re.compile("|".join(f"(?:{part}(?:/.*)?)" for part in parts), re.DOTALL)
-    return lambda path: compiled.fullmatch(path) is not None
 
 
 def slim(tree: Tree, facts: Facts, *, wanted: Slim, rules: Iterable[Rule] = RULES) -> Slimmed:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from jeos.build import kernel_layer, layers, namespace
+from jeos.build import kernel_layer, layers
 from jeos.build.archive import ArchiveError
 from jeos.build.prepare import Build, mend
 from jeos.build.slim_rules import RULES
@@ -83,7 +83,7 @@ def early_skip(recipe: Recipe) -> Skip:
 def make_modules(one: Build, package: Unpacked, *, base: layers.Layer, work: Path) -> Path:
     """Return the layer with the kernel's modules; it is made if the cache lacks it."""
     sha256 = one.lock.having(Role.KERNEL)[0].sha256
-    name = kernel_layer.key(one.recipe, sha256=sha256, owner=namespace.mapping())
+    name = kernel_layer.key(one.recipe, sha256=sha256, base=base.key)
     found = one.caches.lookup("layers", name)
     one.note("kernel", reused=found is not None, reason="same kernel" if found else one.why)
     if found is not None:

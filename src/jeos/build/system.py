@@ -12,9 +12,10 @@ from pathlib import Path
 from jeos.build import dpkg_status, factory, sbom, sizes
 from jeos.build.contents import Contents
 from jeos.build.owners import owners
+from jeos.build.patterns import matcher
 from jeos.build.plan_system import OS_RELEASE
 from jeos.build.scan import scan
-from jeos.build.slim import Slimmed, broken_libraries, matcher, slim
+from jeos.build.slim import Slimmed, broken_libraries, slim
 from jeos.build.slim_rules import RULES, Facts
 from jeos.core.errors import InputError
 from jeos.disk import elf

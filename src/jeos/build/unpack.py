@@ -21,9 +21,9 @@ from dataclasses import asdict, astuple, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from jeos.build import control, namespace
+from jeos.build import control, digests, namespace
 from jeos.build.archive import Member, members, open_deb
-from jeos.build.slim import matcher
+from jeos.build.patterns import matcher
 from jeos.build.stream import ArchiveError, Stream
 from jeos.core import files, log
 from jeos.core.errors import InputError
@@ -31,7 +31,14 @@ from jeos.model import deb822
 from jeos.model.tree import Kind
 from jeos.store.caches import CacheFolder
 
-FORMAT = 1  # of the folders: another number makes all of them anew
+CODE = (
+    "build.archive",
+    "build.control",
+    "build.patterns",
+    "build.stream",
+    "build.unpack",
+    "model.deb822",
+)  # decides what is in a folder
 WHOLE_FILE = 1 << 20  # bytes up to which a file is written at once
 
 
@@ -104,7 +111,7 @@ class Unpacked:
 
 def key(sha256: str, skip: Skip = NOTHING) -> str:
     """Return the name of an unpacked package in the cache: its digest, and what else shapes the folder."""
-    words = json.dumps([FORMAT, namespace.mapping(), asdict(skip)])
+    words = json.dumps([digests.of_code(*CODE), namespace.mapping(), asdict(skip)])
     return f"{sha256}-{hashlib.sha256(words.encode()).hexdigest()[:8]}"
 
 
