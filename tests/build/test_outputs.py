@@ -65,9 +65,16 @@ def test_find_takes_the_build_that_is_newest(tmp_path: Path) -> None:
 
 
 def test_find_where_nothing_was_built_says_how_to(tmp_path: Path) -> None:
+    (tmp_path / "appliance.toml").touch()
     with pytest.raises(InputError) as caught:
         outputs.find(tmp_path)
+    assert caught.value.message == f"{tmp_path}/appliance.toml has not been built yet"
     assert caught.value.hint == f"run `jeos build {tmp_path}` first"
+
+
+def test_find_where_no_recipe_is_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no appliance.toml in"):
+        outputs.find(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"name": "web"}', "null", '{"partitions": [], "ports": []}'])

@@ -97,7 +97,10 @@ def find(path: Path) -> Outputs:
     folder = (path if path.is_dir() else path.parent) / FOLDER
     found = [one for one in folder.glob("*_*.json") if not one.name.endswith((".cdx.json", ".report.json"))]
     if not found:
+        from jeos.build import load  # brings the reader of recipes, for this alone
+
+        recipe = load.find(path)
         where = "" if path == Path() else f" {path}"
-        raise InputError(f"nothing has been built in {folder}", hint=f"run `jeos build{where}` first")
+        raise InputError(f"{recipe} has not been built yet", hint=f"run `jeos build{where}` first")
     latest = max(found, key=lambda one: one.stat().st_mtime_ns)
     return Outputs(folder=folder, image=parse_image(latest.read_text(), source=str(latest)))
