@@ -30,6 +30,14 @@ def test_replace_keeps_the_old_file_when_the_block_fails(tmp_path: Path) -> None
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
 
 
+def test_replace_never_publishes_what_a_killed_process_left(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    for descriptor in range(3, 40):  # what a process of this number, killed right before its rename, may have left
+        (tmp_path / f".x.{os.getpid()}-{descriptor}{files.PARTIAL_SUFFIX}").write_text("stale")
+    files.write(path, "fresh")
+    assert path.read_text() == "fresh"
+
+
 def test_replace_on_a_full_disk_says_so(tmp_path: Path) -> None:
     with pytest.raises(HostError) as caught, files.replace(tmp_path / "file") as file:
         with Path("/dev/full").open("wb", buffering=0) as full:

@@ -72,7 +72,7 @@ def replace(path: Path, *, mode: int = 0o644, durable: bool = True) -> Iterator[
                 os.fchmod(file.fileno(), mode)
                 if durable:
                     os.fsync(file.fileno())
-                if not temporary.exists():
+                if not os.fstat(file.fileno()).st_nlink:  # it has no name yet
                     # With a src_dir_fd, which means nothing here, Python lets the kernel follow the link (linkat).
                     os.link(f"/proc/self/fd/{file.fileno()}", temporary, src_dir_fd=file.fileno())
             temporary.replace(path)
@@ -98,7 +98,8 @@ def _unnamed(path: Path) -> tuple[int, Path]:
             raise
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL_SUFFIX, dir=path.parent)
         return descriptor, Path(name)
-    return descriptor, path.with_name(f".{path.name}.{os.getpid()}-{descriptor}{PARTIAL_SUFFIX}")
+    # Random, because in a container every process may have the number of one that was killed right before its rename.
+    return descriptor, path.with_name(f".{path.name}.{os.urandom(8).hex()}{PARTIAL_SUFFIX}")
 
 
 def write(path: Path, data: bytes | str, *, mode: int = 0o644, durable: bool = True) -> None:
