@@ -13,8 +13,10 @@
 
 import os
 import shutil
+import stat
 from pathlib import Path
 
+MEMORY = Path("/dev/shm")
 BUILD_ROOM = 4 << 30  # bytes of tmpfs that a build may want: two trees and an image
 
 
@@ -49,10 +51,21 @@ def work_dir() -> Path:
     own = os.environ.get("JEOS_TMPDIR")
     if own:
         return Path(own).absolute()
-    memory = Path("/dev/shm")
-    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free >= BUILD_ROOM:
-        return memory / f"jeos-{os.getuid()}"
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= BUILD_ROOM:
+        folder = MEMORY / f"jeos-{os.getuid()}"
+        if _is_ours(folder):
+            return folder
     return cache_dir() / "work"
+
+
+def _is_ours(folder: Path) -> bool:
+    """Make a folder where anybody may make one; tell whether it is ours alone, and not laid there for us."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        state = folder.lstat()
+    except OSError:  # a file or a broken link has its name
+        return False
+    return stat.S_ISDIR(state.st_mode) and state.st_uid == os.geteuid() and not state.st_mode & 0o022
 
 
 def mirror() -> str | None:
