@@ -73,7 +73,7 @@ def test_find_where_nothing_was_built_says_how_to(tmp_path: Path) -> None:
 
 
 def test_find_where_no_recipe_is_says_so(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is no appliance.toml in"):
+    with pytest.raises(InputError, match=r"there is no appliance.toml in"):
         outputs.find(tmp_path)
 
 
