@@ -59,7 +59,7 @@ def make(one: Build, work: Path) -> Outputs:
     parts = make_layers(one, work)
     scratch = work / "root"
     with overlay.mounted(parts.trees, scratch=scratch) as root:
-        sandbox = Sandbox(root, time=one.lock.date, log=work / "apply.log")
+        sandbox = Sandbox(root, time=one.lock.date, log=fresh_log(one.output / "logs/apply.log"))
         with log.step("data"):
             data.make(root, sandbox=sandbox, name=one.recipe.name, version=one.recipe.version, out=work / "data")
         with log.step("apply") as step:
@@ -74,6 +74,13 @@ def make(one: Build, work: Path) -> Outputs:
         step.done(str(result.disk))
     one.caches.flush()
     return result
+
+
+def fresh_log(path: Path) -> Path:
+    """Return the path of a log, which is there and empty; it outlives a build that fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+    return path
 
 
 def make_system(one: Build, parts: Layers, root: Path) -> System:

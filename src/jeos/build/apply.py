@@ -8,6 +8,7 @@ by programs of the root itself, inside the sandbox. Nothing is written to the ro
 
 import hashlib
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +23,7 @@ from jeos.model.recipe import Recipe
 
 ARCHIVE = "/run/jeos/files.tar"  # where the sandbox shows the files to unpack
 CLEAN = Path(__file__).with_name("clean.sh")
+NO_UNIT = re.compile(r"[Uu]nit (?:file )?(\S+) does not exist")  # what systemctl says, of any version
 PACKAGES = f"/{wheels.PACKAGES}"
 
 
@@ -49,8 +51,7 @@ def apply(recipe: Recipe, *, folder: Path, work: Path, sandbox: Sandbox) -> None
     sandbox.run(guest.COMPILE)
     if recipe.wheels:
         compile_wheels(sandbox)
-    for command in plan_system.unit_commands(recipe):
-        sandbox.run(command)
+    set_units(recipe, sandbox=sandbox)
     run_commands(recipe, sandbox=sandbox)
     sandbox.run(["sh", "-e", "-c", CLEAN.read_text() + plan_system.resolver_command(recipe)])
 
@@ -96,6 +97,21 @@ def compile_wheels(sandbox: Sandbox) -> None:
     sandbox.run(["python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", PACKAGES])
 
 
+def set_units(recipe: Recipe, *, sandbox: Sandbox) -> None:
+    """Enable and disable units. Raises InputError for one that the image does not have."""
+    for command in plan_system.unit_commands(recipe):
+        try:
+            sandbox.run(command)
+        except ProcessError as error:
+            unknown = NO_UNIT.search(error.message)
+            if unknown is None:
+                raise
+            raise InputError(
+                f"the recipe is to {command[3]} {unknown[1]}, and the image has no such unit",
+                hint="it may be misspelt, or come with a package that the recipe does not name",
+            ) from error
+
+
 def run_commands(recipe: Recipe, *, sandbox: Sandbox) -> None:
     """Run the recipe's commands, one after the other."""
     for number, command in enumerate(recipe.commands, start=1):
@@ -103,10 +119,9 @@ def run_commands(recipe: Recipe, *, sandbox: Sandbox) -> None:
             sandbox.run(["/bin/sh", "-e", "-c", command.run], network=command.network)
         except ProcessError as error:
             first = command.run.strip().splitlines()[0]
-            hint = (
-                error.hint if command.network else "commands have no network unless `network = true` gives it to them"
-            )
-            raise ProcessError(f"the recipe's command {number} ({first}) failed: {error.message}", hint=hint) from error
+            offline = "" if command.network else "; it has no network unless `network = true` gives it to it"
+            message = f"the recipe's command {number} ({first}) failed: {error.message}"
+            raise ProcessError(message, hint=f"{error.hint}{offline}") from error
 
 
 def python_version(sandbox: Sandbox) -> tuple[int, int]:
