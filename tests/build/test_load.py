@@ -41,6 +41,15 @@ def test_load_names_every_missing_file_with_its_line(tmp_path: Path) -> None:
     assert load(tmp_path, sources=False).debs == ("x.deb",)
 
 
+def test_load_knows_the_rules_of_slim(tmp_path: Path) -> None:
+    path = tmp_path / "appliance.toml"
+    path.write_text(SMALL + '[slim]\nskip = ["locales", "manual"]\n')
+    with pytest.raises(InputError) as caught:
+        load(tmp_path)
+    assert caught.value.message == f'{path}:4: skip = "manual": slim has no such rule'
+    assert "locales, manuals" in caught.value.hint
+
+
 def test_load_refuses_what_is_not_utf8(tmp_path: Path) -> None:
     (tmp_path / "appliance.toml").write_bytes(b'name = "\xff"')
     with pytest.raises(InputError, match="byte 8 is not UTF-8"):

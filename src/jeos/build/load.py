@@ -1,6 +1,6 @@
 """Find a folder's recipe and read it, with every file that it names in place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jeos.core.errors import InputError
@@ -44,7 +44,21 @@ def load(place: Path, *, sources: bool = True) -> Recipe:
         if missing:
             lines = "\n".join(f'{path}:{line}: "{name}": there is no such file' for line, name in missing)
             raise InputError(lines, hint=f"paths are relative to {path.parent.absolute()}")
+    if recipe.slim.skip:
+        check_rules(recipe.slim.skip, where=f"{path}:{line_of(text, ('slim', 'skip'))}")
     return recipe
+
+
+def check_rules(names: Sequence[str], *, where: str) -> None:
+    """Raise InputError for a name that no rule of slim has."""
+    from jeos.build.slim_rules import RULES  # many rules, for the few recipes that skip one
+
+    known = sorted(rule.name for rule in RULES)
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f'{where}: skip = "{name}": slim has no such rule', hint=f"its rules are {', '.join(known)}"
+            )
 
 
 def named_files(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
