@@ -115,6 +115,15 @@ def test_overridden_owner_and_mode_leave_the_cache_alone(tmp_path: Path) -> None
     assert oct((package.data / "usr/x").stat().st_mode) == "0o100644"
 
 
+@pytest.mark.parametrize("line", ["#0 #0", "#0 #0 9999 /x", "#0 #0 0644 x", "#-1 #0 0644 /x"])
+def test_override_that_is_none_is_refused(tmp_path: Path, line: str) -> None:
+    made = composition(tmp_path)
+    (made.into / "var/lib/dpkg").mkdir(parents=True)
+    (made.into / "var/lib/dpkg/statoverride").write_text(f"{line}\n")
+    with pytest.raises(InputError):
+        made.refresh()
+
+
 def test_folders_below_are_seen_and_kept(tmp_path: Path) -> None:
     below = tmp_path / "below"
     (below / "usr/lib").mkdir(parents=True)

@@ -52,6 +52,14 @@ def test_image_and_report_round_trip() -> None:
     assert report_text.parse(report_text.dump(REPORT), source="x") == REPORT
 
 
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..", "7"])
+def test_image_that_names_files_elsewhere_is_refused(name: str) -> None:
+    text = outputs.dump_image(IMAGE).replace('"web_1.0.img"', name if name == "7" else f'"{name}"')
+    with pytest.raises(InputError) as caught:
+        outputs.parse_image(text, source="x")
+    assert caught.value.message == "x does not describe an image of this jeos"
+
+
 def test_find_takes_the_build_that_is_newest(tmp_path: Path) -> None:
     folder = tmp_path / "build"
     folder.mkdir()

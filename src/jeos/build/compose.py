@@ -273,13 +273,16 @@ class Composition:
     def _read_overrides(self) -> dict[str, tuple[int, int, int]]:
         found = {}
         for line in self._file(f"{DATABASE}/statoverride").splitlines():
-            user, group, mode, path = line.split(" ", 3)
+            words = re.fullmatch(r"(\S+) (\S+) ([0-7]{1,5}) /(.+)", line)
+            if not words:
+                raise InputError(f"dpkg's statoverride has the line {line!r}", hint="leave that package out")
+            user, group, mode, path = words.groups()
             uid, gid = self._number("etc/passwd", user), self._number("etc/group", group)
-            found[path.lstrip("/")] = (uid, gid, int(mode, 8))
+            found[path] = (uid, gid, int(mode, 8))
         return found
 
     def _number(self, table: str, name: str) -> int:
-        if name.startswith("#"):
+        if re.fullmatch(r"#[0-9]{1,5}", name):
             return int(name[1:])
         found = re.search(rf"^{re.escape(name)}:[^:]*:(\d+):", self._file(table), re.MULTILINE)
         if not found:

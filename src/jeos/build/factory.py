@@ -8,6 +8,7 @@ made, files are copied where there is none yet, so that an update adds what is n
 from collections.abc import Iterable
 from dataclasses import replace
 
+from jeos.core.errors import InputError
 from jeos.model.tree import Entry, Kind, Tree
 
 FACTORY = "usr/share/factory"
@@ -78,7 +79,15 @@ def _quoted(path: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return text as tmpfiles.d takes it: `%` begins a specifier, a backslash an escape."""
+    """Return text as tmpfiles.d takes it: `%` begins a specifier, a backslash an escape.
+
+    Raises InputError for a line break, for which systemd before 254 has no escape.
+    """
+    if "\n" in text or "\r" in text:
+        raise InputError(
+            f"{text!r} in the image has a line break, and below /var it cannot be made at boot",
+            hint="give it another name, or let a service make it",
+        )
     return text.replace("\\", "\\\\").replace("%", "%%").replace('"', '\\"')
 
 

@@ -5,6 +5,7 @@ outputs.image.disk            # "web_1.0.img"
 """
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from jeos.model.report import Report
 from jeos.model.tree import Tree
 
 FOLDER = "build"
+FILES = ("disk", "kernel", "sbom", "tree", "report")  # what a description names of its own folder
+PLAIN_NAME = re.compile(r"[^/\0]*[^/.\0][^/\0]*|")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,16 @@ class Outputs:
     def report(self) -> Report:
         """Read the build's report."""
         path = self.folder / self.image.report
-        return report_text.parse(path.read_text(), source=str(path))
+        return report_text.parse(_text(path), source=str(path))
 
     def tree(self) -> Tree:
         """Read the tree of the system."""
         path = self.folder / self.image.tree
-        return tree_text.parse(path.read_text(), source=str(path))
+        return tree_text.parse(_text(path), source=str(path))
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode(errors="replace")  # what is no text is refused for its form
 
 
 def names(name: str, version: str) -> dict[str, str]:
@@ -73,6 +80,9 @@ def parse_image(text: str, *, source: str) -> Image:
     """Return the image that a description tells of. Raises InputError if it is not one."""
     try:
         values = json.loads(text)
+        for key in FILES:
+            if not isinstance(values[key], str) or not PLAIN_NAME.fullmatch(values[key]):
+                raise ValueError(f"{key} is no file's name")
         return Image(
             **{
                 **values,
@@ -83,7 +93,7 @@ def parse_image(text: str, *, source: str) -> Image:
                 ),
             }
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{source} does not describe an image of this jeos", hint="run `jeos build` again") from error
 
 
@@ -93,7 +103,7 @@ def find(path: Path) -> Outputs:
     Of several versions in a folder, the one that was built last. Raises InputError if nothing has been built there.
     """
     if path.suffix == ".json" and path.is_file():
-        return Outputs(folder=path.parent, image=parse_image(path.read_text(), source=str(path)))
+        return Outputs(folder=path.parent, image=parse_image(_text(path), source=str(path)))
     folder = (path if path.is_dir() else path.parent) / FOLDER
     found = [one for one in folder.glob("*_*.json") if not one.name.endswith((".cdx.json", ".report.json"))]
     if not found:
@@ -103,4 +113,4 @@ def find(path: Path) -> Outputs:
         where = "" if path == Path() else f" {path}"
         raise InputError(f"{recipe} has not been built yet", hint=f"run `jeos build{where}` first")
     latest = max(found, key=lambda one: one.stat().st_mtime_ns)
-    return Outputs(folder=folder, image=parse_image(latest.read_text(), source=str(latest)))
+    return Outputs(folder=folder, image=parse_image(_text(latest), source=str(latest)))

@@ -12,7 +12,7 @@ from jeos.build.sources import repositories
 from jeos.core import log, settings
 from jeos.core.errors import InputError
 from jeos.model import report as report_text
-from jeos.model.lock import Lock
+from jeos.model.lock import Lock, Role
 from jeos.model.recipe import Recipe
 from jeos.model.report import Report, StageUse
 from jeos.store.base import DamagedObjectError
@@ -50,6 +50,9 @@ def prepare(place: Path, *, output: Path | None) -> Build:
             lock = locked.renew(recipe, folder=folder, cache=settings.cache_dir())
             locked.write(lock, folder=folder)
             step.done(f"{len(lock.packages)} packages, written to {folder / locked.FILE_NAME}")
+    kernels = lock.having(Role.KERNEL)
+    if len(kernels) != 1:
+        raise InputError(f"the lock has {len(kernels)} kernels, not one", hint="`jeos lock` writes it anew")
     lock = local_packages.with_local(lock, recipe, folder=folder)
     return Build(
         recipe=recipe,

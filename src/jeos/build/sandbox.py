@@ -23,6 +23,7 @@ from jeos.core.run import SHOWN_OUTPUT_LINES, Completed, quote, spawn
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SHOWN_BYTES = 1 << 20  # of a log, kept in memory
+RESOLVER = Path("/etc/resolv.conf")  # of the host; without one, a program asks its own machine
 TIMEOUT = 1800.0  # seconds; the slowest sane maintainer script takes a few
 
 # invoke-rc.d and deb-systemd-invoke ask this program whether a service may be started: 101 means that it may not.
@@ -86,7 +87,7 @@ class Sandbox:
         """Return what `launch.py` needs to know."""
         covers = {path: (content, mode) for path, (content, mode) in self.covers.items()}
         if network:
-            covers["/etc/resolv.conf"] = (Path("/etc/resolv.conf").read_bytes(), 0o644)
+            covers["/etc/resolv.conf"] = (RESOLVER.read_bytes() if RESOLVER.exists() else b"", 0o644)
         return {
             "argv": list(argv),
             "env": self.environment() | dict(env or {}),

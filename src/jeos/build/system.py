@@ -156,7 +156,7 @@ def place_var(tree: Tree, contents: Contents, *, time: int) -> Tree:
         if entry.path.startswith("usr/lib/tmpfiles.d/") and entry.kind is Kind.FILE
     ]
     moved, text = factory.move_var(tree, known=factory.listed_paths(lists))
-    listed = contents.file(factory.TMPFILES, text.encode(), time=time)
+    listed = contents.file(factory.TMPFILES, text.encode(errors="surrogateescape"), time=time)
     return factory.add_mount_points(Tree.of([*moved, listed]), time=time)
 
 

@@ -26,6 +26,8 @@ INTERPRETER = "/usr/bin/python3"
 PACKAGES = "usr/lib/python3/dist-packages"
 GLIBC = {(3, 11): (2, 36), (3, 13): (2, 41)}  # of the Debian release that has this Python: bookworm, trixie
 GLIBC_OF_LATER = (2, 41)
+# What `zipfile` and `installer` raise for archives that are cut off, encrypted, or packed in ways they do not know.
+DAMAGED = (ValueError, KeyError, AssertionError, EOFError, RuntimeError)
 OLD_MANYLINUX = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 
 
@@ -40,6 +42,7 @@ def plan(recipe: Recipe, *, folder: Path, python: tuple[int, int]) -> list[Item]
 def unpack(path: Path, *, python: tuple[int, int]) -> list[Item]:
     """Return the files that one wheel brings, with the scripts that start its programs."""
     import zipfile
+    import zlib
     from warnings import catch_warnings, simplefilter
 
     from installer import install
@@ -56,7 +59,7 @@ def unpack(path: Path, *, python: tuple[int, int]) -> list[Item]:
             wheel.validate_record(validate_contents=True)
             check_complete(wheel.read_dist_info("RECORD"), archive.namelist())
             install(wheel, cast("WheelDestination", destination), additional_metadata={"INSTALLER": b"jeos\n"})
-    except (InstallerError, InvalidRecordEntry, zipfile.BadZipFile, ValueError, KeyError, AssertionError) as error:
+    except (InstallerError, InvalidRecordEntry, zipfile.BadZipFile, zlib.error, *DAMAGED) as error:
         reason = "; ".join(getattr(error, "issues", [])) or str(error) or type(error).__name__
         raise InputError(f"{path} is not a sound wheel: {reason}", hint="build it again, or fetch it again") from error
     return destination.items

@@ -74,7 +74,7 @@ def _unpack_zstd(packed: bytes, size: int) -> bytes:
     import zstandard
 
     try:
-        return zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj().decompress(packed)
+        return zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(packed).read(size + 1)
     except zstandard.ZstdError as error:
         raise InputError(f"damaged kernel: {error}", hint="copy it again") from error
 

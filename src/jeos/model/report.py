@@ -74,5 +74,5 @@ def parse(text: str, *, source: str) -> Report:
                 "stages": tuple(StageUse(**item) for item in values["stages"]),
             }
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{source} is not the report of a build", hint="run `jeos build` again") from error

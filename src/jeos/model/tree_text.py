@@ -40,13 +40,13 @@ def parse(text: str, *, source: str) -> Tree:
     try:
         if json.loads(lines[0]) != {"jeos-tree": FORMAT}:
             raise ValueError("an unknown format")
-    except (IndexError, ValueError) as error:
+    except (IndexError, ValueError, RecursionError) as error:
         raise InputError(f"{source} is not a tree that this jeos can read", hint="build again") from error
     entries = []
     for number, line in enumerate(lines[1:], start=2):
         try:
             entries.append(_entry(json.loads(line)))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{source}, line {number}: not an entry of a tree", hint="build again") from error
     return Tree.of(entries)
 
