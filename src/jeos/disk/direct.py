@@ -57,6 +57,5 @@ def _write(data: bytes, folder: Path, *, source: Path) -> None:
     kernel = bzimage.vmlinux(found[".linux"])
     if not bzimage.can_boot_directly(kernel):
         raise InputError(f"the kernel in {source} has no PVH entry", hint="boot it with firmware: --firmware")
-    files.write(folder / KERNEL, kernel, durable=False)
-    files.write(folder / INITRD, found[".initrd"], durable=False)
-    files.write(folder / CMDLINE, found[".cmdline"].rstrip(b"\0\n"), durable=False)
+    for name, content in ((KERNEL, kernel), (INITRD, found[".initrd"]), (CMDLINE, found[".cmdline"].rstrip(b"\0\n"))):
+        files.write(folder / name, content)

@@ -48,8 +48,7 @@ def write_root(
             raise MissingObjectError(digest, where=str(store.folder))
     for digest in root.indexes:
         read_index(store, digest)  # what is no index must not stand in the way of every later collection
-    if not store.durable:
-        store.flush()
+    store.flush()  # of durable objects the bytes are on the disk, but perhaps not the names
     files.write(path, _encode(root))
     return root
 
