@@ -133,7 +133,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     subprocess.run([find_program("mke2fs"), "-q", "-t", "ext4", data], check=True)
     boot_files = packages["systemd-boot-efi"] / "usr/lib/systemd/boot/efi"
     linux = kernel.image_of(packages["linux"]).read_bytes()
-    packed = initrd.make_initrd(packages=small, kernel_package=packages["linux"], date=DATE, level=3)
+    packed = initrd.make_initrd(packages=small, kernel_package=packages["linux"], date=DATE)
     sections = {
         ".osrel": b'ID=hello\nVERSION_ID=1.0\nPRETTY_NAME="Hello 1.0"\n',
         ".cmdline": cmdline.encode(),

@@ -125,7 +125,7 @@ def test_make_archive_holds_scripts_and_mount_points(kernel: Path, tmp_path: Pat
 
 def test_make_initrd_packs_so_that_the_kernel_unpacks(kernel: Path, tmp_path: Path) -> None:
     archive = archive_of(kernel, tmp_path / "packages")
-    packed = initrd.compress(archive, level=3)
+    packed = initrd.compress(archive)
     assert zstandard.ZstdDecompressor(max_window_size=1 << 23).decompressobj().decompress(packed) == archive
 
 
