@@ -10,6 +10,7 @@ import pytest
 from jeos.build import namespace
 from jeos.build.outputs import Outputs
 from jeos_command import EXAMPLE, Jeos, copy_recipe, make_jeos, write_recipe
+from ordinary_user import ordinary_user
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +36,13 @@ def tiny(jeos: Jeos) -> Path:
     folder = write_recipe(jeos.folder / "tiny")
     jeos.build(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def user_jeos(jeos: Jeos, tiny: Path) -> Iterator[Jeos]:
+    """Return the command as an ordinary user starts it; the store has what the small recipe needs."""
+    with ordinary_user(jeos) as found:
+        yield found
 
 
 @pytest.fixture
