@@ -5,9 +5,11 @@ every release, and since the whole image is compressed anyway when it travels.
 """
 
 import fnmatch
+import functools
 import lzma
+import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,15 +134,6 @@ LISTS = ("modules.builtin", "modules.builtin.modinfo", "modules.order")
 SUFFIXES = (".ko.xz", ".ko.zst", ".ko")
 
 
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """Which modules of a kernel stay: the kernel's release, and file names below `kernel/` by module name."""
-
-    release: str
-    modules: Mapping[str, Path]
-    left_out: Mapping[str, int]  # path below `kernel/` → bytes in the package
-
-
 def release_of(package: Path) -> str:
     """Return the release (such as "6.12.1-cloud-amd64") of an unpacked linux-image package."""
     found = sorted(path.name for path in (package / "usr/lib/modules").glob("*")) or sorted(
@@ -178,6 +171,19 @@ def read_module(path: Path) -> bytes:
 
         return zstandard.ZstdDecompressor().decompress(data, max_output_size=1 << 28)
     return data
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """Which modules of a kernel stay: the kernel's release, and paths in the package by module name.
+
+    `read` returns a module's bytes; those that were read to choose are not unpacked again.
+    """
+
+    release: str
+    modules: Mapping[str, Path]
+    left_out: Mapping[str, int]  # path below `kernel/` → bytes in the package
+    read: Callable[[Path], bytes] = read_module
 
 
 def module_info(data: bytes) -> dict[str, list[str]]:
@@ -229,11 +235,9 @@ def select(package: Path, *, extra: Iterable[str] = (), everything: bool = False
     paths = sorted(path for path in (folder / "kernel").rglob("*") if path.name.endswith(SUFFIXES))
     by_name = {module_name(path): path for path in paths}
     plain = {path: str(path.relative_to(folder / "kernel")).partition(".ko")[0] for path in paths}
-    wanted = {
-        module_name(path)
-        for path in paths
-        if everything or any(fnmatch.fnmatchcase(plain[path], pattern) for pattern in KEPT)
-    }
+    stays = re.compile("|".join(fnmatch.translate(pattern) for pattern in KEPT))
+    read = functools.cache(read_module)
+    wanted = {module_name(path) for path in paths if everything or stays.match(plain[path])}
     wanted |= _asked_for(extra, by_name, builtin=_builtin(folder))
     kept: dict[str, Path] = {}
     waiting = sorted(wanted)
@@ -243,13 +247,13 @@ def select(package: Path, *, extra: Iterable[str] = (), everything: bool = False
             continue
         kept[name] = by_name[name]
         if not everything:
-            waiting += depends(module_info(read_module(by_name[name])))
+            waiting += depends(module_info(read(by_name[name])))
     left_out = {
         str(path.relative_to(folder / "kernel")): path.stat().st_size
         for name, path in by_name.items()
         if name not in kept
     }
-    return Selected(release=folder.name, modules=dict(sorted(kept.items())), left_out=left_out)
+    return Selected(release=folder.name, modules=dict(sorted(kept.items())), left_out=left_out, read=read)
 
 
 def _builtin(folder: Path) -> set[str]:
@@ -276,7 +280,7 @@ def install(selected: Selected, *, package: Path, root: Path) -> None:
         relative = path.relative_to(source)
         unpacked = target / relative.parent / (path.name.partition(".ko")[0] + ".ko")
         unpacked.parent.mkdir(parents=True, exist_ok=True)
-        unpacked.write_bytes(read_module(path))
+        unpacked.write_bytes(selected.read(path))
         unpacked.chmod(0o644)
     for name in LISTS:
         if (source / name).exists():
