@@ -131,7 +131,7 @@ def make_boot(one: Build, parts: Layers, *, root_hash: str, os_release: bytes, w
     with log.step("boot") as step:
         initrd_file, reused = boot.cached_initrd(
             packages=parts.initrd,
-            kernel_package=parts.kernel.data,
+            kernel_package=parts.modules,
             kernel_digest=one.lock.having(Role.KERNEL)[0].sha256,
             date=one.lock.date,
             cache=one.caches,

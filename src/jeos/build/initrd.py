@@ -96,8 +96,8 @@ def make_initrd(
     """Return the initial file system as a cpio archive packed with zstd.
 
     `packages` are folders of unpacked packages that hold LuaJIT and all libraries it needs, `kernel_package` that of
-    linux-image; `extra_drivers` are modules that a recipe wants at this early point, loaded where their hardware is.
-    Raises InputError if something is in none of them.
+    linux-image, or the layer of its modules, which has them unpacked already; `extra_drivers` are modules that a recipe
+    wants at this early point, loaded where their hardware is. Raises InputError if something is in none of them.
     """
     archive = make_archive(packages=packages, kernel_package=kernel_package, date=date, extra_drivers=extra_drivers)
     return compress(archive)
