@@ -2,7 +2,11 @@
 
 import argparse
 import errno
+import os
+import subprocess
+import sys
 import types
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +43,30 @@ def test_full_disk_is_an_error_of_the_host(monkeypatch: pytest.MonkeyPatch, caps
     fake_verb(monkeypatch, OSError(errno.ENOSPC, "No space left on device", "/var/x/file"))
     assert main.main(["fake"]) == 4
     assert capsys.readouterr().err.startswith("error: no room left on the disk that holds /var/x\nhint: ")
+
+
+def test_file_without_rights_is_an_error_of_the_host(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_verb(monkeypatch, PermissionError(errno.EACCES, "Permission denied", "/var/x/file"))
+    assert main.main(["fake"]) == 4
+    assert capsys.readouterr().err.startswith("error: /var/x/file cannot be used: Permission denied\nhint: ")
+
+
+def test_fault_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_verb(monkeypatch, OSError(errno.EBADF, "Bad file descriptor"))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        main.main(["fake"])
+
+
+def test_files_are_utf_8_in_every_locale(tmp_path: Path) -> None:
+    (tmp_path / "appliance.toml").write_text('name = "über"\nversion = "1"\n', encoding="utf-8")
+    (tmp_path / "ü").write_text("", encoding="utf-8")
+    env = {**os.environ, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    command = [sys.executable, "-m", "jeos", "recipe", "check", str(tmp_path)]
+    done = subprocess.run(command, env=env, capture_output=True)
+    assert 'name = "über"' in done.stderr.decode()
+    assert done.returncode == InputError.exit_code
 
 
 def test_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,9 @@ was asked for is imported, so that starting jeos stays cheap however many verbs 
 """
 
 import argparse
+import errno
 import importlib
+import locale
 import os
 import pkgutil
 import signal
@@ -16,8 +18,10 @@ from typing import NoReturn
 
 import jeos
 from jeos.core import files, log
-from jeos.core.errors import JeosError, UsageError
+from jeos.core.errors import HostError, JeosError, UsageError
 
+# What the owner of a machine can mend; any other error of the system is a fault of jeos and ends in a traceback.
+UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 NOT_VERBS = {"main", "output"}
 INTERRUPTED = 128 + signal.SIGINT  # what shells report for Ctrl-C
 BROKEN_PIPE = 128 + signal.SIGPIPE
@@ -121,11 +125,23 @@ def main(argv: list[str]) -> int:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - so that Python's own flush at exit stays silent
         return BROKEN_PIPE
     except OSError as error:
-        if not files.out_of_room(error):
+        found = host_error(error)
+        if found is None:
             raise
-        full = files.full_disk(Path(error.filename or "."))
-        report(full)
-        return full.exit_code
+        report(found)
+        return found.exit_code
+
+
+def host_error(error: OSError) -> HostError | None:
+    """Return the error for a file that this machine cannot give us; None for what is a fault of ours."""
+    if files.out_of_room(error):
+        return files.full_disk(Path(error.filename or "."))
+    if error.errno not in UNUSABLE or error.filename is None:
+        return None
+    return HostError(
+        f"{os.fsdecode(error.filename)} cannot be used: {error.strerror}",
+        hint="look at its owner and rights, and at the disk that it is on",
+    )
 
 
 def report(error: JeosError) -> None:
@@ -137,6 +153,9 @@ def report(error: JeosError) -> None:
 
 def entry() -> None:
     """Start from the shell."""
+    if not sys.flags.utf8_mode and locale.getencoding().lower() != "utf-8":
+        # The files of jeos, and so the images, must not depend on the language of who builds.
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - no shell is wanted
     signal.signal(signal.SIGTERM, _end_on_sigterm)
     sys.exit(main(sys.argv[1:]))
 
