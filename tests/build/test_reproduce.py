@@ -61,7 +61,8 @@ def test_compare_tells_metadata_from_content(tmp_path: Path) -> None:
     one = build(tmp_path / "one", disk=b"0123456789")
     other = build(tmp_path / "two", disk=b"x123456789", mode=0o600)
     found = {difference.part: difference.detail for difference in reproduce.compare(one, other)}
-    assert found == {"disk": "outside of the partitions", "tree": "owner, mode, link or attributes of 1 entries: /etc/x"}
+    tree = "owner, mode, link or attributes of 1 entries: /etc/x"
+    assert found == {"disk": "outside of the partitions", "tree": tree}
 
 
 def test_compare_sees_another_kernel(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Paths in a folder that is a root: links in it are followed as though that folder were /, so that none leads out.
 
-    place(Path("/work/root"), "etc/os-release")     # …/root/usr/lib/os-release, whatever /etc is a link to
+    place(root, "etc/os-release")       # root/usr/lib/os-release: that of the root, whatever its links say
 
 What packages and commands left in a root may be anything, and the build, which may be root itself, reads and writes
 there from outside. Nothing may run in the root meanwhile: a program could make a new link between look and use.
