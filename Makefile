@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo test test-fast test-slow lint format docs bench clean
+.PHONY: help setup setup-test setup-bench demo test test-fast test-slow lint format docs bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -12,6 +12,9 @@ setup: ## make .venv with .venv/bin/jeos, and install the Debian packages that j
 
 setup-test: ## the same, with what the tests need
 	@scripts/setup.sh test
+
+setup-bench: ## the same, with the tools that benchmarks compare jeos with
+	@scripts/setup.sh bench
 
 demo: setup ## build the example appliance, boot it, fetch its page, show sizes and times, stop it
 	@$(PYTHON) scripts/demo.py
@@ -39,7 +42,7 @@ format: setup-test ## format the code
 docs: setup-test ## write the generated pages of the reference
 	$(PYTHON) scripts/reference.py
 
-bench: setup-test ## measure what README and docs promise, beside other tools
+bench: setup-bench ## measure what README and docs promise, beside other tools
 	$(PYTHON) bench/build.py
 	$(PYTHON) bench/boot.py
 

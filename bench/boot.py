@@ -23,7 +23,6 @@ from pathlib import Path
 
 import zstandard
 
-from build import mirrors
 from jeos.build import outputs
 from jeos.disk import uki
 from jeos.model.image import Partition
@@ -31,6 +30,7 @@ from jeos.vm import accelerator, session
 from jeos.vm.guest import Guest
 from jeos.vm.places import places_of
 from measure import Cost, machine, median, table
+from peers import mirrors
 
 JEOS = Path(sys.executable).parent / "jeos"
 WEB = Path(__file__).parent.parent / "examples" / "web"

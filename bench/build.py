@@ -8,14 +8,16 @@ mmdebstrap makes a tar of it, mkosi and jeos a bootable disk. Figures are median
 
 import argparse
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from measure import Cost, cost, median, publish
+from peers import OLDEST_MKOSI, Mkosi, mkosi_cost, mkosi_version, mmdebstrap_cost
 
 JEOS = Path(sys.executable).parent / "jeos"
 RECIPE = """\
@@ -26,7 +28,6 @@ suite = "trixie"
 packages = ["openssh-server"{more}]
 """
 SMALL_PACKAGE = "nano"
-OLDEST_MKOSI = 20  # before that, mkosi could not build without root, nor Debian 13's images
 
 
 def write_recipe(folder: Path, *, more: str = "") -> None:
@@ -59,54 +60,22 @@ def jeos_costs(work: Path, *, runs: int) -> dict[str, Cost]:
     return {"first": median(first), "again": median(again), "added": added}
 
 
-def mirrors() -> list[str]:
-    """Return apt lines for trixie from the addresses that this machine's apt has."""
-    from jeos.build import sources
-    from jeos.model.recipe import Recipe
-
-    found = sources.repositories(Recipe(name="bench", version="1"), folder=Path())
-    return [f"deb {one.url} {suite} {' '.join(one.components)}" for one in found for suite in one.suites]
+def shown(other: Cost | None, *, mine: Cost) -> str:
+    """Return what another tool costs, and how many times as much that is."""
+    return f"{other.cpu:.1f} ({other.cpu / mine.cpu:.1f} x)" if other else "not installed"
 
 
-def mmdebstrap_cost(work: Path, *, runs: int) -> Cost | None:
-    """Return what mmdebstrap's tar costs with its packages in a folder, or None without mmdebstrap."""
-    if shutil.which("mmdebstrap") is None:
-        return None
-    debs = work / "debs"
-    debs.mkdir()
-    packages = "linux-image-cloud-amd64,systemd,systemd-sysv,udev,dbus,openssh-server"
-    common: list[str | Path] = [
-        "mmdebstrap",
-        "--quiet",
-        "--variant=apt",
-        f"--include={packages}",
-        "--skip=essential/unlink",
+def compare(mine: Mapping[str, Cost], *, tar: Cost | None, disk: Mkosi | None) -> list[list[str]]:
+    """Return the rows of the table. mmdebstrap knows one kind of build only, so each row has the same for it."""
+    kinds = {
+        "first": ("nothing but the .debs", disk.first if disk else None),
+        "again": ("nothing changed", disk.again if disk else None),
+        "added": (f"one package more ({SMALL_PACKAGE})", disk.added if disk else None),
+    }
+    return [
+        [name, f"{mine[kind].cpu:.2f}", shown(tar, mine=mine[kind]), shown(other, mine=mine[kind])]
+        for kind, (name, other) in kinds.items()
     ]
-    keep: list[str | Path] = [
-        f'--customize-hook=cp "$1"/var/cache/apt/archives/*.deb {debs}/',
-        "--skip=cleanup/apt/cache",
-    ]
-    give: list[str | Path] = [
-        f'--setup-hook=mkdir -p "$1"/var/cache/apt/archives && cp {debs}/*.deb "$1"/var/cache/apt/archives/'
-    ]
-    last: list[str | Path] = ["--skip=download/empty", "trixie", work / "mmdebstrap.tar", *mirrors()]
-    env = {"TMPDIR": str(work)}
-    cost([*common, *keep, *last], env=env)
-    return median([cost([*common, *give, *last], env=env) for _ in range(runs)])
-
-
-def mkosi_version() -> int:
-    """Return mkosi's version, or 0 if it is not installed."""
-    if shutil.which("mkosi") is None:
-        return 0
-    text = subprocess.run(["mkosi", "--version"], check=False, capture_output=True, text=True).stdout
-    found = re.search(r"\d+", text)
-    return int(found.group()) if found else 0
-
-
-def ratio(mine: Cost, other: Cost | None) -> str:
-    """Return how many times as much the other one costs."""
-    return f"{other.cpu / mine.cpu:.1f} x" if other else "-"
 
 
 def main() -> None:
@@ -116,29 +85,23 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     base = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="jeos-bench-", dir=base) as name:
         work = Path(name)
         mine = jeos_costs(work, runs=args.runs)
-        peer = mmdebstrap_cost(work, runs=args.runs)
-    rows = [
-        [
-            "nothing but the .debs",
-            f"{mine['first'].cpu:.1f}",
-            f"{peer.cpu:.1f}" if peer else "-",
-            ratio(mine["first"], peer),
-        ],
-        ["nothing changed", f"{mine['again'].cpu:.2f}", "as above", ratio(mine["again"], peer)],
-        [f"one package more ({SMALL_PACKAGE})", f"{mine['added'].cpu:.1f}", "as above", ratio(mine["added"], peer)],
-    ]
-    header = ("build from", "jeos, CPU s (a bootable disk)", "mmdebstrap, CPU s (a tar)", "ratio")
+        tar = mmdebstrap_cost(work, runs=args.runs)
+        disk = mkosi_cost(work, runs=args.runs, more=SMALL_PACKAGE)
+    header = ("build from", "jeos, CPU s (a bootable disk)", "mmdebstrap, CPU s (a tar)", "mkosi, CPU s (a disk)")
     data = {
         "jeos": {key: [one.cpu, one.wall] for key, one in mine.items()},
-        "mmdebstrap": [peer.cpu, peer.wall] if peer else None,
+        "mmdebstrap": [tar.cpu, tar.wall] if tar else None,
+        "mkosi": asdict(disk) if disk else None,
     }
-    publish("Build", rows, header=header, path=args.json, data=data)
-    if mkosi_version() < OLDEST_MKOSI:
+    publish("Build", compare(mine, tar=tar, disk=disk), header=header, path=args.json, data=data)
+    sys.stdout.write(f"\nOther programs kept {load:.1f} processors busy when this began.\n")
+    if disk is None:
         sys.stdout.write(
-            f"\nmkosi was not measured: version {mkosi_version() or 'none'} is installed, {OLDEST_MKOSI} is needed.\n"
+            f"mkosi was not measured: version {mkosi_version() or 'none'} is installed, {OLDEST_MKOSI} is needed.\n"
         )
 
 

@@ -1,11 +1,17 @@
 #!/bin/sh
 # Installs what is missing: Debian packages (as root, or through sudo) and a virtual environment in .venv.
-#   scripts/setup.sh [test]
+#   scripts/setup.sh [test|bench]
 set -eu
 cd "$(dirname "$0")/.."
 
 wanted=$(grep -hv '^#' requirements/debian.txt)
-[ "${1:-}" = test ] && wanted="$wanted $(grep -hv '^#' requirements/debian-test.txt)"
+case "${1:-}" in test|bench) wanted="$wanted $(grep -hv '^#' requirements/debian-test.txt)" ;; esac
+if [ "${1:-}" = bench ]; then
+    wanted="$wanted $(grep -hv '^#' requirements/debian-bench.txt)"
+    # shellcheck source=/dev/null disable=SC2086
+    release=$(. /etc/os-release && echo "${VERSION_ID:-99}") # Debian's next release has no number yet
+    [ "${release%%.*}" -ge 13 ] || wanted=$(printf '%s\n' $wanted | grep -vx mkosi) # too old to compare with
+fi
 
 missing=
 for package in $wanted; do
@@ -25,12 +31,12 @@ if [ -n "$missing" ]; then
 fi
 
 requirements=requirements/runtime.txt
-[ "${1:-}" = test ] && requirements=requirements/dev.txt
+[ -n "${1:-}" ] && requirements=requirements/dev.txt
 stamp=.venv/.jeos-$(cat "$requirements" pyproject.toml | sha256sum | cut -c1-16)
 if [ ! -e "$stamp" ]; then
     python3 -m venv .venv
     .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r "$requirements" >&2
-    if [ "${1:-}" = test ]; then
+    if [ -n "${1:-}" ]; then
         .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
     else
         .venv/bin/pip install --quiet --disable-pip-version-check --no-deps -e . >&2
