@@ -23,6 +23,7 @@ def test_check_finds_two_builds_of_the_example_the_same(jeos: Jeos, web: outputs
     said = jeos.run("build", "--check", web.folder.parent)
     assert "both builds are the same, bit for bit" in said.stderr
     assert not list((jeos.cache / "check").iterdir())
+    assert not list(jeos.work.iterdir())
 
 
 def test_build_is_the_same_in_every_state_of_the_cache(jeos: Jeos, tiny: Path, tmp_path: Path) -> None:

@@ -68,9 +68,10 @@ def build_in(work: Path, folder: Path, conditions: Conditions) -> None:
     (cache / "store").symlink_to(settings.cache_dir() / "store")
     env = {name: os.environ[name] for name in INHERITED if name in os.environ}
     env |= {"TZ": conditions.timezone, "LC_ALL": conditions.locale, "JEOS_CACHE_DIR": str(cache)}
-    env |= {"JEOS_TMPDIR": str(settings.work_dir() / f"{work.parent.name}-{work.name}")}
     command = [sys.executable, "-m", "jeos", "--quiet", "build", str(recipe)]
-    with log.step(f"build {work.name}") as step:
+    scratch = files.temporary_folder(settings.work_dir(), prefix="check-", remove=namespace.remove_tree)
+    with log.step(f"build {work.name}") as step, scratch as place:
+        env["JEOS_TMPDIR"] = str(place)
         run(["sh", "-c", f'umask {conditions.umask} && exec "$@"', "sh", *command], env=env)
         step.done(f"TZ={conditions.timezone} LC_ALL={conditions.locale} umask {conditions.umask}")
 
