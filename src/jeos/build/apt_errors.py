@@ -25,7 +25,6 @@ _UNREACHABLE = re.compile(
 )
 _FORBIDDEN = re.compile(r"\b40[13]\s+\w")
 _DIFFERS = re.compile(r"Hash Sum mismatch|File has unexpected size|Undetermined Error")
-_NO_FILE = re.compile(r"File not found - (\S+)")
 
 
 def of_update(said: str, *, sources: Sequence[Source]) -> JeosError:

@@ -31,6 +31,7 @@ from jeos.model import deb822
 from jeos.model.tree import Kind
 from jeos.store.caches import CacheFolder
 
+# What decides how a folder of the same package comes out.
 CODE = (
     "build.archive",
     "build.control",
@@ -38,8 +39,7 @@ CODE = (
     "build.stream",
     "build.unpack",
     "model.deb822",
-)  # decides what is in a folder
-WHOLE_FILE = 1 << 20  # bytes up to which a file is written at once
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ Field offsets are those of the kernel's Documentation/arch/x86/boot.rst ("The Re
 import lzma
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 
 from jeos.core.errors import InputError
 from jeos.core.run import run
@@ -103,11 +102,3 @@ _UNPACKERS: dict[bytes, Callable[[bytes, int], bytes]] = {
     b"\xfd7zXZ\x00": _unpack_xz,
     b"\x1f\x8b": _unpack_gzip,
 }
-
-
-def read_vmlinux(path: Path) -> bytes:
-    """Return the kernel of the bzImage at `path`; see `vmlinux`."""
-    try:
-        return vmlinux(path.read_bytes())
-    except InputError as error:
-        raise InputError(f"{path}: {error.message}", hint=error.hint) from error

@@ -12,8 +12,6 @@ from typing import BinaryIO, Protocol
 
 from jeos.core.errors import StoreError, TrustError
 
-DIGEST_LENGTH = 64  # hexadecimal digits of a SHA-256
-
 # What one call may bring into memory. Chunks are at most 16 MiB, indexes and manifests a few MiB; larger objects
 # are files, and files are streamed. A hostile server cannot make us allocate more than this.
 READ_LIMIT = 256 << 20
