@@ -5,17 +5,21 @@ namespaces, and becomes three processes: one outside that waits, process 1 of th
 and the rest and reaps, and the program itself, with few capabilities and a filter on its system calls. When the
 program ends, process 1 ends, and with process 1 the kernel ends whatever the program left running.
 
-It imports little, because it is started for each program.
+It imports little, because it is started for each program: `signal` and `typing` would take as long as all the rest.
 """
+
+from __future__ import annotations
 
 import ctypes
 import marshal
 import os
 import resource
-import signal
 import sys
 import warnings  # noqa: F401 - os.execvpe imports it, but by then the host's files are gone
-from typing import Any
+
+TYPE_CHECKING = False  # as typing has it
+if TYPE_CHECKING:
+    from typing import Any
 
 # linux/sched.h
 CLONE_NEWNS = 0x00020000
@@ -36,6 +40,9 @@ SYS_SECCOMP, SYS_PIVOT_ROOT, SYS_CAPSET = 317, 155, 126  # x86-64
 SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW = 1, 4
 CAPABILITY_VERSION_3 = 0x20080522
 SIOCSIFFLAGS, IFF_UP, AF_INET, SOCK_DGRAM = 0x8914, 1, 2, 2
+
+# signal.h on x86-64
+SIGKILL, SIGPIPE, SIGXFSZ = 9, 13, 25
 
 # What dpkg and maintainer scripts do to files of any owner, and what becoming a service's user takes.
 CAPABILITIES = {
@@ -218,8 +225,8 @@ def execute(spec: dict[str, Any], descriptor: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, hard), hard))
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, programs expect them
-        signal.signal(number, signal.SIG_DFL)
+    for number in (SIGPIPE, SIGXFSZ):  # Python ignores them, programs expect them
+        libc.signal(number, None)
     os.chdir(spec["cwd"])
     drop_rights(spec["seccomp"])
     os.set_inheritable(descriptor, False)
@@ -252,7 +259,7 @@ def first_process(spec: dict[str, Any], descriptor: int) -> int:
         if process == child:
             status = status_of(waited)
     try:  # noqa: SIM105 (contextlib is not imported, it takes its time)
-        os.kill(-1, signal.SIGKILL)  # all but this process
+        os.kill(-1, SIGKILL)  # all but this process
     except ProcessLookupError:
         pass  # the program left nothing running
     uncover(made)
@@ -273,14 +280,14 @@ def guarded(work: Any, *arguments: Any) -> None:
 
 def outside(spec: dict[str, Any], descriptor: int) -> int:
     """Make the namespaces, start process 1 and wait for it; neither outlives the build."""
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
     if os.getppid() != spec["parent"]:
-        return SIGNALLED + signal.SIGKILL  # the build died before we could ask to be told
+        return SIGNALLED + SIGKILL  # the build died before we could ask to be told
     unshare(network=spec["network"])
     alive, held = os.pipe()
     child = os.fork()
     if child == 0:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
         os.close(held)
         os.set_blocking(alive, False)
         try:
