@@ -59,6 +59,16 @@ def test_choose_drivers_modules_in_a_circle(kernel: Path) -> None:
     assert initrd.choose_drivers(kernel, hardware=("a",)).hardware == (("pci:a", ("b", "a")),)
 
 
+@pytest.mark.parametrize("algorithm", ["crc32c", "crypto-crc32c"])
+def test_choose_drivers_takes_the_generic_module_of_an_algorithm(kernel: Path, algorithm: str) -> None:
+    folder = kernel / "usr/lib/modules" / RELEASE / "kernel"
+    (folder / "lib/crc32c.ko").rename(folder / "lib/crc32c_generic.ko")
+    (folder / "fs/erofs/erofs.ko").write_bytes(module(softdep=f"pre: {algorithm}"))
+    drivers = initrd.choose_drivers(kernel)
+    assert drivers.always == ("dm_mod", "dm_bufio", "dm_verity", "crc32c_generic", "erofs", "overlay")
+    assert "crc32c_generic" in drivers.modules
+
+
 def test_choose_drivers_without_verity(kernel: Path) -> None:
     (kernel / "usr/lib/modules" / RELEASE / "kernel/drivers/md/dm-verity.ko").unlink()
     with pytest.raises(InputError, match=rf"the kernel {RELEASE} lacks dm_verity"):

@@ -240,12 +240,21 @@ class _ModuleReader:
         self._follow(name, found, above=())
         return tuple(found)
 
-    def _follow(self, name: str, found: dict[str, None], *, above: tuple[str, ...]) -> None:
+    def _follow(self, wanted: str, found: dict[str, None], *, above: tuple[str, ...]) -> None:
+        name = wanted if wanted in self.paths else generic(wanted)
         if name in found or name in above or name not in self.paths:
             return
         for other in kernel.depends(self.info(name)):
             self._follow(other, found, above=(*above, name))
         found[name] = None
+
+
+def generic(algorithm: str) -> str:
+    """Return the module that has an algorithm without asking for more of the processor than there is.
+
+    Modules name what they need of the crypto layer by algorithm: "crc32c" or "crypto_crc32c" for crc32c_generic.
+    """
+    return f"{algorithm.removeprefix('crypto_')}_generic"
 
 
 def bus_of(alias: str) -> str:
