@@ -112,6 +112,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     packages = unpack_packages(folder)
     small = [packages[name] for name in ("luajit", "libc6", "libgcc-s1")]
     make_tree(folder / "tree", packages=small)
+    linux = packages["linux"]
+    kernel.install(kernel.select(linux), package=linux, root=folder / "tree")
     scanned = scan(folder / "tree", time=DATE)
     system, hashes = folder / "system", folder / "hashes"
     with system.open("w+b") as out:
@@ -132,13 +134,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         file.truncate(16 * MEBIBYTE)
     subprocess.run([find_program("mke2fs"), "-q", "-t", "ext4", data], check=True)
     boot_files = packages["systemd-boot-efi"] / "usr/lib/systemd/boot/efi"
-    linux = kernel.image_of(packages["linux"]).read_bytes()
-    packed = initrd.make_initrd(packages=small, kernel_package=packages["linux"], date=DATE)
+    packed = initrd.make_initrd(packages=small, kernel_package=linux, date=DATE)
     sections = {
         ".osrel": b'ID=hello\nVERSION_ID=1.0\nPRETTY_NAME="Hello 1.0"\n',
         ".cmdline": cmdline.encode(),
-        ".uname": kernel.release_of(packages["linux"]).encode(),
-        ".linux": linux,
+        ".uname": kernel.release_of(linux).encode(),
+        ".linux": kernel.image_of(linux).read_bytes(),
         ".initrd": packed,
     }
     with efi.open("wb") as out:

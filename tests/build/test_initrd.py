@@ -39,7 +39,7 @@ def kernel(tmp_path: Path) -> Path:
 
 def test_choose_drivers_in_load_order(kernel: Path) -> None:
     drivers = initrd.choose_drivers(kernel)
-    assert drivers.always == ("dm_mod", "dm_bufio", "dm_verity", "crc32c", "erofs", "overlay")
+    assert drivers.always == ("dm_mod", "dm_bufio", "dm_verity", "crc32c", "erofs")
     assert drivers.hardware == (
         ("virtio:d00000002v*", ("virtio_blk",)),
         ("virtio:d00000008v*", ("scsi_mod", "virtio_scsi")),
@@ -65,7 +65,7 @@ def test_choose_drivers_takes_the_generic_module_of_an_algorithm(kernel: Path, a
     (folder / "lib/crc32c.ko").rename(folder / "lib/crc32c_generic.ko")
     (folder / "fs/erofs/erofs.ko").write_bytes(module(softdep=f"pre: {algorithm}"))
     drivers = initrd.choose_drivers(kernel)
-    assert drivers.always == ("dm_mod", "dm_bufio", "dm_verity", "crc32c_generic", "erofs", "overlay")
+    assert drivers.always == ("dm_mod", "dm_bufio", "dm_verity", "crc32c_generic", "erofs")
     assert "crc32c_generic" in drivers.modules
 
 
@@ -77,7 +77,8 @@ def test_choose_drivers_without_verity(kernel: Path) -> None:
 
 def test_driver_list_is_a_lua_table(kernel: Path) -> None:
     assert initrd.driver_list(initrd.choose_drivers(kernel)) == (
-        'return { always = "dm_mod dm_bufio dm_verity crc32c erofs overlay", hardware = {\n'
+        'return { always = "dm_mod dm_bufio dm_verity crc32c erofs", '
+        'later = "kernel/fs/overlayfs/overlay.ko", hardware = {\n'
         "  virtio = {\n"
         '    { "^virtio%:d00000002v.*$", "virtio_blk" },\n'
         '    { "^virtio%:d00000008v.*$", "scsi_mod virtio_scsi" },\n'

@@ -18,11 +18,15 @@ from jeos.core.errors import InputError
 from jeos.disk import cpio, elf
 from jeos.model.tree import Entry, Kind, Tree
 
-# Loaded at each start, hardware or not: verified root, its file system, the data's, and the overlay of /etc.
-ALWAYS = ("dm_mod", "dm_verity", "erofs", "overlay", "ext4")
+# Loaded at each start, hardware or not: verified root, its file system, and the data's.
+ALWAYS = ("dm_mod", "dm_verity", "erofs", "ext4")
+
+# Loaded from the system once that is mounted and verified, so that they need no second place here: the overlay of
+# /etc, and the way that QEMU passes credentials.
+LATER = ("overlay", "qemu_fw_cfg")
 
 # Loaded where the hardware is there: the buses and controllers that hypervisors and clouds put a disk behind, SHA-256
-# with the processor's help (verity reads through it), and the way that QEMU passes credentials.
+# with the processor's help (verity reads through it).
 HARDWARE = (
     "virtio_pci",
     "virtio_mmio",
@@ -30,8 +34,6 @@ HARDWARE = (
     "virtio_scsi",
     "sd_mod",
     "nvme",
-    "ahci",
-    "ata_piix",
     "hv_vmbus",
     "hv_storvsc",
     "vmw_pvscsi",
@@ -39,8 +41,11 @@ HARDWARE = (
     "mptsas",
     "xen_blkfront",
     "sha256_ssse3",
-    "qemu_fw_cfg",
 )
+
+# What only the generic kernel brings along at the start: no cloud has it, and it is a tenth of all modules here.
+REAL_HARDWARE = ("ahci", "ata_piix")
+CLOUD_KERNEL = "-cloud-"  # in the release of the kernel for clouds
 
 # The buses whose devices say in /sys/bus/BUS/devices/*/modalias what they are; other aliases are of no use at a start.
 BUSES = ("acpi", "cpu", "pci", "scsi", "virtio", "vmbus", "xen")
@@ -117,7 +122,9 @@ def make_archive(
             files.add("init", data, mode=0o755)
         else:
             files.add(f"{SCRIPTS}/{name}", data)
-    drivers = choose_drivers(kernel_package, hardware=(*HARDWARE, *extra_drivers))
+    cloud = CLOUD_KERNEL in kernel.release_of(kernel_package)
+    hardware = (*HARDWARE, *(() if cloud else REAL_HARDWARE), *extra_drivers)
+    drivers = choose_drivers(kernel_package, hardware=hardware)
     files.add(f"{SCRIPTS}/driver_list.lua", driver_list(drivers).encode())
     for name, data in drivers.modules.items():
         files.add(f"lib/modules/{name}.ko", data)
@@ -187,14 +194,24 @@ def _find(paths: Iterable[str], *, packages: Sequence[Path], wanted_by: str) -> 
 
 @dataclass(frozen=True, slots=True)
 class Drivers:
-    """Modules by name, those that are always loaded in order, and for each alias what to load, in order."""
+    """Modules by name, those that are always loaded in order, and for each alias what to load, in order.
+
+    `later` are paths, below the system's folder of modules, of what is loaded from there, in order.
+    """
 
     modules: Mapping[str, bytes]
     always: tuple[str, ...]
+    later: tuple[str, ...]
     hardware: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def choose_drivers(package: Path, *, always: Sequence[str] = ALWAYS, hardware: Sequence[str] = HARDWARE) -> Drivers:
+def choose_drivers(
+    package: Path,
+    *,
+    always: Sequence[str] = ALWAYS,
+    hardware: Sequence[str] = HARDWARE,
+    later: Sequence[str] = LATER,
+) -> Drivers:
     """Choose modules of an unpacked kernel package, with what they depend on; what is built in or missing is left out.
 
     Raises InputError if one of `always` is neither a module nor built in.
@@ -208,11 +225,17 @@ def choose_drivers(package: Path, *, always: Sequence[str] = ALWAYS, hardware: S
             f"the kernel {folder.name} lacks {', '.join(missing)}", hint="the initrd cannot mount / without"
         )
     reader = _ModuleReader(paths)
+    after = _ModuleReader(paths)
     chains = {name: reader.chain(name) for name in (*always, *hardware) if name in paths}
     aliases = [(alias, chains[name]) for name in hardware if name in chains for alias in reader.aliases(name)]
     return Drivers(
         modules=dict(sorted(reader.data.items())),
         always=tuple(dict.fromkeys(link for name in always for link in chains.get(name, ()))),
+        later=tuple(
+            str(paths[link].relative_to(folder)).partition(".ko")[0] + ".ko"
+            for link in dict.fromkeys(link for name in later if name in paths for link in after.chain(name))
+            if link not in reader.data
+        ),
         hardware=tuple((alias, chain) for alias, chain in aliases if bus_of(alias) in BUSES),
     )
 
@@ -276,4 +299,5 @@ def driver_list(drivers: Drivers) -> str:
     for alias, chain in drivers.hardware:
         by_bus.setdefault(bus_of(alias), []).append(f'    {{ "{lua_pattern(alias)}", "{" ".join(chain)}" }},\n')
     tables = "".join(f"  {bus} = {{\n{''.join(sorted(lines))}  }},\n" for bus, lines in sorted(by_bus.items()))
-    return f'return {{ always = "{" ".join(drivers.always)}", hardware = {{\n{tables}}} }}\n'
+    words = f'always = "{" ".join(drivers.always)}", later = "{" ".join(drivers.later)}"'
+    return f"return {{ {words}, hardware = {{\n{tables}}} }}\n"

@@ -20,6 +20,12 @@ function drivers.load_always()
   load_all(list.always)
 end
 
+-- Load what the start goes on with from the system, which is the root by now.
+function drivers.load_later()
+  local folder = "/usr/lib/modules/" .. linux.read("/proc/sys/kernel/osrelease") .. "/"
+  for path in list.later:gmatch("%S+") do linux.load_module(folder .. path) end
+end
+
 -- What the processors say they are: they are alike, and say it in one place. One that is emulated says nothing, since
 -- SHA-256 in emulated vector instructions takes three times as long as in plain ones.
 local function processor_modalias()

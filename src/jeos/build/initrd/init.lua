@@ -116,6 +116,7 @@ local function boot()
   linux.mount(device, SYSTEM, "erofs", linux.READ_ONLY)
   inform("system on " .. found.system .. ", root hash " .. root_hash)
   move_to_system()
+  drivers.load_later()
   data.mount(found.data, parameters["jeos.data"] or "disk", inform, warn)
   start(parameters.init)
 end
