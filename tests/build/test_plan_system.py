@@ -36,6 +36,7 @@ def test_plan_of_a_small_recipe_has_these_files_and_no_others() -> None:
         "usr/lib/systemd/system/jeos-host-key.service",
         "usr/lib/systemd/system/ssh.service.wants/jeos-host-key.service",
         "usr/lib/systemd/system/ssh.socket.wants/jeos-host-key.service",
+        "etc/systemd/system-generators/systemd-veritysetup-generator",
         *(f"etc/systemd/system/{name}" for name in sorted(plan_system.MASKED)),
         "usr/lib/jeos/appliance.json",
     ]

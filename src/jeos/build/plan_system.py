@@ -62,6 +62,10 @@ MASKED: Mapping[str, str] = {
     "systemd-update-done.service": "only tells those masked here that they have run",
 }
 
+# The initrd has set up what `roothash=` on the kernel's command line asks for. Where systemd can do that too, as in
+# Debian 12, it would try again, fail, and call the system degraded.
+VERITY_GENERATOR = "systemd-veritysetup-generator"
+
 ENABLED = ("systemd-networkd.service",)
 # Comes with systemd-networkd, and holds up whatever wants the network: a lease that is late must not stop the boot.
 DISABLED = ("systemd-networkd-wait-online.service", "systemd-network-generator.service")
@@ -231,7 +235,10 @@ def masks(recipe: Recipe) -> list[Item]:
     enabled = {*recipe.systemd.enable, *(unit.name for unit in recipe.units)}
     wanted = enabled | {re.sub("@.*[.]", "@.", name) for name in enabled}  # an instance wants its template
     names = {*(name for name in MASKED if name not in wanted), *recipe.systemd.mask}
-    return [link(f"etc/systemd/system/{name}", "/dev/null") for name in sorted(names)]
+    return [
+        link(f"etc/systemd/system-generators/{VERITY_GENERATOR}", "/dev/null"),
+        *(link(f"etc/systemd/system/{name}", "/dev/null") for name in sorted(names)),
+    ]
 
 
 def unit_commands(recipe: Recipe) -> list[list[str]]:
