@@ -28,7 +28,7 @@ POWER = {"poweroff": ("systemctl", "--no-block", "poweroff"), "reboot": ("system
 PORT_SECONDS = 60.0  # after the agent's start, until the host's port must have been found
 PORT_POLL = 0.1  # seconds; the driver of the port is loaded while the agent starts
 STOPPING = "stopping"  # the state after SIGTERM: the guest shuts down, or the agent is restarted
-LONGEST_REPORT = 60 << 10  # bytes of a child's report that fit a frame
+LONGEST_WORDS = 1000  # characters of an error: what it quotes may be as long as a frame
 
 
 class Daemon:
@@ -139,7 +139,7 @@ class Daemon:
         if pid == 0:
             try:
                 self.loop.leave()
-                work(lambda said: _write_all(writing, json.dumps(said).encode()[:LONGEST_REPORT] + b"\n"))
+                work(lambda said: _write_all(writing, json.dumps(said).encode() + b"\n"))
             except BaseException as error:
                 sys.excepthook(type(error), error, error.__traceback__)
             finally:
@@ -229,7 +229,7 @@ class Daemon:
         self._sessions[channel] = session
 
     def _fail(self, channel: int, words: str, *, status: int = 126) -> None:
-        self._send(control(channel, {"event": "error", "error": words, "status": status}))
+        self._send(control(channel, {"event": "error", "error": words[:LONGEST_WORDS], "status": status}))
 
     def _forget(self, session: Session) -> None:
         if self._sessions.get(session.channel) is session:

@@ -24,7 +24,8 @@ INTERVAL = 2.0  # seconds between tries
 WITHIN = 120.0  # seconds after boot until a check must hold
 SYSTEM: "dict[str, object]" = {"name": "system", "unit": ""}  # the check of an appliance without checks
 PROPERTIES: "dict[str, object]" = {"name": "properties", "properties": RUN}  # of one that has properties
-REASON_LENGTH = 200  # characters of a program's last words
+REASON_LENGTH = 200  # characters of a reason, and of a program's last words
+MOST_REASONS = 40  # so that a report fits a frame, with six bytes for each character
 
 
 class Verdict:
@@ -54,7 +55,10 @@ def judge(checks: Sequence[Check], reasons: Mapping[int, str], *, uptime: float)
     failing = [place for place in range(len(checks)) if reasons.get(place, "not tried yet")]
     if not failing:
         return Verdict(HEALTHY)
-    words = [f"{text(checks[place], 'name', 'check')}: {reasons.get(place, 'not tried yet')}" for place in failing]
+    words = [
+        f"{text(checks[place], 'name', 'check')}: {reasons.get(place, 'not tried yet')}"[:REASON_LENGTH]
+        for place in failing[:MOST_REASONS]
+    ]
     late = any(uptime >= number(checks[place], "within", WITHIN) for place in failing)
     return Verdict(UNHEALTHY if late else STARTING, words)
 

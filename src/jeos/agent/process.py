@@ -16,6 +16,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TIOCSCTTY = 0x540E  # asm-generic/ioctls.h; `termios` has it, but is not in python3-minimal
 TIOCSWINSZ = 0x5414
 NOT_FOUND = 127  # what a shell ends with when there is no such program
+NEWS = 4096  # bytes that a child says of its failure; more than a pipe holds would block it, and the agent with it
 NOT_STARTED = 126  # what a shell ends with when a program cannot be started
 
 
@@ -85,14 +86,14 @@ def start(
             _become(user, cwd=cwd, descriptors=descriptors, terminal=terminal)
             os.execvpe(argv[0], list(argv), dict(env))
         except OSError as error:
-            os.write(failing, f"{error.errno or 0} {error.filename or ''}".encode(errors="replace"))
+            os.write(failing, f"{error.errno or 0} {error.filename or ''}".encode(errors="replace")[:NEWS])
         except BaseException as error:
-            os.write(failing, f"0 {error}".encode(errors="replace"))
+            os.write(failing, f"0 {error}".encode(errors="replace")[:NEWS])
         finally:
             os._exit(NOT_FOUND)
     os.close(failing)
     try:
-        news = os.read(failed, 4096).decode(errors="replace")
+        news = os.read(failed, NEWS).decode(errors="replace")
     finally:
         os.close(failed)
     if news:
