@@ -87,11 +87,12 @@ class Chardev:
 class Line:
     """A chardev with an agent, a relay in a thread, and the events that it told."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, haste: float = 1.0) -> None:
         self.port = folder / "port.sock"
         self.guest = folder / "guest.sock"
         self.events: list[Mapping[str, object]] = []
         self.chardev = Chardev(self.port, folder)
+        self._haste = haste
         self._loop = asyncio.new_event_loop()
         self._task: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -101,7 +102,7 @@ class Line:
         async def main() -> None:
             self._task = asyncio.current_task()
             with contextlib.suppress(asyncio.CancelledError):
-                await relay.serve(self.port, self.guest, on_event=self.events.append)
+                await relay.serve(self.port, self.guest, on_event=self.events.append, haste=self._haste)
 
         self._loop.run_until_complete(main())
 

@@ -1,5 +1,6 @@
 """The relay between real clients and a real agent; a socket server stands where QEMU's chardev is."""
 
+import json
 import os
 import random
 import signal
@@ -12,7 +13,7 @@ import pytest
 
 from agent_host import PATIENCE
 from jeos.core.errors import MachineError
-from jeos.model.frames import CHUNK, STDIN, STDOUT, Frame, control, encode, message
+from jeos.model.frames import CHUNK, CONTROL, STDIN, STDOUT, Frame, control, encode, message
 from jeos.vm import relay
 from jeos.vm.guest import Ended, Guest, Program, StartError, Terminal
 from relay_line import Line
@@ -75,6 +76,12 @@ def test_a_missing_program_has_a_shells_status(guest: Guest) -> None:
     with pytest.raises(StartError) as caught:
         guest.exec(["no-such-program"])
     assert (caught.value.message, caught.value.exit_code) == ("there is no program 'no-such-program' in the guest", 127)
+
+
+def test_a_missing_program_with_an_endless_name_costs_no_agent(guest: Guest) -> None:
+    with pytest.raises(StartError, match="cannot start"):
+        guest.exec(["é" * 10_000])
+    assert guest.exec(["echo", "well"], deadline=PATIENCE).stdout == b"well\n"
 
 
 def test_fifty_megabytes_come_back_the_same(guest: Guest) -> None:
@@ -223,6 +230,58 @@ def test_garbage_from_guest_and_client_is_survived(guest: Guest, line: Line) -> 
         guest.send(noise.randbytes(500) + encode(Frame(noise.randrange(6), noise.randrange(9), noise.randbytes(9))))
     guest.send(b"\xfe")
     assert guest.exec(["echo", "well"], deadline=PATIENCE).stdout == b"well\n"
+
+
+def test_what_a_state_says_is_bounded_and_obeyed_by_no_terminal(guest: Guest, line: Line) -> None:
+    guest.wait("healthy", deadline=PATIENCE)
+    assert line.chardev.client is not None
+    hostile = [
+        {"event": "state", "state": "healthy", "reasons": ["\x1b]0;mine\x07a\nb\ud800", 7, "é" * 10_000]},
+        {"event": "state", "state": "healthy", "reasons": ["x"] * 5000, "more": "\x1b"},
+        {"event": "state", "state": 1},
+        {"event": "noise", "text": "\x1b[2J"},
+    ]
+    for said in hostile:
+        line.chardev.client.sendall(
+            encode(Frame(CONTROL, 0, json.dumps(said, ensure_ascii=said is hostile[0]).encode()))
+        )
+    line.chardev.client.sendall(encode(Frame(CONTROL, 0, b'{"event":"state","state":"healthy","reasons":["last"]}')))
+    until(lambda: line.events[-1].get("reasons") == ["last"])
+    assert line.events[-3:-1] == [
+        {"event": "state", "state": "healthy", "reasons": ["a b?", "é" * 300]},
+        {"event": "state", "state": "healthy", "reasons": ["x"] * 20},
+    ]
+    assert guest.exec(["echo", "well"], deadline=PATIENCE).stdout == b"well\n"
+
+
+def test_an_agent_that_falls_silent_is_absent_until_it_speaks_again(tmp_path: Path) -> None:
+    line = Line(tmp_path, haste=0.01)
+    try:
+        line.chardev.plug(health=[{"name": "always", "command": "true"}])
+        with Guest(line.guest, deadline=PATIENCE) as guest:
+            program = guest.start(["cat"])
+            guest.wait("healthy", deadline=PATIENCE)
+            assert line.chardev.agent is not None
+            line.chardev.agent.send_signal(signal.SIGSTOP)
+            assert guest.wait("absent", deadline=PATIENCE)["reasons"] == ["the agent has not answered for 40 s"]
+            line.chardev.agent.send_signal(signal.SIGCONT)
+            guest.wait("healthy", deadline=PATIENCE)
+            program.write(b"still here\n")  # what was under way goes on
+            assert follow(guest, program, to=b"here\n")[0] == b"still here\n"
+    finally:
+        line.close()
+
+
+def test_an_agent_that_has_nothing_to_say_is_not_given_up(tmp_path: Path) -> None:
+    line = Line(tmp_path, haste=0.02)
+    try:
+        line.chardev.plug(health=[{"name": "always", "command": "true"}])
+        with Guest(line.guest, deadline=PATIENCE) as guest:
+            guest.wait("healthy", deadline=PATIENCE)
+            with pytest.raises(MachineError, match="the guest is healthy, not absent"):
+                guest.wait("absent", deadline=2 * relay.LOST_SECONDS * 0.02)
+    finally:
+        line.close()
 
 
 def test_one_connection_has_a_limit_of_channels(guest: Guest) -> None:

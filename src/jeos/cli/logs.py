@@ -1,11 +1,18 @@
-"""`jeos logs`: what a machine said on its serial console, also after it has ended."""
+"""`jeos logs`: what a machine said on its serial console, also after it has ended.
+
+What a terminal would obey, as systemd says it to colour its lines, is left out unless it is asked for (`--raw`).
+"""
 
 import argparse
+import contextlib
 import os
 import sys
 import time
+from pathlib import Path
+from typing import BinaryIO
 
 from jeos.core.errors import UsageError
+from jeos.core.terminal import Plain
 from jeos.model.machine import ALIVE
 from jeos.vm import console, session
 from jeos.vm.attach import write_all
@@ -25,42 +32,50 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--supervisor", action="store_true", help="print what QEMU and the machine's supervisor said instead"
     )
+    parser.add_argument("--raw", action="store_true", help="print all bytes, also those that a terminal obeys")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the log."""
     if args.follow and (args.supervisor or args.lines is not None):
         raise UsageError("--follow is not possible with --lines or --supervisor", hint="leave one of them away")
-    machine = session.seen(args.name)
+    state = session.state(args.name)
     places = places_of(args.name)
-    if args.follow and machine.state.status in ALIVE:
-        return follow(places)
+    if args.follow and state.status in ALIVE:
+        with contextlib.suppress(KeyboardInterrupt):  # how one ends it
+            follow(places, raw=args.raw)
+        return 0
     data = said(places, supervisor=args.supervisor)
     if args.lines is not None:
         data = b"".join(data.splitlines(keepends=True)[-args.lines :] if args.lines > 0 else [])
-    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.write(data if args.raw else Plain().feed(data, final=True))
     return 0
 
 
-def follow(places: Places) -> int:
+def follow(places: Places, *, raw: bool) -> None:
     """Print what the log has and what is added to it, through its rotation, until the machine ends."""
-    current = places.console_log.open("rb")
-    try:
+    plain = Plain()
+    with contextlib.ExitStack() as stack:
+        current: BinaryIO | None = None
         while True:
-            alive = session.seen(places.name).state.status in ALIVE
-            while data := current.read(CHUNK):
-                write_all(sys.stdout.fileno(), data)
-            if places.console_log.stat().st_ino != os.fstat(current.fileno()).st_ino:
-                current.close()
-                current = places.console_log.open("rb")
+            alive = session.state(places.name).status in ALIVE
+            while current and (data := current.read(CHUNK)):
+                write_all(sys.stdout.fileno(), data if raw else plain.feed(data))
+            newer = newer_log(places.console_log, current)
+            if newer:
+                current = stack.enter_context(newer)
             elif not alive:
-                return 0
+                return
             else:
                 time.sleep(POLL_SECONDS)
-    except KeyboardInterrupt:
-        return 0
-    finally:
-        current.close()
+
+
+def newer_log(path: Path, current: BinaryIO | None) -> BinaryIO | None:
+    """Return the log, opened, if it is another one than the current; None also if there is none just now."""
+    with contextlib.suppress(FileNotFoundError):
+        if current is None or path.stat().st_ino != os.fstat(current.fileno()).st_ino:
+            return path.open("rb")
+    return None
 
 
 def said(places: Places, *, supervisor: bool) -> bytes:

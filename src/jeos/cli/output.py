@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 
+from jeos.core.terminal import plain
+
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -22,7 +24,7 @@ def size(count: int) -> str:
 
 def table(rows: Sequence[Sequence[object]], *, header: Sequence[str], right: Sequence[int] = ()) -> None:
     """Print rows under a header, in columns as wide as they need; the columns in `right` are set flush right."""
-    cells = [list(header), *[[str(cell) for cell in row] for row in rows]]
+    cells = [list(header), *[[plain(str(cell)) for cell in row] for row in rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     for row in cells:
         padded = [

@@ -180,7 +180,14 @@ class Link:
 
     def hello(self) -> bytes:
         """Return the HELLO to send first, as bytes for the line."""
-        text = json.dumps({"protocol": PROTOCOL, "epoch": self.epoch, "peer": self.peer})
+        return self._hello(self.peer)
+
+    def probe(self) -> bytes:
+        """Return a HELLO that the other side answers if it is there: one that does not repeat its epoch."""
+        return self._hello("")
+
+    def _hello(self, peer: str) -> bytes:
+        text = json.dumps({"protocol": PROTOCOL, "epoch": self.epoch, "peer": peer})
         return encode(Frame(HELLO, 0, text.encode()))
 
     def hear(self, frame: Frame) -> Heard:

@@ -215,7 +215,9 @@ class Guest:
     def _answer(self, channel: int, *, until: float, what: str) -> dict[str, object]:
         while True:
             for place, frame in enumerate(self._frames):
-                if frame.channel == channel and frame.kind == CONTROL:
+                if frame.channel == channel:
+                    if frame.kind != CONTROL:  # or a hostile guest could fill our memory before it answers
+                        raise MachineError("the guest's agent did not begin with an answer", hint="is it damaged?")
                     del self._frames[place]
                     return message(frame)
             if not self._receive(until=until):

@@ -8,8 +8,9 @@ the relay is bounded by them; a client that lets more wait than that allows is c
 nothing running: its channels are closed in the guest.
 
 The relay outlives QEMU's resets and the agent's restarts: it answers what was under way with an error, and goes on.
-On channel 0 it passes the agent's events to everybody, and remembers the last state for whoever comes later. While no
-agent answers, the state is "absent".
+On channel 0 it passes the agent's states to everybody, and remembers the last one for whoever comes later. While no
+agent answers, the state is "absent"; an agent that says nothing is asked whether it is there, so that a guest that
+hangs is noticed. What a state may say is bounded and cleaned here, because it ends on terminals and in files.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from jeos.core.terminal import plain
 from jeos.model.frames import CONTROL, HELLO, Decoder, Frame, Link, control, encode, message
 
 READ_SIZE = 64 << 10  # bytes
@@ -27,19 +29,25 @@ CLIENT_BACKLOG = 4 << 20  # bytes that may wait for a client: MOST_CHANNELS wind
 PORT_BACKLOG = 4 << 20  # bytes that may wait for the guest before the relay starts afresh
 PORT_HIGH = 512 << 10  # bytes that may wait for the guest before clients are not read any more
 RETRY_SECONDS = 0.2  # between attempts to reach QEMU
+ASK_SECONDS = 10.0  # of silence after which the agent is asked whether it is there
+LOST_SECONDS = 40.0  # of silence after which nobody is told any more that it is; long, because hosts are busy
+LONGEST_WORD, LONGEST_REASON = 100, 300  # characters of what a state says
+MOST_REASONS = 20
 NEVER_FINAL = ("started",)  # what an agent says on a channel that stays open
 ABSENT: Mapping[str, object] = {"event": "state", "state": "absent", "reasons": ["the agent does not answer"]}
+SILENT: Mapping[str, object] = {**ABSENT, "reasons": [f"the agent has not answered for {LOST_SECONDS:g} s"]}
 REQUESTS = ("exec", "status", "health", "poweroff", "reboot")
 
 OnEvent = Callable[[Mapping[str, object]], None]
 
 
-async def serve(port: Path, listen: Path, *, on_event: OnEvent) -> None:
+async def serve(port: Path, listen: Path, *, on_event: OnEvent, haste: float = 1.0) -> None:
     """Relay between the guest behind QEMU's socket `port` and the clients of the socket `listen`, until cancelled.
 
-    `on_event` gets the agent's events, and a state "absent" when the agent is lost. Only the owner can connect.
+    `on_event` gets the agent's states, and one "absent" when the agent is lost. Only the owner can connect. With
+    `haste`, the agent has only that part of the time to break its silence.
     """
-    relay = Relay(on_event=on_event)
+    relay = Relay(on_event=on_event, haste=haste)
     listen.unlink(missing_ok=True)
     server = await asyncio.start_unix_server(relay.serve_client, sock=_private_socket(listen))
     try:
@@ -51,6 +59,24 @@ async def serve(port: Path, listen: Path, *, on_event: OnEvent) -> None:
         server.close()
         await relay.drop_clients()
         listen.unlink(missing_ok=True)
+
+
+def read_state(said: Mapping[str, object]) -> Mapping[str, object] | None:
+    """Return the state that an agent tells, with what it may say and no more; None if it tells something else."""
+    if said.get("event") != "state" or not isinstance(said.get("state"), str):
+        return None
+    reasons = said.get("reasons")
+    lines = [one for one in reasons if isinstance(one, str)] if isinstance(reasons, list) else []
+    words = {name: said[name] for name in ("state", "name", "version", "boot") if isinstance(said.get(name), str)}
+    return {
+        "event": "state",
+        **{name: _line(str(value), longest=LONGEST_WORD) for name, value in words.items()},
+        "reasons": [_line(one, longest=LONGEST_REASON) for one in lines[:MOST_REASONS]],
+    }
+
+
+def _line(text: str, *, longest: int) -> str:
+    return " ".join(plain(text[:longest]).split())
 
 
 def _private_socket(place: Path) -> socket.socket:
@@ -85,8 +111,11 @@ class Client:
 class Relay:
     """The port, the clients, and which channel of the port belongs to whom."""
 
-    def __init__(self, *, on_event: OnEvent) -> None:
+    def __init__(self, *, on_event: OnEvent, haste: float) -> None:
         self._on_event = on_event
+        self._haste = haste
+        self._heard = 0.0  # when the agent last said anything, by the loop's clock
+        self._before_silence: Mapping[str, object] | None = None
         self._clients: set[Client] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._owners: dict[int, tuple[Client, int]] = {}
@@ -105,13 +134,16 @@ class Relay:
         self._link = Link(os.urandom(16).hex())
         self._port = writer
         writer.write(self._link.hello())
+        listening = asyncio.ensure_future(self._listen_for_silence(self._link, writer))
         try:
             while data := await reader.read(READ_SIZE):
                 for frame in decoder.feed(data):
                     self._hear(frame, self._link, writer)
+                self._break_silence()
                 if writer.transport.get_write_buffer_size() > PORT_BACKLOG:
                     return  # a guest that makes us answer and does not listen
         finally:
+            listening.cancel()
             self._link = self._port = None
             self._lose("the machine's port was closed")
             writer.transport.abort()
@@ -129,11 +161,31 @@ class Relay:
         elif link.linked:
             self._pass_to_client(frame)
 
+    async def _listen_for_silence(self, link: Link, writer: asyncio.StreamWriter) -> None:
+        """Ask a silent agent whether it is there; one that does not answer counts as absent until it does."""
+        loop = asyncio.get_running_loop()
+        self._heard = loop.time()
+        while True:
+            await asyncio.sleep(ASK_SECONDS * self._haste)
+            silence = loop.time() - self._heard
+            if self._before_silence is not None or not link.linked:
+                continue  # its HELLO, or its answer to the last question, is still to come
+            if silence >= LOST_SECONDS * self._haste and self._state is not ABSENT:
+                self._before_silence, self._state = self._state, SILENT
+                self._tell(SILENT)
+            elif silence >= ASK_SECONDS * self._haste:
+                writer.write(link.probe())
+
+    def _break_silence(self) -> None:
+        self._heard = asyncio.get_running_loop().time()
+        if self._before_silence is not None:
+            self._state, self._before_silence = self._before_silence, None
+            self._tell(self._state)
+
     def _pass_event(self, frame: Frame) -> None:
-        event = message(frame) if frame.kind == CONTROL else {}
-        if event.get("event") == "state":
-            self._state = event
-        if event:
+        event = read_state(message(frame)) if frame.kind == CONTROL else None
+        if event is not None:
+            self._state, self._before_silence = event, None
             self._tell(event)
 
     def _tell(self, event: Mapping[str, object]) -> None:
@@ -153,6 +205,7 @@ class Relay:
 
     def _lose(self, why: str) -> None:
         """Answer all that is under way: the agent that it was asked of is no more."""
+        self._before_silence = None
         if self._state is not ABSENT:
             self._state = ABSENT
             self._tell(ABSENT)
