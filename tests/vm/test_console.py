@@ -67,3 +67,22 @@ def test_console_cuts_a_listener_that_does_not_listen_and_serves_the_others(tmp_
 
     asyncio.run(asyncio.wait_for(scenario(), timeout=30))
     assert old(tmp_path / "console.log").stat().st_size > RECENT
+
+
+def test_console_goes_on_where_the_disk_is_full(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        machine, line = socket.socketpair()
+        machine.setblocking(False)
+        (tmp_path / "console.log").symlink_to("/dev/full")
+        console = Console(line, log=tmp_path / "console.log", listen=tmp_path / "console.sock")
+        serving = asyncio.ensure_future(console.serve())
+        while not (tmp_path / "console.sock").exists():
+            await asyncio.sleep(0)
+        await asyncio.get_running_loop().sock_sendall(machine, b"said")
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "console.sock")
+        assert await reader.readexactly(4) == b"said"
+        machine.close()
+        await serving
+        writer.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), timeout=30))

@@ -196,7 +196,7 @@ def leave(machine: Machine, args: argparse.Namespace) -> int:
 def wait_healthy(name: str, *, seconds: float) -> None:
     """Wait until the machine is healthy. Raises MachineError if it ends before, or after `seconds`."""
     deadline = time.monotonic() + seconds
-    while (state := session.seen(name).state).status is not Status.HEALTHY:
+    while (state := session.state(name)).status is not Status.HEALTHY:
         if state.status not in ALIVE:
             raise MachineError(f"{name} is {state.status}: {state.reason}", hint=f"jeos logs {name}")
         if time.monotonic() > deadline:
@@ -210,11 +210,11 @@ def stay(machine: Machine, *, remove: bool, within: float = session.STOP_SECONDS
     log.info("Ctrl-C or Ctrl-] stops it")
     try:
         attach(places_of(machine.name).console, keys=CONTROL_C + DETACH)
-    except KeyboardInterrupt:  # without a terminal to pass the key on
+    except (KeyboardInterrupt, BrokenPipeError):  # without a terminal to pass the key on, or with nobody to read
         log.debug("interrupted")
     except MachineError:  # it ended before we came
         log.debug("there is no console any more")
-    state = session.seen(machine.name).state
+    state = session.state(machine.name)
     if state.status in ALIVE:
         with log.step("stop") as step:
             state = session.stop(machine.name, within=within)

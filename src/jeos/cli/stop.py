@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Stop each machine in turn."""
     for name in args.names:
-        if session.seen(name).state.status not in ALIVE:
+        if session.state(name).status not in ALIVE:
             log.info(f"{name} does not run")
             continue
         with log.step(f"stop {name}") as step:

@@ -103,8 +103,8 @@ class State:
     forwards: tuple[Forward, ...] = ()
 
     def become(self, status: Status, *, reason: str = "", now: float) -> "State":
-        """Return this state with another status from now on."""
-        return replace(self, status=status, reason=reason, since=now)
+        """Return this state with another status from now on; one that it has already goes on, with another reason."""
+        return replace(self, status=status, reason=reason, since=self.since if status is self.status else now)
 
 
 def check_name(name: str) -> str:

@@ -26,11 +26,11 @@ class Log:
         self._size = self._file.tell()
 
     def write(self, data: bytes) -> None:
-        """Append bytes."""
+        """Append bytes. Raises OSError where the disk has no room for them."""
         if self._size and self._size + len(data) > self._limit:
-            self._file.close()
             self._path.replace(old(self._path))
-            self._file = self._path.open("wb", buffering=0)
+            full, self._file = self._file, self._path.open("wb", buffering=0)
+            full.close()
             self._size = 0
         self._file.write(data)
         self._size += len(data)
@@ -71,7 +71,8 @@ class Console:
             await self._end()
 
     def _say(self, data: bytes) -> None:
-        self._log.write(data)
+        with contextlib.suppress(OSError):  # on a full disk, the machine is worth more than its log
+            self._log.write(data)
         self._recent.append(data)
         self._recent_size += len(data)
         while self._recent_size - len(self._recent[0]) >= RECENT:

@@ -8,6 +8,7 @@ session.stop("web", within=30)
 import contextlib
 import os
 import select
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -32,11 +33,13 @@ from jeos.model.machine import (
 from jeos.vm import disks, firmware, orders
 from jeos.vm.places import Places, claim, claimed, machines_dir, places_of, unknown
 
+SUPERVISOR = "jeos.vm.supervisor"
 START_SECONDS = 60.0  # until QEMU answers; it takes 0.1 s on a host with nothing else to do
 STOP_SECONDS = 30.0  # that a guest has to power off
 LAST_MOMENTS = 15.0  # seconds that a supervisor may take to end QEMU and itself after that
 POLL_SECONDS = 0.01
 CRASHED = "its supervisor ended without a word, and its QEMU with it"
+DAMAGED = "what was written of its state cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +100,24 @@ def seen(name: str) -> Seen:
         machine = parse_machine(places.machine.read_text(), source=str(places.machine))
     except FileNotFoundError:
         raise unknown(name) from None
-    state = _truth(places)
+    state = _state(places)
     return Seen(machine, state, memory=proportional_memory(state.qemu) if state.status in ALIVE else 0)
 
 
-def require_alive(name: str) -> Seen:
-    """Return a machine that runs; raises MachineError if it does not."""
-    found = seen(name)
-    if found.state.status not in ALIVE:
-        reason = f": {found.state.reason}" if found.state.reason else ""
-        raise MachineError(f"the machine {name} is {found.state.status}{reason}", hint=f"jeos run {name} starts it")
+def state(name: str) -> State:
+    """Return how a machine is now, at less cost than `seen`; raises MachineError if there is none of that name."""
+    places = places_of(check_name(name))
+    if not places.machine.exists():
+        raise unknown(name)
+    return _state(places)
+
+
+def require_alive(name: str) -> State:
+    """Return the state of a machine that runs; raises MachineError if it does not."""
+    found = state(name)
+    if found.status not in ALIVE:
+        reason = f": {found.reason}" if found.reason else ""
+        raise MachineError(f"the machine {name} is {found.status}{reason}", hint=f"jeos run {name} starts it")
     return found
 
 
@@ -118,8 +129,12 @@ def all_seen() -> list[Seen]:
     )
     result = []
     for name in names:
-        with contextlib.suppress(MachineError):
+        try:
             result.append(seen(name))
+        except MachineError:
+            continue
+        except InputError as error:  # one that is damaged must not hide the others
+            result.append(Seen(Machine(name=name, disk=""), State(status=Status.FAILED, reason=error.message)))
     return result
 
 
@@ -129,14 +144,14 @@ def stop(name: str, *, within: float = STOP_SECONDS) -> State:
     Nothing happens to a machine that does not run. Raises MachineError if there is none, or it does not end.
     """
     places = places_of(name)
-    if seen(name).state.status in ALIVE:
+    if state(name).status in ALIVE:
         orders.order(places.control, {"order": "stop", "within": within}, patience=within + LAST_MOMENTS)
     deadline = time.monotonic() + LAST_MOMENTS
     while claimed(places):
         if time.monotonic() > deadline:
             raise MachineError(f"the supervisor of {name} does not end", hint=f"see {places.supervisor_log}")
         time.sleep(POLL_SECONDS)
-    return seen(name).state
+    return state(name)
 
 
 def remove(name: str, *, force: bool = False) -> None:
@@ -145,15 +160,33 @@ def remove(name: str, *, force: bool = False) -> None:
     if not places.folder.is_dir():
         raise unknown(name)
     if force and places.machine.exists():
-        with contextlib.suppress(InputError):  # too damaged to read, but not to delete
+        try:
             stop(name, within=0)
-    if not force and _truth(places).status in ALIVE:
+        except MachineError:
+            kill(places)
+    if not force and _state(places).status in ALIVE:
         raise MachineError(f"the machine {name} runs", hint=f"jeos stop {name} first, or: jeos rm --force {name}")
-    descriptor = claim(places)
+    descriptor = claim(places, create=True)  # also where the lock is lost
     try:
         _delete(places)
     finally:
         os.close(descriptor)
+
+
+def kill(places: Places) -> None:
+    """End a supervisor that takes no orders any more; the kernel ends its QEMU with it."""
+    process = _state(places).supervisor
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+        handle = os.pidfd_open(process) if process else -1
+        if handle < 0:
+            return
+        try:
+            words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")  # the number may be another's by now
+            if SUPERVISOR.encode() in words and places.name.encode() in words:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+                select.select([handle], [], [], LAST_MOMENTS)
+        finally:
+            os.close(handle)
 
 
 def proportional_memory(process: int) -> int:
@@ -171,13 +204,16 @@ def _nvram(machine: Machine) -> Path | None:
 
 
 def _write(machine: Machine, places: Places, *, values: Mapping[str, str] | None) -> None:
-    """Write what the machine is made of, and its properties."""
-    if values is not None:
-        files.remove_tree(places.credentials)
-        places.credentials.mkdir(mode=0o700)
-        for name, value in values.items():
-            files.write(places.credentials / name, value, mode=0o600, durable=False)
+    """Write what the machine is made of, and its properties; if we are killed, no property lacks its file."""
+    if machine.properties:
+        places.credentials.mkdir(mode=0o700, exist_ok=True)
+    for name, value in (values or {}).items():
+        files.write(places.credentials / name, value, mode=0o600)
     files.write(places.machine, machine_text(machine), mode=0o600)
+    if places.credentials.is_dir():
+        for path in places.credentials.iterdir():
+            if path.name not in machine.properties:
+                path.unlink()
 
 
 def _start(places: Places, descriptor: int) -> State:
@@ -185,7 +221,7 @@ def _start(places: Places, descriptor: int) -> State:
     reading, writing = os.pipe()
     try:
         with places.supervisor_log.open("wb") as log:
-            argv = [sys.executable, "-P", "-m", "jeos.vm.supervisor", places.name, str(descriptor), str(writing)]
+            argv = [sys.executable, "-P", "-m", SUPERVISOR, places.name, str(descriptor), str(writing)]
             process = spawn(argv, stdout=log, stderr=log, pass_fds=(descriptor, writing), survives=True)
     finally:
         os.close(writing)
@@ -232,13 +268,15 @@ def _delete(places: Places) -> None:
     files.remove_tree(doomed)
 
 
-def _truth(places: Places) -> State:
-    """Return a machine's state; what a crashed supervisor left behind is not believed."""
+def _state(places: Places) -> State:
+    """Return a machine's state; what a crashed supervisor or host left behind is not believed."""
     before = claimed(places)
     try:
         state = parse_state(places.state.read_text(), source=str(places.state))
     except FileNotFoundError:
         return State(status=Status.STARTING if before else Status.STOPPED)
+    except (InputError, UnicodeDecodeError):
+        return State(status=Status.RUNNING if before else Status.FAILED, reason=DAMAGED)
     if state.status in ALIVE and not before and not claimed(places):
         return state.become(Status.FAILED, reason=CRASHED, now=state.since)
     return state

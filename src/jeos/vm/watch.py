@@ -26,6 +26,8 @@ from jeos.vm.qmp import Event, Qmp, connect
 QUIT_SECONDS = 5.0  # QEMU needs a moment to flush its disks
 HOST_SHUTDOWN_SECONDS = 60.0  # how long a guest may take when the host ends (SIGTERM)
 AGENT_SECONDS = 5.0  # that an agent may take to say that it heard
+SAVE_SECONDS = 0.2  # between two writings of the state, since a guest may change its mind without end
+RETRY_SECONDS = 5.0  # until a state that the disk had no room for is written again
 REPEAT_SECONDS = 2.0  # a button pressed before the guest listens is not remembered: press again
 
 
@@ -42,6 +44,8 @@ class Watch:
         self._ended = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._agent = False  # whether the guest's agent answers
+        self._saved = 0.0  # when the state was last written, by the loop's clock
+        self._saving: asyncio.TimerHandle | None = None
         self._asked = ""  # why we end QEMU ourselves
         self._said = ""  # why QEMU says that it ends
         self._orders: list[asyncio.StreamWriter] = []  # who waits for the end
@@ -61,7 +65,7 @@ class Watch:
         finally:
             loop.remove_reader(pidfd)
             os.close(pidfd)
-            with contextlib.suppress(asyncio.TimeoutError, asyncio.CancelledError):
+            with contextlib.suppress(asyncio.TimeoutError, asyncio.CancelledError, OSError):
                 await asyncio.wait_for(console_task, timeout=QUIT_SECONDS)
             await self._finish()
 
@@ -110,7 +114,9 @@ class Watch:
         self._agent = event.get("state") != "absent"
         reasons = event.get("reasons")
         reason = "; ".join(str(each) for each in reasons) if isinstance(reasons, list) else ""
-        self._become(Status.HEALTHY if event.get("state") == "healthy" else Status.RUNNING, reason=reason)
+        status = Status.HEALTHY if event.get("state") == "healthy" else Status.RUNNING
+        if (status, reason) != (self._state.status, self._state.reason):
+            self._become(status, reason=reason)
 
     async def _take_order(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -129,7 +135,9 @@ class Watch:
         """Ask the guest to power off, and after `within` seconds end QEMU without asking."""
         self._asked = why
         deadline = time.monotonic() + within
-        agent_heard = self._agent and within > 0 and await asyncio.to_thread(self._ask_agent)
+        agent_heard = (
+            self._agent and within > 0 and await asyncio.to_thread(self._ask_agent, min(within, AGENT_SECONDS))
+        )
         while not self._ended.is_set() and (left := deadline - time.monotonic()) > 0:
             if not agent_heard and self._qmp is not None:
                 with contextlib.suppress(JeosError):  # QEMU ends while we ask
@@ -146,11 +154,11 @@ class Watch:
         if not self._ended.is_set():
             self._launched.process.kill()
 
-    def _ask_agent(self) -> bool:
-        """Ask the agent to power the guest off; False if none answers, and only the power button is left."""
+    def _ask_agent(self, seconds: float) -> bool:
+        """Ask the agent to power the guest off; False if none answers in time, and only the power button is left."""
         try:
-            with Guest(self._places.guest, deadline=AGENT_SECONDS) as guest:
-                guest.poweroff(deadline=AGENT_SECONDS)
+            with Guest(self._places.guest, deadline=seconds) as guest:
+                guest.poweroff(deadline=seconds)
         except (JeosError, OSError):
             return False
         return True
@@ -168,6 +176,7 @@ class Watch:
         else:
             failure = end_error(self._machine, self._places, status)
             self._become(Status.FAILED, reason=failure.message)
+        self._save(last=True)
         for writer in self._orders:
             answer(writer, None)
         self._report(failure)
@@ -186,7 +195,27 @@ class Watch:
 
     def _become(self, status: Status, *, reason: str = "") -> None:
         self._state = self._state.become(status, reason=reason, now=time.time())
-        files.write(self._places.state, state_text(self._state), durable=False)
+        if self._saving is None:
+            wait = self._saved + SAVE_SECONDS - asyncio.get_running_loop().time()
+            if wait <= 0:
+                self._save()
+            else:
+                self._save_later(wait)
+
+    def _save_later(self, seconds: float) -> None:
+        self._saving = asyncio.get_running_loop().call_later(seconds, self._save)
+
+    def _save(self, *, last: bool = False) -> None:
+        """Write the state; where there is no room for it, the machine runs on, and it is tried again."""
+        if self._saving is not None:
+            self._saving.cancel()
+            self._saving = None
+        self._saved = asyncio.get_running_loop().time()
+        try:
+            files.write(self._places.state, state_text(self._state), durable=False)
+        except (JeosError, OSError):
+            if not last:
+                self._save_later(RETRY_SECONDS)
 
 
 def answer(writer: asyncio.StreamWriter, error: JeosError | None) -> None:
