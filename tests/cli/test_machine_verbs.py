@@ -17,7 +17,7 @@ import pytest
 import tiny_guest
 from jeos.cli import logs, ls, run
 from jeos.core.errors import InputError, UsageError
-from jeos.model.machine import Machine, parse_forward
+from jeos.model.machine import Machine, machine_text, parse_forward
 from jeos.vm import session
 from jeos.vm.places import places_of
 
@@ -147,6 +147,23 @@ def test_logs_follow_goes_on_until_the_machine_ends(tiny: Machine) -> None:
     session.stop("tiny", within=0)
     assert following.communicate(timeout=DEADLINE)[0] == b""
     assert following.returncode == 0
+
+
+def test_logs_show_what_a_terminal_obeys_only_if_asked(tiny: Machine) -> None:
+    places = places_of("tiny")
+    places.folder.mkdir(parents=True)
+    places.machine.write_text(machine_text(tiny))
+    places.console_log.write_bytes(b"\x1b[32m  OK  \x1b[0m\x1b]0;mine\x07 up\r\n")
+    assert jeos("logs", "tiny").stdout == "  OK   up\n"
+    raw = subprocess.run([*COMMAND, "logs", "--raw", "tiny"], capture_output=True, check=True).stdout
+    assert raw == places.console_log.read_bytes()
+
+
+def test_verbs_work_without_standard_input() -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *COMMAND, "run", "nobody"], capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr.partition(b":")[0]) == (2, b"error")
 
 
 @pytest.mark.vm

@@ -112,6 +112,24 @@ def test_a_signal_reaches_the_program(line: Line) -> None:
     process.stdout.close()
 
 
+def test_third_interrupt_leaves_a_guest_that_does_not_answer(line: Line) -> None:
+    process = subprocess.Popen(command(line, "sh", "-c", "echo on; sleep 1000"), stdout=subprocess.PIPE)
+    assert process.stdout is not None and process.stdout.readline() == b"on\n"
+    agent = line.chardev.agent
+    assert agent is not None
+    agent.send_signal(signal.SIGSTOP)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while process.poll() is None:  # signals of one kind that come at once are one
+            assert time.monotonic() < deadline
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.01)
+    finally:
+        agent.send_signal(signal.SIGCONT)
+        process.stdout.close()
+    assert process.returncode == 128 + signal.SIGINT
+
+
 def test_nobody_who_reads_ends_the_program(line: Line) -> None:
     script = (
         " ".join(_quoted(word) for word in command(line, "sh", "-c", "echo $$; exec cat /dev/zero")) + " | head -n 1"

@@ -19,6 +19,7 @@ from typing import NoReturn
 import jeos
 from jeos.core import files, log
 from jeos.core.errors import HostError, JeosError, UsageError
+from jeos.core.terminal import plain
 
 # What the owner of a machine can mend; any other error of the system is a fault of jeos and ends in a traceback.
 UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
@@ -145,10 +146,10 @@ def host_error(error: OSError) -> HostError | None:
 
 
 def report(error: JeosError) -> None:
-    """Print an error and its hint."""
-    sys.stderr.write(f"{log.paint('error', code='31')}: {error.message}\n")
+    """Print an error and its hint; nothing in them, such as words of a guest, is obeyed by a terminal."""
+    sys.stderr.write(f"{log.paint('error', code='31')}: {plain(error.message)}\n")
     if error.hint:
-        sys.stderr.write(f"hint: {error.hint}\n")
+        sys.stderr.write(f"hint: {plain(error.hint)}\n")
 
 
 def entry() -> None:
@@ -156,10 +157,22 @@ def entry() -> None:
     if not sys.flags.utf8_mode and locale.getencoding().lower() != "utf-8":
         # The files of jeos, and so the images, must not depend on the language of who builds.
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - no shell is wanted
-    signal.signal(signal.SIGTERM, _end_on_sigterm)
+    open_missing_streams()
+    signal.signal(signal.SIGTERM, _end_on_signal)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup does
+        signal.signal(signal.SIGHUP, _end_on_signal)
     sys.exit(main(sys.argv[1:]))
 
 
-def _end_on_sigterm(number: int, frame: object) -> None:
+def open_missing_streams() -> None:
+    """Give a process that was started without standard streams empty ones, before their numbers go to other files."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            os.set_inheritable(opened, True)
+            setattr(sys, name, os.fdopen(descriptor, "r" if descriptor == 0 else "w"))
+
+
+def _end_on_signal(number: int, frame: object) -> None:
     """End as for Ctrl-C, so that every block that cleans up does."""
     raise KeyboardInterrupt

@@ -1,5 +1,6 @@
 """A terminal on a machine's serial console: what the machine says is printed, what is typed goes to it."""
 
+import contextlib
 import os
 import select
 import socket
@@ -71,7 +72,8 @@ def _carry(connection: socket.socket, *, terminal: bool, keys: bytes) -> End:
             if terminal and any(key in typed for key in keys):
                 return End.KEY
             if typed:
-                connection.sendall(typed)
+                with contextlib.suppress(ConnectionError):  # the machine has just ended, as the next turn finds out
+                    connection.sendall(typed)
             else:  # a pipe that has been read to its end: what the machine answers is still of interest
                 watched.remove(source)
 
@@ -84,6 +86,9 @@ def _receive(connection: socket.socket) -> bytes:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of `data`, in as many pieces as it takes."""
+    """Write all of `data`, in as many pieces as it takes, also where another program made the file non-blocking."""
     while data:
-        data = data[os.write(descriptor, data) :]
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:
+            select.select([], [descriptor], [])

@@ -19,6 +19,7 @@ STDIN_FILE, STDOUT_FILE, STDERR_FILE = 0, 1, 2
 FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 WAKE_BYTES = 64  # signals read at once
 LEAVE_KEY, LEAVE_TIMES = 0x1D, 3  # Ctrl-] three times in a row, as in machinectl: one alone belongs to editors
+PRESSING = (signal.SIGINT, signal.SIGTERM)  # who sends one of these for the third time no longer waits for the guest
 LEFT = Ended(128 + signal.SIGHUP, "HUP")
 
 
@@ -34,12 +35,13 @@ def terminal_size() -> Terminal:
 def carry(guest: Guest, program: Program, *, terminal: bool) -> Ended:
     """Connect a program to this process's standard streams until it ends, and return how it did.
 
-    Signals go to the program; on a `terminal`, a change of its size too, and Ctrl-] three times hangs the program up.
+    Signals go to the program, and the third SIGINT or SIGTERM also ends this, whatever becomes of the program; on a
+    `terminal`, a change of its size goes there too, and Ctrl-] three times hangs the program up.
     Raises MachineError if the program is lost, and BrokenPipeError if nobody takes its output any more.
     """
     with _signals() as waking:
         watched = {guest.fileno(), waking}
-        input_open, leaving = True, 0
+        input_open, leaving, pressed = True, 0, 0
         while True:
             ended = program.take(_put)
             if ended is not None:
@@ -49,6 +51,10 @@ def carry(guest: Guest, program: Program, *, terminal: bool) -> Ended:
             if waking in ready:
                 for number in os.read(waking, WAKE_BYTES):
                     _pass_signal(program, number, terminal=terminal)
+                    pressed += number in PRESSING
+                    if pressed == LEAVE_TIMES:
+                        program.close()
+                        return Ended(128 + number)
             if guest.fileno() in ready:
                 guest.receive()
             if STDIN_FILE in ready:
