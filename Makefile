@@ -25,7 +25,7 @@ test-fast: setup-test ## the tests that need no root, no network and no virtual 
 	$(PYTEST) -q -n 2 -m "not root and not network and not vm"
 
 test-slow: setup-test ## the tests that need root, the Debian mirror or a virtual machine
-	$(PYTEST) -q -m "root or network or vm"
+	$(PYTEST) -q -n 2 --dist loadfile -m "root or network or vm"
 
 lint: setup-test ## format, style, types, layers, licences, documentation
 	$(PYTHON) -m ruff format --check .

@@ -10,6 +10,8 @@ import pytest
 
 from apt_repository import Archive, made_key, standard
 from jeos.build import namespace, outputs
+from jeos.model import lock_text
+from jeos.store.local import LocalStore
 from jeos_command import Jeos, copy_recipe, digests, make_jeos, mounts, nothing_left_running, write_recipe
 from tiny_debs import make_deb, member, raw_deb, tar
 
@@ -96,7 +98,8 @@ def test_package_that_reaches_out_is_refused(jeos: Jeos, tiny: Path, tmp_path: P
 def test_damaged_package_in_the_store_is_noticed_and_fetched_again(jeos: Jeos, tiny: Path, tmp_path: Path) -> None:
     own = make_jeos(tmp_path / "own", store=copied_store(jeos, tmp_path))
     recipe = copy_recipe(tiny, tmp_path / "tiny")
-    package = max((own.cache / "store").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0)
+    lock = lock_text.parse((recipe / "appliance.lock").read_text(), source="appliance.lock")
+    package = LocalStore(own.cache / "store").path(max(lock.packages, key=lambda package: package.size).sha256)
     package.chmod(0o644)
     with package.open("r+b") as file:
         file.truncate(package.stat().st_size // 2)

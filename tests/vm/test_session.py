@@ -334,7 +334,7 @@ def test_twenty_starts_and_stops_leave_nothing_behind(tiny: Machine, tmp_path: P
         port = started.forwards[0].host  # the same again: it must be free
         processes += [started.qemu, started.supervisor]
         assert session.stop("tiny", within=0).status is Status.STOPPED
-    assert all(gone(process) for process in processes)
+    wait_until(lambda: all(gone(process) for process in processes))
     assert not claimed(places_of("tiny"))
     assert sorted(path.name for path in places_of("tiny").folder.iterdir()) == [
         "console.log",
