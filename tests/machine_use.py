@@ -1,0 +1,19 @@
+"""What tests do with machines: find free ports, and run programs inside."""
+
+import socket
+
+from jeos_command import Jeos
+
+BOOT = 240.0  # seconds that an emulated machine may take on a busy host
+
+
+def free_port() -> int:
+    """Return a port of this host that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def inside(jeos: Jeos, name: str, *command: str) -> str:
+    """Run a program in a machine, as root, and return what it printed."""
+    return jeos.run("exec", "--wait", "60", name, "--", *command).stdout.strip()
