@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 import urllib.request
 from collections.abc import Iterator
@@ -127,7 +128,7 @@ def ports(jeos: Jeos, built: Outputs) -> Iterator[dict[int, int]]:
         jeos.run(*words, *values)
         yield found
     finally:
-        print(jeos.run("logs", NAME).stdout)  # which pytest shows if something failed
+        sys.stdout.write(jeos.run("logs", NAME).stdout)  # which pytest shows if something failed
         jeos.run("rm", "--force", NAME)
 
 
