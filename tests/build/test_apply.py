@@ -173,4 +173,6 @@ def test_failures_name_what_failed(packages: Packages, folder: Path, tmp_path: P
         strange, packages, folder, tmp_path / "owner"
     )
     typo = Recipe(name="a", version="1", systemd=values.Systemd(enable=("sssh.service",)))
-    assert "is to enable sssh.service, and the image has no such unit" in refusal(typo, packages, folder, tmp_path / "unit")
+    assert "is to enable sssh.service, and the image has no such unit" in refusal(
+        typo, packages, folder, tmp_path / "unit"
+    )

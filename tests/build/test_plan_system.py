@@ -33,6 +33,8 @@ def test_plan_of_a_small_recipe_has_these_files_and_no_others() -> None:
         "usr/lib/systemd/system/systemd-logind.service.d/jeos.conf",
         "usr/lib/systemd/system.conf.d/jeos.conf",
         "usr/lib/systemd/system/systemd-udev-trigger.service.d/jeos.conf",
+        "etc/systemd/system/tmp.mount",
+        "etc/systemd/system/local-fs.target.wants/tmp.mount",
         "usr/lib/systemd/system/jeos-host-key.service",
         "usr/lib/systemd/system/ssh.service.wants/jeos-host-key.service",
         "usr/lib/systemd/system/ssh.socket.wants/jeos-host-key.service",

@@ -20,8 +20,10 @@ KERNEL = ("PCI: Fatal", "amd_pstate", "clocksource", "TSC found unstable", "tsc:
 @pytest.fixture
 def machine(jeos: Jeos, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """Make, build and start a template; yield the machine's name, which is the template's."""
-    template, options = request.param
+    template, options, *suite = request.param
     jeos.run("new", template, "--template", template, "--folder", tmp_path / template)
+    recipe = tmp_path / template / "appliance.toml"
+    recipe.write_text("".join(f'suite = "{name}"\n' for name in suite) + recipe.read_text())
     jeos.build(tmp_path / template)
     start(jeos, tmp_path / template, *options)
     yield template
@@ -85,3 +87,12 @@ def test_database_lets_in_who_has_the_password(jeos: Jeos, machine: str) -> None
     jeos.run("stop", machine)
     start(jeos, machine)
     assert ask(PASSWORD, "select answer from answers") == "42"
+
+
+@pytest.mark.parametrize("machine", [("web", ("--disk", "8G"), "bookworm")], indirect=True)
+def test_web_on_debian_12_has_all_of_its_disk_and_a_tmp(jeos: Jeos, machine: str) -> None:
+    assert inside(jeos, machine, "sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME") == "bookworm"
+    data = inside(jeos, machine, "stat", "--file-system", "--format=%b %S", "/var").split()
+    assert int(data[0]) * int(data[1]) > 7 << 30
+    inside(jeos, machine, "sh", "-c", "echo x >/tmp/file")
+    assert_quiet(jeos, machine)

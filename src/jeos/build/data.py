@@ -16,6 +16,9 @@ from jeos.model.image import MEBIBYTE
 SIZE = 64 * MEBIBYTE  # what the image carries; sparse, since most of it is empty
 GROWS_TO = 2 << 40  # bytes up to which descriptors are reserved, so that growing needs no moving
 BLOCK = 4096
+# Growing by a group of blocks is one transaction, with all the reserved descriptors; Linux 6.1 takes transactions of a
+# quarter of the journal at most, and that is one block too few with the 4 MiB that mke2fs would choose.
+JOURNAL = 8  # MiB
 FILE = "jeos-data.ext4"
 
 
@@ -33,7 +36,7 @@ def make(root: Path, *, sandbox: Sandbox, name: str, version: str, out: Path) ->
     )
     sandbox.run(
         [
-            *("mke2fs", "-q", "-F", "-t", "ext4", "-b", str(BLOCK), "-m", "1", "-L", "data"),
+            *("mke2fs", "-q", "-F", "-t", "ext4", "-b", str(BLOCK), "-m", "1", "-L", "data", "-J", f"size={JOURNAL}"),
             *("-U", image.derived_uuid(name, version, "data-fs"), "-E", options),
             *(f"/{FILE}", str(SIZE // BLOCK)),
         ],

@@ -151,6 +151,22 @@ ExecStart=-udevadm trigger --type=devices --action=add --prioritized-subsystem=b
 ExecStart=-udevadm trigger --type=devices --action=add --subsystem-match=tty --sysname-match=tty[A-Z]*
 """
 
+# The system cannot be written to, and Debian 12 leaves /tmp on it.
+TEMPORARY = """\
+[Unit]
+Description=Temporary files, in memory
+DefaultDependencies=no
+Conflicts=umount.target
+Before=local-fs.target umount.target
+After=swap.target
+
+[Mount]
+What=tmpfs
+Where=/tmp
+Type=tmpfs
+Options=mode=1777,nosuid,nodev,size=50%%
+"""
+
 HOSTS = """\
 127.0.0.1 localhost
 127.0.1.1 {name}
@@ -220,6 +236,8 @@ def settings(recipe: Recipe) -> Iterator[Item]:
     yield text("usr/lib/systemd/system.conf.d/jeos.conf", ACCOUNTING)
     silent = " ".join(f"--subsystem-nomatch={name}" for name in SILENT)
     yield text(f"{UNITS}/systemd-udev-trigger.service.d/jeos.conf", TRIGGER.format(silent=silent))
+    yield text("etc/systemd/system/tmp.mount", TEMPORARY)
+    yield link("etc/systemd/system/local-fs.target.wants/tmp.mount", "../tmp.mount")
     yield text(f"{UNITS}/jeos-host-key.service", HOST_KEYS)
     for wants in ("ssh.service.wants", "ssh.socket.wants"):
         yield link(f"{UNITS}/{wants}/jeos-host-key.service", "../jeos-host-key.service")
