@@ -76,7 +76,7 @@ def data_partition(web: Outputs) -> int:
 
 def test_machine_shows_its_page_keeps_its_data_and_is_itself(machines: Jeos, web: Outputs) -> None:
     address = start(machines, web.folder.parent, "one", "--wait", "healthy", "--timeout", str(BOOT))
-    assert page(address) == original(web)
+    wait_until(lambda: page(address) == original(web), "the page never came", seconds=BOOT)
     identity = inside(machines, "one", "cat", "/etc/machine-id")
     assert len(identity) == 32
     blocks = int(inside(machines, "one", "stat", "-f", "-c", "%b", "/var")) * 4096
@@ -92,7 +92,7 @@ def test_machine_shows_its_page_keeps_its_data_and_is_itself(machines: Jeos, web
 
 def test_machine_boots_with_firmware_and_is_another_one(machines: Jeos, web: Outputs) -> None:
     address = start(machines, web.folder.parent, "two", "--firmware", "--wait", "healthy", "--timeout", str(BOOT))
-    assert page(address) == original(web)
+    wait_until(lambda: page(address) == original(web), "the page never came", seconds=BOOT)
     assert inside(machines, "two", "test", "-d", "/sys/firmware/efi") == ""
     assert web.image.root_hash in inside(machines, "two", "cat", "/proc/cmdline")
     first = inside(machines, "two", "cat", "/etc/machine-id")
