@@ -1,7 +1,6 @@
 """The built image as a running machine: both ways to boot, what lasts, and what verity refuses."""
 
 import json
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -13,9 +12,9 @@ import pytest
 from jeos.build.outputs import Outputs
 from jeos.disk.erofs_reader import Filesystem
 from jeos_command import Jeos, wait_until
+from machine_use import BOOT, free_port, inside
 
 pytestmark = [pytest.mark.network, pytest.mark.vm]
-BOOT = 240.0  # seconds that an emulated machine may take on a busy host
 PAGE = "srv/www/index.html"
 
 
@@ -24,12 +23,6 @@ def machines(jeos: Jeos) -> Iterator[Jeos]:
     yield jeos
     for found in json.loads(jeos.run("ls", "--json").stdout):
         jeos.run("rm", "--force", found["machine"]["name"])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start(jeos: Jeos, target: Path | str, name: str, *options: str) -> str:
@@ -51,10 +44,6 @@ def page(address: str) -> bytes | None:
 
 def console(jeos: Jeos, name: str) -> str:
     return jeos.run("logs", name).stdout
-
-
-def inside(jeos: Jeos, name: str, *command: str) -> str:
-    return jeos.run("exec", "--wait", "60", name, "--", *command).stdout.strip()
 
 
 def stop(jeos: Jeos, name: str) -> None:
