@@ -13,6 +13,7 @@ from jeos.build.outputs import Outputs
 from jeos.disk.erofs_reader import Filesystem
 from jeos_command import Jeos, wait_until
 from machine_use import BOOT, free_port, inside
+from screens import Screen
 
 pytestmark = [pytest.mark.network, pytest.mark.vm]
 PAGE = "srv/www/index.html"
@@ -77,6 +78,25 @@ def test_machine_shows_its_page_keeps_its_data_and_is_itself(machines: Jeos, web
     assert inside(machines, "one", "cat", "/var/lib/proof", "/etc/proof") == "lasting\nchanged"
     assert inside(machines, "one", "cat", "/etc/machine-id") == identity
     stop(machines, "one")
+
+
+def test_terminals_reach_into_a_machine_with_their_size(machines: Jeos, web: Outputs) -> None:
+    start(machines, web.folder.parent, "four", "--wait", "healthy", "--timeout", str(BOOT))
+
+    def screen(verb: str, *words: str, rows: int, columns: int) -> Screen:
+        argv = [machines.python, "-m", "jeos", verb, "--wait", str(BOOT), *words]
+        return Screen(argv, rows=rows, columns=columns, environment=machines.environment)
+
+    size = screen("exec", "--tty", "four", "--", "stty", "size", rows=30, columns=90)
+    assert (size.end(), size.said) == (0, b"30 90\r\n")
+    shell = screen("shell", "four", rows=30, columns=90)
+    shell.type(b"stty size; tty; read changed; stty size; exit 3\r")
+    shell.until(b"\n30 90\r\n/dev/pts/", patience=BOOT)
+    shell.resize(rows=31, columns=91)
+    shell.type(b"\r")
+    shell.until(b"\n31 91\r\n", patience=BOOT)
+    assert shell.end() == 3
+    stop(machines, "four")
 
 
 def test_machine_boots_with_firmware_and_is_another_one(machines: Jeos, web: Outputs) -> None:

@@ -1,14 +1,9 @@
 """`jeos exec` and `jeos shell` as processes with real pipes and terminals, and a real agent behind a real relay."""
 
-import fcntl
 import os
-import pty
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +12,7 @@ import pytest
 
 from agent_host import PATIENCE
 from relay_line import Line
+from screens import Screen
 
 # What the verbs do once they have found the machine's socket.
 CARRY = """
@@ -46,47 +42,6 @@ def line(tmp_path: Path) -> Iterator[Line]:
 
 def command(line: Line, *argv: str, terminal: bool = False) -> list[str]:
     return [sys.executable, "-c", CARRY, str(line.guest), "tty" if terminal else "pipe", *argv]
-
-
-class Screen:
-    """A process on a terminal of its own."""
-
-    def __init__(self, argv: list[str], *, rows: int, columns: int) -> None:
-        self.pid, self.terminal = pty.fork()
-        if self.pid == 0:
-            os.execvp(argv[0], argv)
-        self.resize(rows=rows, columns=columns)
-        self.said = b""
-
-    def resize(self, *, rows: int, columns: int) -> None:
-        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def until(self, text: bytes) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while text not in self.said:
-            ready, _, _ = select.select([self.terminal], [], [], max(0.0, deadline - time.monotonic()))
-            assert ready, self.said
-            try:
-                self.said += os.read(self.terminal, 4096)
-            except OSError:
-                raise AssertionError(self.said) from None
-
-    def type(self, text: bytes) -> None:
-        os.write(self.terminal, text)
-
-    def end(self) -> int:
-        """Return the exit status; whatever is still said is taken in."""
-        while True:
-            try:
-                data = os.read(self.terminal, 4096)
-            except OSError:
-                break
-            if not data:
-                break
-            self.said += data
-        _, status = os.waitpid(self.pid, 0)
-        os.close(self.terminal)
-        return os.waitstatus_to_exitcode(status)
 
 
 def test_pipes_and_status_pass_through(line: Line) -> None:
@@ -146,16 +101,39 @@ def test_a_terminal_works_and_comes_back_as_it_was(line: Line) -> None:
     argv = command(line, "sh", "-c", "stty size; read a; stty size; exit 3", terminal=True)
     shell = f"{' '.join(_quoted(word) for word in argv)}; echo status $?; stty -a"
     screen = Screen(["sh", "-c", f"stty -a | head -n 1; read x; {shell}"], rows=30, columns=90)
-    screen.until(b"speed")
+    screen.until(b"speed", patience=PATIENCE)
     screen.resize(rows=30, columns=90)
     screen.type(b"\n")
-    screen.until(b"30 90")
+    screen.until(b"30 90", patience=PATIENCE)
     screen.resize(rows=31, columns=91)
     screen.type(b"x\n")
-    screen.until(b"31 91")
+    screen.until(b"31 91", patience=PATIENCE)
     assert screen.end() == 0
     assert b"status 3" in screen.said
     assert b" icanon " in screen.said.rpartition(b"status 3")[2]  # line by line again
+
+
+def test_a_terminal_without_a_size_is_as_large_as_the_environment_says(line: Line) -> None:
+    unknown = {name: value for name, value in os.environ.items() if name not in ("LINES", "COLUMNS")}
+    for given, size in (({}, b"24 80"), ({"LINES": "40", "COLUMNS": "132"}, b"40 132"), ({"LINES": "x"}, b"24 80")):
+        screen = Screen(
+            command(line, "stty", "size", terminal=True), rows=0, columns=0, environment={**unknown, **given}
+        )
+        assert screen.end() == 0
+        assert screen.said.split(b"\r\n")[0] == size
+
+
+def test_a_size_that_changes_before_the_program_starts_is_not_missed(line: Line) -> None:
+    late = CARRY.replace("    if terminal:\n        with", "    resize()\n    if terminal:\n        with").replace(
+        "import sys",
+        "import fcntl, struct, sys, termios\n"
+        "def resize(): fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 33, 99, 0, 0))",
+        1,
+    )
+    argv = [sys.executable, "-c", late, str(line.guest), "tty", "sh", "-c"]
+    screen = Screen([*argv, "until stty size | grep 99; do sleep 0.01; done"], rows=30, columns=90)
+    screen.until(b"33 99", patience=PATIENCE)
+    assert screen.end() == 0
 
 
 def test_keys_that_interrupt_go_to_the_guest(line: Line) -> None:
@@ -164,7 +142,7 @@ def test_keys_that_interrupt_go_to_the_guest(line: Line) -> None:
         rows=24,
         columns=80,
     )
-    screen.until(b"ready")
+    screen.until(b"ready", patience=PATIENCE)
     screen.type(b"\x03")
     assert screen.end() == 6
 
@@ -173,7 +151,7 @@ def test_three_times_the_key_leaves_a_program_that_hangs(line: Line) -> None:
     screen = Screen(
         command(line, "sh", "-c", "stty raw -echo; echo ready; exec sleep 1000", terminal=True), rows=24, columns=80
     )
-    screen.until(b"ready")
+    screen.until(b"ready", patience=PATIENCE)
     screen.type(b"\x1d\x1dx\x1d\x1d\x1d")
     assert screen.end() == 129
 

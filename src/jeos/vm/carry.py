@@ -6,6 +6,7 @@ so neither side fills the other's memory.
 
 import contextlib
 import os
+import re
 import select
 import signal
 from collections.abc import Iterator
@@ -20,16 +21,27 @@ FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signa
 WAKE_BYTES = 64  # signals read at once
 LEAVE_KEY, LEAVE_TIMES = 0x1D, 3  # Ctrl-] three times in a row, as in machinectl: one alone belongs to editors
 PRESSING = (signal.SIGINT, signal.SIGTERM)  # who sends one of these for the third time no longer waits for the guest
+USUAL = Terminal(rows=24, columns=80)
 LEFT = Ended(128 + signal.SIGHUP, "HUP")
 
 
 def terminal_size() -> Terminal:
-    """Return the size of the terminal on standard input, or on output; raises OSError if neither is one."""
+    """Return the size of the terminal on standard input, or on output; raises OSError if neither is one.
+
+    A terminal that does not know its size, as those of `script` and of CI, is what LINES and COLUMNS say, or 24 by 80.
+    """
     try:
         size = os.get_terminal_size(STDIN_FILE)
     except OSError:
         size = os.get_terminal_size(STDOUT_FILE)
-    return Terminal(rows=size.lines, columns=size.columns)
+    if size.lines and size.columns:
+        return Terminal(rows=size.lines, columns=size.columns)
+    return Terminal(rows=_said("LINES") or USUAL.rows, columns=_said("COLUMNS") or USUAL.columns)
+
+
+def _said(variable: str) -> int:
+    text = os.environ.get(variable, "")
+    return int(text) if re.fullmatch("[0-9]{1,4}", text) else 0
 
 
 def carry(guest: Guest, program: Program, *, terminal: bool) -> Ended:
@@ -42,6 +54,8 @@ def carry(guest: Guest, program: Program, *, terminal: bool) -> Ended:
     with _signals() as waking:
         watched = {guest.fileno(), waking}
         input_open, leaving, pressed = True, 0, 0
+        if terminal:  # its size may have changed since the program was started with it, before anybody listened
+            _pass_signal(program, signal.SIGWINCH, terminal=True)
         while True:
             ended = program.take(_put)
             if ended is not None:
