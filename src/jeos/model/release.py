@@ -27,7 +27,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SALT = re.compile(r"(?:[0-9a-f]{2}){0,256}")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.~+-]{0,62}")
+_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.^~+-]{0,63}")
 _LABEL_BYTES = 15  # of an EROFS
 
 
