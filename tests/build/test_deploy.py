@@ -15,7 +15,7 @@ PASSWORD = Property(name="password", required=True, secret=True, pattern=".{8,}"
 RULES = (TITLE, PASSWORD)
 
 
-def put_image(folder: Path, *, properties: tuple[Property, ...] = ()) -> Path:
+def put_image(folder: Path, *, properties: tuple[Property, ...] = (), updates: bool = False) -> Path:
     """Write a description and a disk as a build leaves them, and return the recipe's folder."""
     image = Image(
         name="web",
@@ -37,6 +37,7 @@ def put_image(folder: Path, *, properties: tuple[Property, ...] = ()) -> Path:
         memory=384,
         cpus=2,
         properties=properties,
+        updates=updates,
     )
     build = folder / "build"
     build.mkdir()
@@ -55,6 +56,11 @@ def test_machine_of_a_build_takes_what_the_image_asks_for(tmp_path: Path) -> Non
     assert replace(machine, uuid="", created=0) == replace(
         deploy.machine_of(Path(machine.image), boot=Boot.FIRMWARE), uuid="", created=0
     )
+
+
+def test_machine_of_an_image_that_updates_itself_boots_from_its_disk(tmp_path: Path) -> None:
+    machine = deploy.machine_of(put_image(tmp_path, updates=True))
+    assert (machine.boot, machine.kernel) == (Boot.FIRMWARE, "")
 
 
 def test_machine_of_a_build_without_its_disk(tmp_path: Path) -> None:

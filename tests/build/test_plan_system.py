@@ -14,6 +14,7 @@ from jeos.model.recipe import (
     Recipe,
     Systemd,
     Unit,
+    Update,
 )
 
 SMALL = Recipe(name="hello", version="1.0")
@@ -123,3 +124,21 @@ def test_resolver_of_the_recipe_stays() -> None:
     own = Recipe(name="a", version="1", files=(FileRule(target="/etc/resolv.conf", content="x"),))
     assert plan_system.resolver_command(own) == ""
     assert plan_system.resolver_command(SMALL) == "ln -sfn /run/jeos/resolv.conf /etc/resolv.conf\n"
+
+
+def test_updates_bring_the_root_of_trust_and_the_settings_of_the_agent() -> None:
+    update = Update(channel="https://updates.example/a", root="keys/root.json", window="Sun 02:00-05:00")
+    recipe = Recipe(name="a", version="1", update=update)
+    items = plan_system.plan(recipe, folder=Path("/r"), os_release="")
+    assert Item("usr/lib/jeos/root.json", source=Path("/r/keys/root.json")) in items
+    assert json.loads(plan_system.appliance(recipe))["update"] == {
+        "channel": "https://updates.example/a",
+        "ring": "stable",
+        "check": "6h",
+        "window": "Sun 02:00-05:00",
+        "restart": True,
+        "hold": "60s",
+        "bandwidth": "",
+        "snapshot": [],
+    }
+    assert "update" not in json.loads(plan_system.appliance(SMALL))

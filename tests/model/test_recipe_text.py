@@ -120,6 +120,17 @@ def test_recipe_with_every_key_is_read_whole() -> None:
         machine=values.MachineDefaults(memory=2048, cpus=4),
         disk=values.Disk(slot=512 << 20, data=8 << 30, esp=128 << 20),
         secure_boot=values.SecureBoot(key="keys/boot.key", certificate="keys/boot.crt"),
+        update=values.Update(
+            channel="https://updates.example/shop",
+            root="keys/root.json",
+            ring="beta",
+            check="1h",
+            window="Sun 02:00-05:00; Mon-Fri 22:00-04:00",
+            restart=False,
+            hold="5m",
+            bandwidth="500K",
+            snapshot=("/var/lib/shop", "/etc/shop"),
+        ),
     )
 
 

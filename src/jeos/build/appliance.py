@@ -195,6 +195,7 @@ def write_outputs(one: Build, system: System, booting: boot.Boot, *, root_hash: 
         memory=recipe.machine.memory,
         cpus=recipe.machine.cpus,
         properties=recipe.properties,
+        updates=recipe.update is not None,
     )
     files.write(description, built.dump_image(made))
     return Outputs(folder=one.output, image=made)

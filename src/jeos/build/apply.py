@@ -142,6 +142,7 @@ def fingerprint(recipe: Recipe, *, folder: Path) -> str:
     names = [
         *recipe.wheels,
         *([recipe.eula] if recipe.eula else []),
+        *([recipe.update.root] if recipe.update else []),
         *(rule.source for rule in recipe.files if rule.source),
     ]
     for line in _content(folder / name for name in names):

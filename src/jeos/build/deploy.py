@@ -28,13 +28,15 @@ Ask = Callable[[Property], str]
 def machine_of(path: Path, *, boot: Boot | None = None) -> Machine:
     """Return a new machine for a recipe's folder, an image's description or a disk.
 
-    Without `boot`, what jeos built starts directly and any other disk from firmware. Raises InputError or UsageError.
+    Without `boot`, what jeos built starts directly; an image that updates itself, and any other disk, from firmware.
+    Raises InputError or UsageError.
     """
     if path.is_file() and path.suffix not in (".json", ".toml"):
         return _of_disk(path, boot=boot)
     built = outputs.find(path)
     description = path if path.suffix == ".json" else built.folder / f"{built.image.name}_{built.image.version}.json"
-    return _of_build(built, description=description.absolute(), boot=boot or Boot.DIRECT)
+    usual = Boot.FIRMWARE if built.image.updates else Boot.DIRECT  # a kernel from outside would never be a newer one
+    return _of_build(built, description=description.absolute(), boot=boot or usual)
 
 
 def rules_of(machine: Machine) -> tuple[Property, ...]:

@@ -77,3 +77,5 @@ def named_files(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
     if recipe.secure_boot:
         yield ("secure-boot", "key"), recipe.secure_boot.key
         yield ("secure-boot", "certificate"), recipe.secure_boot.certificate
+    if recipe.update:
+        yield ("update", "root"), recipe.update.root

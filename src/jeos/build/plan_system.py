@@ -15,6 +15,7 @@ from jeos.model.recipe import Recipe
 
 APPLIANCE = "usr/lib/jeos/appliance.json"
 EULA = "usr/share/jeos/EULA"
+TRUST = "usr/lib/jeos/root.json"  # the vendor's TUF root, which the guest's trust begins with
 OS_RELEASE = "usr/lib/os-release"
 RESOLVER = "etc/resolv.conf"
 RESOLVER_TARGET = "/run/jeos/resolv.conf"  # the agent writes it from what DHCP says
@@ -201,6 +202,7 @@ def plan(recipe: Recipe, *, folder: Path, os_release: str) -> list[Item]:
         *(text(f"{UNITS}/{unit.name}", unit.content) for unit in recipe.units),
         text(APPLIANCE, appliance(recipe)),
         *([Item(path=EULA, source=folder / recipe.eula)] if recipe.eula else []),
+        *([Item(path=TRUST, source=folder / recipe.update.root)] if recipe.update else []),
     ]
 
 
@@ -269,8 +271,8 @@ def unit_commands(recipe: Recipe) -> list[list[str]]:
 
 
 def appliance(recipe: Recipe) -> str:
-    """Return what the agent reads: name, version, ports, health checks and properties, as JSON."""
-    described = {
+    """Return what the agent reads: name, version, ports, health checks, properties and updates, as JSON."""
+    described: dict[str, object] = {
         "name": recipe.name,
         "version": recipe.version,
         "vendor": recipe.vendor,
@@ -279,6 +281,8 @@ def appliance(recipe: Recipe) -> str:
         "health": [asdict(check) for check in recipe.health],
         "properties": [asdict(rule) for rule in recipe.properties],
     }
+    if recipe.update:
+        described["update"] = {key: value for key, value in asdict(recipe.update).items() if key != "root"}
     return json.dumps(described, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -44,7 +44,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--disk", metavar="SIZE", help="let the disk be larger than the image, as 10G")
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--direct", action="store_true", help="start the kernel without firmware: fast (default)")
-    way.add_argument("--firmware", action="store_true", help="boot the disk with UEFI firmware, as real machines do")
+    way.add_argument(
+        "--firmware",
+        action="store_true",
+        help="boot the disk with UEFI firmware, as real machines do (default of an image that updates itself)",
+    )
     add("--set", action="append", default=[], metavar="PROPERTY=VALUE", help="set a property; repeatable")
     add(
         "--set-file",

@@ -55,7 +55,7 @@ class Image:
 
     `disk`, `kernel` (the unified kernel image), `sbom`, `tree` and `report` are file names in the same folder.
     `root_hash` is dm-verity's, in hexadecimal; sizes are in bytes; `memory` in MiB. `properties` are what whoever
-    runs it may or must set.
+    runs it may or must set. `updates` tells that it updates itself, and so must boot from its disk with firmware.
     """
 
     name: str
@@ -77,3 +77,4 @@ class Image:
     memory: int
     cpus: int
     properties: tuple[Property, ...] = ()
+    updates: bool = False

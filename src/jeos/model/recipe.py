@@ -156,6 +156,21 @@ class SecureBoot:
 
 
 @dataclass(frozen=True, slots=True)
+class Update:
+    """Where the appliance's updates come from, and when; `jeos.model.schedule` reads the periods, windows and rate."""
+
+    channel: str
+    root: str  # the path of the vendor's first TUF root metadata
+    ring: str = "stable"
+    check: str = "6h"
+    window: str = ""  # "" for any time
+    restart: bool = True
+    hold: str = "60s"
+    bandwidth: str = ""  # bytes a second; "" for no limit
+    snapshot: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything that `appliance.toml` says."""
 
@@ -188,3 +203,4 @@ class Recipe:
     disk: Disk = field(default_factory=Disk)
     slim: Slim = field(default_factory=Slim)
     secure_boot: SecureBoot | None = None
+    update: Update | None = None

@@ -12,6 +12,7 @@ from jeos.model.recipe_texts import (
     ACCOUNT,
     COMPONENT,
     CONTENT,
+    DATA,
     DEB,
     LABEL,
     LINE,
@@ -20,7 +21,9 @@ from jeos.model.recipe_texts import (
     PACKAGE,
     PARAMETER,
     PATTERN,
+    PERIOD,
     PROPERTY_NAME,
+    RATE,
     RULE,
     SCRIPT,
     SOCKET,
@@ -34,6 +37,7 @@ from jeos.model.recipe_texts import (
     VERSION,
     WEB,
     WHEEL,
+    WINDOW,
 )
 
 
@@ -278,6 +282,27 @@ SECURE_BOOT = Table(
     ),
 )
 
+UPDATE = Table(
+    recipe.Update,
+    "Where the appliance's updates come from. An operator overrides these in `/etc/jeos/update.toml` of a machine.",
+    (
+        Key("channel", URL, "The address of the vendor's channel.", '"https://updates.example/hello"'),
+        Key("root", SOURCE, "The vendor's TUF root metadata, which trust begins with.", '"keys/root.json"'),
+        Key("ring", LABEL, "The ring whose releases are taken.", '"beta"'),
+        Key("check", PERIOD, "How often the channel is asked, give or take a tenth.", '"1h"'),
+        Key("window", WINDOW, "When the machine may restart into a new version, local time.", '"Sun 02:00-05:00"'),
+        Key("restart", Boolean(), "Whether it restarts by itself; else the operator does.", "false"),
+        Key("hold", PERIOD, "How long all health checks must hold until a new version is kept.", '"5m"'),
+        Key("bandwidth", RATE, "The most that downloads may take of the line.", '"500K"'),
+        Key(
+            "snapshot",
+            _list(DATA, "paths of folders"),
+            "Data that is copied before the restart, and put back if the machine goes back.",
+            '["/var/lib/app"]',
+        ),
+    ),
+)
+
 
 def _tables(table: Table, what: str) -> ListOf:
     return ListOf(table, f"written as [[{what}]] tables")
@@ -354,6 +379,7 @@ RECIPE = Table(
         Key("machine", MACHINE, MACHINE.doc, ""),
         Key("disk", DISK, DISK.doc, ""),
         Key("secure-boot", SECURE_BOOT, SECURE_BOOT.doc, "", default="nothing is signed"),
+        Key("update", UPDATE, UPDATE.doc, "", default="the image has no part that updates it"),
     ),
     words="a recipe",
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 
+from jeos.model import schedule
 from jeos.model.properties import complaint, environment_name
 from jeos.model.recipe import Property, Recipe, User
 from jeos.model.recipe_shapes import show
@@ -14,6 +15,8 @@ OWN_REPOSITORIES = ("debian", "debian-security", "debian-updates")  # what the l
 OWN_PARAMETERS = ("root", "roothash", "rootfstype", "rootflags", "init", "ro", "rw")  # the image's own, sealed with it
 FIRST_USER, LAST_SYSTEM_USER = 1000, 999  # Debian's ranges, policy 9.2.2
 HIGHEST_PORT = 65535
+CHECK_LIMITS = ("1m", "90d")
+HOLD_LIMITS = ("0s", "1d")
 
 
 def problems(recipe: Recipe) -> Iterator[Problem]:
@@ -67,12 +70,14 @@ def addresses_hide_nothing(recipe: Recipe) -> Iterator[Problem]:
         (("mirror",), "mirror", recipe.mirror),
         (("security-mirror",), "security-mirror", recipe.security_mirror),
         *((("repository", at, "url"), "repository.url", item.url) for at, item in enumerate(recipe.repositories)),
+        *([(("update", "channel"), "update.channel", recipe.update.channel)] if recipe.update else []),
     ]
     for path, name, url in places:
         authority = url.partition("://")[2].partition("/")[0]
         if "@" in authority:
             shown = show(url.replace(authority.rpartition("@")[0], "…", 1))
-            yield path, f"{name} = {shown}: a recipe must not hold a password; put it into the file of JEOS_CREDENTIALS"
+            instead = "" if name == "update.channel" else "; put it into the file of JEOS_CREDENTIALS"
+            yield path, f"{name} = {shown}: a recipe must not hold a password{instead}"
 
 
 def repositories_have_own_names(recipe: Recipe) -> Iterator[Problem]:
@@ -179,6 +184,20 @@ def properties_are_possible(recipe: Recipe) -> Iterator[Problem]:
             yield (*path, key), f"property.{key} = {shown}: {text}"
 
 
+def updates_are_possible(recipe: Recipe) -> Iterator[Problem]:
+    """Periods are neither so short that they hurt nor so long that they mean never, and windows open."""
+    update = recipe.update
+    if update is None:
+        return
+    for key, period, (least, most) in (("check", update.check, CHECK_LIMITS), ("hold", update.hold, HOLD_LIMITS)):
+        if not schedule.seconds(least) <= schedule.seconds(period) <= schedule.seconds(most):
+            yield ("update", key), f"update.{key} = {show(period)}: must be from {least} to {most}"
+    try:
+        schedule.Windows.parse(update.window)
+    except ValueError as error:
+        yield ("update", "window"), f"update.window = {show(update.window)}: {error}"
+
+
 def _property_faults(rule: Property) -> Iterator[tuple[str, object, str]]:
     """Yield the key, the value and the fault of what is wrong with one property."""
     if rule.type == "choice" and not rule.choices:
@@ -217,4 +236,5 @@ RULES: tuple[Callable[[Recipe], Iterator[Problem]], ...] = (
     parameters_leave_the_root,
     checks_are_possible,
     properties_are_possible,
+    updates_are_possible,
 )

@@ -1,5 +1,6 @@
 """The texts that a recipe may hold, each with its pattern: names, versions, paths, addresses."""
 
+from jeos.model import schedule
 from jeos.model.recipe_shapes import Text
 
 NAME = Text(
@@ -47,3 +48,11 @@ SCRIPT = Text("a shell command", r"[^\u0000]*[^\s\u0000][^\u0000]*")
 CONTENT = Text("text", r"[^\u0000]*")
 WEB = Text("an address such as http://localhost/", r"https?://[^\s]+")
 SOCKET = Text('a host and a port, such as "localhost:5432"', r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}")
+PERIOD = Text('a period such as "90s", "10m", "6h" or "7d"', schedule.PERIOD_PATTERN)
+RATE = Text('bytes a second, such as "500K" or "2M"', schedule.RATE_PATTERN)
+WINDOW = Text(
+    '"" or windows such as "Sun 02:00-05:00" or "Mon-Fri 22:00-04:00; Sat 01:00-06:00"', schedule.WINDOWS_PATTERN
+)
+DATA = Text(
+    "the absolute path of a folder below /var or /etc", r"/(?:var|etc)(?:/(?!\.{1,2}(?:/|$))[^/\u0000-\u001f\u007f]+)+"
+)
