@@ -122,7 +122,7 @@ def test_upgrade_shows_versions_and_security_notices(
     assert (recipe.parent / "appliance.lock").read_text() == before
     assert main(["lock", "--upgrade"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "package  locked  now            security",
+        "PACKAGE  LOCKED  NOW            SECURITY",
         "web      1.0-1   1.0-1+deb13u1  security update, CVE-2026-1234, CVE-2025-4321",
     ]
     assert locked(recipe)["web"] == "1.0-1+deb13u1"

@@ -55,6 +55,27 @@ def test_verbs_name_a_machine_that_there_is_not(words: list[str]) -> None:
     assert done.stderr.startswith("error: there is no machine nobody\nhint: ")
 
 
+@pytest.mark.parametrize("words", [["stop"], ["rm"], ["rm", "--force"]])
+def test_every_machine_that_there_is_not_is_named_once(words: list[str]) -> None:
+    done = jeos(*words, "first", "second", "first")
+    assert (done.returncode, done.stdout) == (9, "")
+    said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert said == ["error: there is no machine first", "error: there is no machine second"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["stop", "--timeout"], ["run", "--timeout"], ["exec", "--wait"], ["shell", "--wait"]],
+    ids=lambda words: words[0],
+)
+@pytest.mark.parametrize("text", ["inf", "nan", "-1", "1e9", "soon", "", "٣", "99999999w"])
+def test_a_wait_without_an_end_is_refused(words: list[str], text: str) -> None:
+    done = jeos(*words[:1], f"{words[1]}={text}", "nobody", "true")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"error: argument {words[1]}: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_run_of_nothing_says_what_it_could_be() -> None:
     done = jeos("run", "nobody")
     assert done.returncode == 2
@@ -136,6 +157,19 @@ def test_verbs_from_list_to_removal(tiny: Machine) -> None:
     )
     assert jeos("rm", "tiny").returncode == 0
     assert session.all_seen() == []
+
+
+@pytest.mark.vm
+def test_one_machine_that_fails_does_not_hold_up_the_others(tiny: Machine) -> None:
+    session.run(tiny)
+    session.run(replace(tiny, name="other"))
+    stopped = jeos("stop", "--force", "nobody", "tiny", "other")
+    assert (stopped.returncode, stopped.stderr.count("error: ")) == (9, 1)
+    assert [seen.state.status for seen in session.all_seen()] == ["stopped", "stopped"]
+    session.run(tiny)
+    removed = jeos("rm", "tiny", "other")  # the first still runs
+    assert (removed.returncode, removed.stderr.count("error: ")) == (9, 1)
+    assert [seen.machine.name for seen in session.all_seen()] == ["tiny"]
 
 
 @pytest.mark.vm

@@ -3,6 +3,7 @@
 import argparse
 import os
 
+from jeos.cli import times
 from jeos.core.errors import UsageError
 from jeos.vm import session
 from jeos.vm.attach import raw_terminal
@@ -28,7 +29,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-e", "--env", action="append", default=[], metavar="NAME=VALUE", help="set a variable of its environment"
     )
     parser.add_argument(
-        "--wait", type=float, default=ANSWER_SECONDS, metavar="SECONDS", help="for the agent (default: %(default)g)"
+        "--wait",
+        type=times.wait,
+        default=ANSWER_SECONDS,
+        metavar="TIME",
+        help="how long to wait for the agent, as 90 or 5m (default: %(default)gs)",
     )
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the program and its arguments")
 

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
         output.as_json(machines)
         return 0
     rows = [row(seen) for seen in machines]
-    output.table(rows, header=("NAME", "STATUS", "FOR", "APPLIANCE", "MEMORY", "PORTS", "WHY"), right=(4,))
+    output.table(rows, header=("name", "status", "for", "appliance", "memory", "ports", "why"), right=(4,))
     return 0
 
 

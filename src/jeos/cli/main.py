@@ -17,13 +17,13 @@ from types import ModuleType
 from typing import NoReturn
 
 import jeos
+from jeos.cli.failures import report
 from jeos.core import files, log
 from jeos.core.errors import HostError, JeosError, UsageError
-from jeos.core.terminal import plain
 
 # What the owner of a machine can mend; any other error of the system is a fault of jeos and ends in a traceback.
 UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
-NOT_VERBS = {"main", "output"}
+NOT_VERBS = {"failures", "main", "output", "times"}
 INTERRUPTED = 128 + signal.SIGINT  # what shells report for Ctrl-C
 BROKEN_PIPE = 128 + signal.SIGPIPE
 
@@ -143,13 +143,6 @@ def host_error(error: OSError) -> HostError | None:
         f"{os.fsdecode(error.filename)} cannot be used: {error.strerror}",
         hint="look at its owner and rights, and at the disk that it is on",
     )
-
-
-def report(error: JeosError) -> None:
-    """Print an error and its hint; nothing in them, such as words of a guest, is obeyed by a terminal."""
-    sys.stderr.write(f"{log.paint('error', code='31')}: {plain(error.message)}\n")
-    if error.hint:
-        sys.stderr.write(f"hint: {plain(error.hint)}\n")
 
 
 def entry() -> None:

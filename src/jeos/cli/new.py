@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             output.as_json([{"name": name, "summary": summary} for name, summary in found.items()])
         else:
-            output.table(list(found.items()), header=("TEMPLATE", "SUMMARY"))
+            output.table(list(found.items()), header=("template", "summary"))
         return 0
     if not args.name:
         raise UsageError("a new appliance needs a name", hint="jeos new hello; `jeos new --list` shows the templates")

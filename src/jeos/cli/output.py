@@ -23,8 +23,8 @@ def size(count: int) -> str:
 
 
 def table(rows: Sequence[Sequence[object]], *, header: Sequence[str], right: Sequence[int] = ()) -> None:
-    """Print rows under a header, in columns as wide as they need; the columns in `right` are set flush right."""
-    cells = [list(header), *[[plain(str(cell)) for cell in row] for row in rows]]
+    """Print rows under a header in capitals; columns are as wide as they need, those in `right` flush right."""
+    cells = [[cell.upper() for cell in header], *[[plain(str(cell)) for cell in row] for row in rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     for row in cells:
         padded = [

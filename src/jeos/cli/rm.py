@@ -2,6 +2,7 @@
 
 import argparse
 
+from jeos.cli.failures import for_each
 from jeos.core import log
 from jeos.vm import session
 
@@ -15,8 +16,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Delete each machine."""
-    for name in args.names:
-        session.remove(name, force=args.force)
-        log.info(f"{name} is removed")
-    return 0
+    """Delete each machine; one that cannot be deleted keeps none of the others."""
+    return for_each(args.names, lambda name: _remove(name, force=args.force))
+
+
+def _remove(name: str, *, force: bool) -> None:
+    session.remove(name, force=force)
+    log.info(f"{name} is removed")

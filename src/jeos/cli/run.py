@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jeos.build import deploy
-from jeos.cli import output
+from jeos.cli import output, times
 from jeos.core import log
 from jeos.core.errors import InputError, MachineError, UsageError
 from jeos.model.machine import ALIVE, PORT_SYNTAX, Boot, Machine, State, Status, check_name, parse_forward
@@ -65,7 +65,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--fresh", action="store_true", help="give a machine that there is already an empty disk: its data is lost")
     add("--detach", "-d", action="store_true", help="return once the machine runs, instead of showing its console")
     add("--wait", choices=("running", "healthy"), default="running", help="with --detach: return when it is this")
-    add("--timeout", type=float, default=180.0, metavar="SECONDS", help="how long --wait waits (default: 180)")
+    add(
+        "--timeout",
+        type=times.wait,
+        default=180.0,
+        metavar="TIME",
+        help="how long --wait waits, as 90 or 5m (default: 180s)",
+    )
     add("--rm", action="store_true", help="remove the machine when it has stopped; not with --detach")
     add("--json", action="store_true", help="with --detach: print the machine as JSON")
 

@@ -2,6 +2,7 @@
 
 import argparse
 
+from jeos.cli import times
 from jeos.cli.exec import run_program
 from jeos.core.errors import UsageError
 from jeos.vm.carry import terminal_size
@@ -16,7 +17,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the machine")
     parser.add_argument("-u", "--user", default="", help="whose shell (default: root's)")
     parser.add_argument(
-        "--wait", type=float, default=ANSWER_SECONDS, metavar="SECONDS", help="for the agent (default: %(default)g)"
+        "--wait",
+        type=times.wait,
+        default=ANSWER_SECONDS,
+        metavar="TIME",
+        help="how long to wait for the agent, as 90 or 5m (default: %(default)gs)",
     )
 
 

@@ -1,11 +1,11 @@
 """`jeos store`: collect, check and count what the store and the build's caches keep."""
 
 import argparse
-import re
 from pathlib import Path
 
 from jeos.build import namespace
 from jeos.cli import output
+from jeos.cli.times import UNITS, duration
 from jeos.core import log, settings
 from jeos.core.errors import StoreError
 from jeos.store.caches import KINDS, CacheFolder
@@ -17,7 +17,6 @@ from jeos.store.stats import stats
 
 HELP = "collect, check and count what the store and the build's caches keep"
 
-UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}  # seconds
 DAYS = f"{GRACE / UNITS['d']:g}d"
 
 
@@ -50,14 +49,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do the action that was asked for."""
     return int(args.act(args))
-
-
-def duration(text: str) -> float:
-    """Return a time such as "12h" in seconds; raises argparse.ArgumentTypeError for anything else."""
-    match = re.fullmatch(r"(\d{1,9})([a-z]?)", text)
-    if match is None or match[2] not in UNITS:
-        raise argparse.ArgumentTypeError(f"not a time: {text!r} (write 90s, 30m, 12h, 14d or 2w)")
-    return float(int(match[1]) * UNITS[match[2]])
 
 
 def _store() -> LocalStore:
