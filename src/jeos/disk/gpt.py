@@ -3,17 +3,19 @@
     with path.open("r+b") as disk:
         gpt.write(disk, partitions, size=size, disk_uuid="6f1d…")
         gpt.read(disk).partitions
+        gpt.rename(disk, {4: ("hello_1.1", "8c9d…"), 5: ("hello_1.1", "77aa…")})     # in place, whatever happens
 
 After the UEFI specification 2.10, chapter 5. Only the table is written, so the image may be sparse. Sectors have 512
 bytes. Alignment is the caller's choice; `FIRST_BYTE` and `LAST_BYTES` say what the tables themselves take.
 """
 
+import os
 import struct
 import uuid
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from jeos.core.errors import InputError
 from jeos.model.image import MEBIBYTE, SECTOR, TYPE_ROOT, TYPE_ROOT_VERITY, Partition
@@ -34,6 +36,9 @@ _SIGNATURE, _REVISION = b"EFI PART", 0x00010000
 _PROTECTIVE = 0xEE
 
 READ_ONLY = 1 << 60  # discoverable partitions specification, "Partition Attributes"
+
+
+_Copy = tuple[bytes, tuple[Any, ...], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +150,20 @@ def read(disk: BinaryIO) -> Table:
 
 
 def _read_copy(disk: BinaryIO, *, position: int, size: int) -> Table | None:
+    copy = _copy_at(disk, position=position, size=size)
+    if copy is None:
+        return None
+    _, fields, entries = copy
+    partitions = (_read_entry(entries, index=index, size=fields[12]) for index in range(fields[11]))
+    return Table(
+        disk_uuid=str(uuid.UUID(bytes_le=fields[9])),
+        size=size,
+        partitions=tuple(partition for partition in partitions if partition is not None),
+    )
+
+
+def _copy_at(disk: BinaryIO, *, position: int, size: int) -> _Copy | None:
+    """Return the sector of a header, its fields and its entries, if this copy of the table holds."""
     if position < 0:
         return None
     disk.seek(position)
@@ -153,7 +172,7 @@ def _read_copy(disk: BinaryIO, *, position: int, size: int) -> Table | None:
         return None
     fields = _HEADER.unpack_from(raw)
     header_size, checksum, mine = fields[2], fields[3], fields[5]
-    disk_uuid, table, count, entry_size, entries_checksum = fields[9:14]
+    table, count, entry_size, entries_checksum = fields[10:14]
     if not _HEADER.size <= header_size <= SECTOR or mine * SECTOR != position:
         return None
     if zlib.crc32(raw[:16] + bytes(4) + raw[20:header_size]) != checksum:
@@ -164,12 +183,7 @@ def _read_copy(disk: BinaryIO, *, position: int, size: int) -> Table | None:
     entries = disk.read(count * entry_size)
     if len(entries) != count * entry_size or zlib.crc32(entries) != entries_checksum:
         return None
-    partitions = (_read_entry(entries, index=index, size=entry_size) for index in range(count))
-    return Table(
-        disk_uuid=str(uuid.UUID(bytes_le=disk_uuid)),
-        size=size,
-        partitions=tuple(partition for partition in partitions if partition is not None),
-    )
+    return raw, fields, entries
 
 
 def _read_entry(entries: bytes, *, index: int, size: int) -> Partition | None:
@@ -184,3 +198,56 @@ def _read_entry(entries: bytes, *, index: int, size: int) -> Partition | None:
         start=first * SECTOR,
         size=(last + 1 - first) * SECTOR,
     )
+
+
+def rename(disk: BinaryIO, changes: Mapping[int, tuple[str, str]]) -> None:
+    """Give partitions, by number, another label and UUID, in both copies of the table of a disk in use.
+
+    At every moment one copy holds, with the old names or the new ones: the copy that is not read first is written
+    and flushed before the other. A disk that grew gets its backup at its new end. Raises InputError if there is no
+    table, or no such partition.
+    """
+    size = disk.seek(0, 2)
+    last = size // SECTOR - 1
+    places = (SECTOR, last * SECTOR)
+    copies = [_copy_at(disk, position=place, size=size) for place in places]
+    found = copies[0] or copies[1]
+    if found is None:
+        raise InputError("no intact GPT partition table on this disk", hint="`sgdisk --verify` says more about it")
+    header, fields, old = found
+    entries = bytearray(old)
+    for number, (label, own) in changes.items():
+        at = (number - 1) * fields[12]
+        if not 1 <= number <= fields[11] or entries[at : at + 16] == bytes(16):
+            raise InputError(f"the disk has no partition {number}", hint="`sgdisk --print` lists those that there are")
+        encoded = label.encode("utf-16-le")
+        if len(encoded) > _NAME_UNITS * 2:
+            raise InputError(f"{label!r} is too long for a partition: {_NAME_UNITS} characters fit")
+        entries[at + 16 : at + 32] = uuid.UUID(own).bytes_le
+        entries[at + 56 : at + 128] = encoded.ljust(_NAME_UNITS * 2, b"\0")
+    length = -(-len(entries) // SECTOR)
+    # Never the one that is read first: a cut in the middle of it must leave the other one whole.
+    for mine, other in ((last, 1), (1, last)) if copies[0] else ((1, last), (last, 1)):
+        table = 2 if mine == 1 else last - length
+        disk.seek(table * SECTOR)
+        disk.write(entries)
+        disk.seek(mine * SECTOR)
+        disk.write(_header_for(header, bytes(entries), mine=mine, other=other, table=table, usable=last - length - 1))
+        disk.flush()
+        os.fsync(disk.fileno())
+
+
+def _header_for(header: bytes, entries: bytes, *, mine: int, other: int, table: int, usable: int) -> bytes:
+    """Return a header that says where it is, where the other copy and its own entries are, and what these sum to."""
+    fields = list(_HEADER.unpack_from(header))
+    fields[3], fields[5], fields[6], fields[8], fields[10], fields[13] = (
+        0,
+        mine,
+        other,
+        usable,
+        table,
+        zlib.crc32(entries),
+    )
+    packed = _HEADER.pack(*fields) + header[_HEADER.size :]
+    checksum = zlib.crc32(packed[: fields[2]])
+    return packed[:16] + checksum.to_bytes(4, "little") + packed[20:]
