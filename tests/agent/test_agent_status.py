@@ -30,6 +30,8 @@ SCREEN = """
 
 def test_the_screen_shows_all_and_no_control_characters() -> None:
     assert console.screen(DESCRIBED) == SCREEN
+    licensed = console.screen({**DESCRIBED, "licence": "/usr/share/jeos/EULA"})
+    assert " ports    80/tcp (web), 53/udp\n licence  /usr/share/jeos/EULA\n health " in licensed
 
 
 def test_a_screen_goes_to_each_console_and_one_that_is_gone_is_passed_over(tmp_path: Path) -> None:

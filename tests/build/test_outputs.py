@@ -1,5 +1,6 @@
 """The files of a build: written, found again, and refused when they are something else."""
 
+import json
 import os
 from pathlib import Path
 
@@ -50,6 +51,13 @@ REPORT = Report(
 def test_image_and_report_round_trip() -> None:
     assert outputs.parse_image(outputs.dump_image(IMAGE), source="x") == IMAGE
     assert report_text.parse(report_text.dump(REPORT), source="x") == REPORT
+
+
+def test_licence_that_is_elsewhere_is_refused() -> None:
+    for name in ("../EULA", "/etc/shadow", 7):
+        text = json.dumps({**json.loads(outputs.dump_image(IMAGE)), "eula": name})
+        with pytest.raises(InputError, match="x does not describe an image of this jeos"):
+            outputs.parse_image(text, source="x")
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..", "7"])

@@ -125,7 +125,7 @@ def ports(jeos: Jeos, built: Outputs) -> Iterator[dict[int, int]]:
     words += [word for guest, host in found.items() for word in ("--port", f"{host}:{guest}")]
     values = ["--set", f"site-title={TITLE}", "--set", "tier=large", "--set-file", f"password={folder}/password"]
     try:
-        jeos.run(*words, *values)
+        jeos.run(*words, *values, "--accept-eula")
         yield found
     finally:
         sys.stdout.write(jeos.run("logs", NAME).stdout)  # which pytest shows if something failed
@@ -202,9 +202,18 @@ def test_commands_have_a_network_only_if_the_recipe_says_so(built: Outputs) -> N
     assert int(read(built, "usr/share/interfaces-with-network")) == host
 
 
+def test_licence_is_agreed_to_before_anything_starts(jeos: Jeos, built: Outputs, tmp_path: Path) -> None:
+    somebody = jeos.having(JEOS_STATE_DIR=str(tmp_path))
+    said = somebody.run("run", built.folder.parent, "--detach", status=2).stderr
+    place = built.folder / f"{NAME}_{built.image.version}.eula.txt"
+    assert said == (f"error: this appliance has a licence to agree to\nhint: read {place}, then add --accept-eula\n")
+    assert place.read_text() == "You agree.\n"
+    assert json.loads(somebody.run("ls", "--json").stdout) == []
+
+
 def test_properties_are_checked_before_anything_starts(jeos: Jeos, built: Outputs) -> None:
     folder = built.folder.parent
-    words = ["run", str(folder), "--detach", "--name", "bare"]
+    words = ["run", str(folder), "--detach", "--name", "bare", "--accept-eula"]
     said = jeos.run(*words, "--set", "tier=large", status=2).stderr
     assert said.startswith("error: the property password must be set\nhint: --set-file password=FILE")
     said = jeos.run(*words, "--set", "tier=medium", "--set", "password=x", status=2).stderr
@@ -249,6 +258,7 @@ def test_user_logs_in_with_the_key(built: Outputs, ports: dict[int, int]) -> Non
         ("nproc", "2"),
         ("hostname", NAME),
         ("cat /usr/share/jeos/EULA", "You agree."),
+        ("jeos-agent status --json | grep -o 'jeos/EULA'", "jeos/EULA"),
         ("stat -c '%U %a' /run/jeos/secrets /run/jeos/secrets/password", "root 700 root 600"),
         ("grep -c -i password /run/jeos/properties.env", "0"),
         (". /etc/os-release; echo $IMAGE_ID $IMAGE_VERSION", f"{NAME} 2.1.0~rc1"),

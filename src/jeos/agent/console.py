@@ -25,6 +25,8 @@ def screen(described: Mapping[str, object]) -> str:
         lines.append(f" address  {', '.join(addresses) or 'none yet'}")
     if isinstance(ports, list) and ports:
         lines.append(f" ports    {', '.join(_port(port) for port in ports)}")
+    if described.get("licence"):
+        lines.append(f" licence  {described['licence']}")
     lines.append(f" health   {described['health']}")
     reasons = described["reasons"]
     if isinstance(reasons, list):

@@ -11,6 +11,7 @@ from jeos.agent.health import Verdict, uptime
 SIOCGIFADDR = 0x8915  # linux/sockios.h
 IFREQ = "16s24x"  # struct ifreq, 40 bytes: a name, then a socket address
 IPV6_GLOBAL = "00"  # the scope in /proc/net/if_inet6
+LICENCE = "/usr/share/jeos/EULA"
 SLOTS = {"2": "A", "4": "B"}  # partition numbers of jeos.model.image's layout
 
 
@@ -28,6 +29,7 @@ def describe(appliance: Appliance, verdict: Verdict) -> dict[str, object]:
         "properties": property_faults(),
         "addresses": addresses(),
         "ports": appliance.ports,
+        "licence": LICENCE if os.path.exists(LICENCE) else "",
     }
 
 

@@ -179,6 +179,11 @@ def write_outputs(one: Build, system: System, booting: boot.Boot, *, root_hash: 
     files.write(one.output / names["sbom"], system.sbom)
     files.write(one.output / names["tree"], tree_text.dump(system.tree))
     files.write(one.output / names["report"], report_text.dump(make_report(one, system, booting, work=work)))
+    licence = one.output / built.eula_name(recipe.name, recipe.version)
+    if recipe.eula:
+        files.write(licence, (one.folder / recipe.eula).read_bytes())
+    else:
+        licence.unlink(missing_ok=True)  # of a build before
     made = Image(
         name=recipe.name,
         version=recipe.version,
@@ -196,6 +201,7 @@ def write_outputs(one: Build, system: System, booting: boot.Boot, *, root_hash: 
         cpus=recipe.machine.cpus,
         properties=recipe.properties,
         updates=recipe.update is not None,
+        eula=licence.name if recipe.eula else "",
     )
     files.write(description, built.dump_image(made))
     return Outputs(folder=one.output, image=made)

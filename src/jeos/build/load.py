@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from jeos.build import eula
 from jeos.core.errors import InputError
 from jeos.model.recipe import Recipe
 from jeos.model.recipe_text import FILE_NAME, line_of, parse
@@ -44,6 +45,8 @@ def load(place: Path, *, sources: bool = True) -> Recipe:
         if missing:
             lines = "\n".join(f'{path}:{line}: "{name}": there is no such file' for line, name in missing)
             raise InputError(lines, hint=f"paths are relative to {path.parent.absolute()}")
+    if sources and recipe.eula:
+        eula.read(path.parent / recipe.eula)
     if recipe.slim.skip:
         check_rules(recipe.slim.skip, where=f"{path}:{line_of(text, ('slim', 'skip'))}")
     return recipe

@@ -71,6 +71,11 @@ def names(name: str, version: str) -> dict[str, str]:
     }
 
 
+def eula_name(name: str, version: str) -> str:
+    """Return the file name of a build's licence, for a recipe that has one."""
+    return f"{name}_{version}.eula.txt"
+
+
 def dump_image(image: Image) -> str:
     """Return an image's description as JSON."""
     return json.dumps(asdict(image), indent=1) + "\n"
@@ -81,8 +86,8 @@ def parse_image(text: str, *, source: str) -> Image:
     try:
         values = json.loads(text)
         for key in FILES:
-            if not isinstance(values[key], str) or not PLAIN_NAME.fullmatch(values[key]):
-                raise ValueError(f"{key} is no file's name")
+            _check_name(key, values[key])
+        _check_name("eula", values.get("eula", ""))
         return Image(
             **{
                 **values,
@@ -95,6 +100,11 @@ def parse_image(text: str, *, source: str) -> Image:
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{source} does not describe an image of this jeos", hint="run `jeos build` again") from error
+
+
+def _check_name(key: str, value: object) -> None:
+    if not isinstance(value, str) or not PLAIN_NAME.fullmatch(value):
+        raise ValueError(f"{key} is no file's name")
 
 
 def find(path: Path) -> Outputs:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from jeos.build import deploy
+from jeos.build import deploy, eula
 from jeos.cli import output, times
 from jeos.core import log
 from jeos.core.errors import InputError, MachineError, UsageError
+from jeos.core.terminal import plain
 from jeos.model.machine import ALIVE, PORT_SYNTAX, Boot, Machine, State, Status, check_name, parse_forward
 from jeos.model.recipe import Property
 from jeos.vm import session
@@ -62,6 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "kvm", "tcg"),
         help="run on the hardware (kvm) or emulate (tcg; default: what works)",
     )
+    add("--accept-eula", action="store_true", help="agree to the appliance's licence without being shown it")
     add("--fresh", action="store_true", help="give a machine that there is already an empty disk: its data is lost")
     add("--detach", "-d", action="store_true", help="return once the machine runs, instead of showing its console")
     add("--wait", choices=("running", "healthy"), default="running", help="with --detach: return when it is this")
@@ -83,7 +85,11 @@ def run(args: argparse.Namespace) -> int:
     machine = changed(wanted(args), args)
     rules = deploy.rules_of(machine)
     given = {**session.values(machine), **given_values(args.set, args.set_file)}
-    values = deploy.settle(given, rules, ask=ask if sys.stdin.isatty() and sys.stderr.isatty() else None)
+    someone = sys.stdin.isatty() and sys.stderr.isatty()
+    licence = eula.place_of(machine)
+    if licence:
+        eula.settle(licence, accept=args.accept_eula, ask=agrees if someone else None)
+    values = deploy.settle(given, rules, ask=ask if someone else None)
     machine = replace(machine, properties=tuple(sorted(values)))
     state = session.run(machine, values=values, fresh=args.fresh)
     announce(machine, state)
@@ -181,6 +187,13 @@ def ask(rule: Property) -> str:
     sys.stderr.write(prompt)
     sys.stderr.flush()
     return sys.stdin.readline().rstrip("\n")
+
+
+def agrees(text: str) -> bool:
+    """Show a licence on the terminal and ask whether the operator agrees to it."""
+    sys.stderr.write(f"{plain(text).rstrip()}\n\nDo you agree to this licence? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def announce(machine: Machine, state: State) -> None:

@@ -56,6 +56,7 @@ class Image:
     `disk`, `kernel` (the unified kernel image), `sbom`, `tree` and `report` are file names in the same folder.
     `root_hash` is dm-verity's, in hexadecimal; sizes are in bytes; `memory` in MiB. `properties` are what whoever
     runs it may or must set. `updates` tells that it updates itself, and so must boot from its disk with firmware.
+    `eula` is the file with the licence that whoever runs it must agree to, or "".
     """
 
     name: str
@@ -78,3 +79,4 @@ class Image:
     cpus: int
     properties: tuple[Property, ...] = ()
     updates: bool = False
+    eula: str = ""
