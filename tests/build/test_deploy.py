@@ -65,7 +65,7 @@ def test_machine_of_an_image_that_updates_itself_boots_from_its_disk(tmp_path: P
 
 def test_machine_of_a_build_without_its_disk(tmp_path: Path) -> None:
     (put_image(tmp_path) / "build" / "web_1.0.img").unlink()
-    with pytest.raises(InputError, match=r"the disk .*web_1.0.img cannot be read: No such file"):
+    with pytest.raises(InputError, match=r"there is no disk .*web_1\.0\.img"):
         deploy.machine_of(tmp_path, boot=Boot.FIRMWARE)
 
 
@@ -79,9 +79,9 @@ def test_machine_of_a_build_that_cannot_start_directly(tmp_path: Path) -> None:
     ("file", "name"), [("My Disk.IMG", "my-disk"), ("...raw", "machine"), ("a" * 60 + ".raw", "a" * 48)]
 )
 def test_machine_of_a_disk_boots_from_firmware_under_a_name_that_fits(tmp_path: Path, file: str, name: str) -> None:
-    (tmp_path / file).write_bytes(b"QFI\xfb" + bytes(100))
+    (tmp_path / file).write_bytes(bytes(100))
     machine = deploy.machine_of(tmp_path / file)
-    assert (machine.name, machine.boot, machine.disk_format, machine.image) == (name, Boot.FIRMWARE, "qcow2", "")
+    assert (machine.name, machine.boot, machine.disk_format, machine.image) == (name, Boot.FIRMWARE, "raw", "")
     assert deploy.rules_of(machine) == ()
     with pytest.raises(UsageError, match="brings no kernel for --direct"):
         deploy.machine_of(tmp_path / file, boot=Boot.DIRECT)

@@ -16,7 +16,7 @@ from jeos.disk import direct
 from jeos.model.machine import Boot, Forward, Machine
 from jeos.model.properties import complaint
 from jeos.model.recipe import Property
-from jeos.vm import disks
+from jeos.vm import disks, foreign
 
 LONGEST_VALUE = 64 << 10  # bytes of a property; systemd takes credentials of up to 1 MiB
 KERNEL_UUID = Path("/proc/sys/kernel/random/uuid")  # a new one at each reading; the module uuid costs 10 ms to load
@@ -112,7 +112,8 @@ def _of_disk(path: Path, *, boot: Boot | None) -> Machine:
     if boot is Boot.DIRECT:
         raise UsageError(f"{path} is a disk and brings no kernel for --direct", hint="leave --direct away")
     name = re.sub(r"[^a-z0-9.-]+", "-", path.stem.lower()).strip("-.")[:48].strip("-.") or "machine"
-    return _new(Machine(name=name, disk=str(path.absolute()), boot=Boot.FIRMWARE))
+    form = foreign.disk_format(path)
+    return _new(Machine(name=name, disk=str(path.absolute()), disk_format=form, boot=Boot.FIRMWARE))
 
 
 def _new(machine: Machine) -> Machine:
@@ -120,7 +121,6 @@ def _new(machine: Machine) -> Machine:
     try:
         return replace(
             machine,
-            disk_format=disks.disk_format(path),
             disk_fingerprint=disks.fingerprint(path),
             uuid=KERNEL_UUID.read_text().strip(),
             created=int(time.time()),

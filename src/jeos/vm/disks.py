@@ -4,24 +4,12 @@ import shutil
 from pathlib import Path
 
 from jeos.core import files
-from jeos.core.errors import InputError, MachineError, UsageError
+from jeos.core.errors import MachineError, UsageError
 from jeos.core.run import run
 from jeos.model.machine import Machine
 from jeos.vm.places import Places
 
-QCOW2_MAGIC = b"QFI\xfb"  # QEMU, docs/interop/qcow2.txt
 MEBIBYTE = 1 << 20
-
-
-def disk_format(path: Path) -> str:
-    """Return "qcow2" or "raw" for a disk; raises InputError if there is none."""
-    try:
-        with path.open("rb") as file:
-            return "qcow2" if file.read(len(QCOW2_MAGIC)) == QCOW2_MAGIC else "raw"
-    except OSError as error:
-        raise InputError(
-            f"the disk {path} cannot be read: {error.strerror}", hint="build it again with `jeos build`"
-        ) from None
 
 
 def fingerprint(path: Path) -> str:
