@@ -53,7 +53,7 @@ def test_argv_of_a_direct_boot() -> None:
         "-machine microvm,acpi=on,pcie=on,rtc=on,graphics=off,dump-guest-core=off",
         "-kernel /cache/vmlinux",
         "-initrd /cache/initrd",
-        "-append roothash=00ff quiet console=ttyS0 tsc_early_khz=2596095 cryptomgr.notests",
+        "-append roothash=00ff quiet console=ttyS0 tsc_early_khz=2596095 tsc=reliable cryptomgr.notests",
         "-chardev socket,id=qmp,fd=5",
         "-mon chardev=qmp,mode=control",
         "-chardev socket,id=console,fd=6",

@@ -86,14 +86,16 @@ def guest_cmdline(machine: Machine, wiring: Wiring) -> str:
     """Return the kernel's command line for a direct boot: the image's own, and what this machine type needs.
 
     Nothing on microvm lets a kernel measure the time stamp counter under TCG, so it would wait for ever: tell it.
+    Nor let it hold the counter against ticks, many of which come late there: it would count by them from then on, 250
+    interrupts a second, and its clock would run slow. The counter is the host's own, and as good as that.
     And an emulated processor takes a second or two to try each of its ciphers, which hardware does in no time.
-    Source: Linux, Documentation/admin-guide/kernel-parameters.txt, `tsc_early_khz`; crypto/algboss.c, `notests`.
+    Source: Linux, Documentation/admin-guide/kernel-parameters.txt, `tsc_early_khz`, `tsc`; crypto/algboss.c, `notests`.
     """
     words = [machine.cmdline] if machine.cmdline else []
     if "console=" not in machine.cmdline:
         words.append("console=ttyS0")
     if wiring.accelerator == "tcg" and wiring.tsc_khz:
-        words.append(f"tsc_early_khz={wiring.tsc_khz}")
+        words += [f"tsc_early_khz={wiring.tsc_khz}", "tsc=reliable"]
     if wiring.accelerator == "tcg":
         words.append("cryptomgr.notests")
     return " ".join(words)
