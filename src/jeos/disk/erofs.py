@@ -10,7 +10,6 @@ differ is decided in `erofs_layout` from the tree alone.
 import os
 import uuid as uuids
 from collections.abc import Callable
-from dataclasses import replace
 from io import BytesIO, FileIO
 from pathlib import Path
 from typing import BinaryIO
@@ -35,23 +34,41 @@ def write(tree: Tree, out: BinaryIO, *, read: Read, uuid: str, time: int, label:
     than 15 bytes, or if a file does not have the size that the tree says.
     """
     layout = plan(tree, time=time)
-    head = bytearray(layout.data_start)
+    head = make_head(layout, uuid=uuid, time=time, label=label)
     view = memoryview(head)
     for inode in layout.inodes.values():
-        _put_inode(head, inode)
         if inode.inline and inode.entry.kind is Kind.FILE:
             _put_file(view[inode.data_position :], read(inode.entry), entry=inode.entry)
-    for path, folder in layout.folders.items():
-        _put_folder(head, folder, position=layout.inodes[path].data_position, layout=layout)
-    start = layout.xattr_block * BLOCK
-    head[start : start + len(layout.shared_xattrs)] = layout.shared_xattrs
-    _put_superblock(head, layout, uuid=uuid, time=time, label=label)
+    seal_head(head)
     out.write(head)
     blocks = _Blocks(out)
     for inode in layout.files:
         blocks.add(read(inode.entry), entry=inode.entry)
     blocks.flush()
     return layout.size
+
+
+def make_head(layout: Layout, *, uuid: str, time: int, label: str = "") -> bytearray:
+    """Return everything before the first file with blocks of its own, small files empty; `seal_head` completes it.
+
+    Raises InputError if the label is longer than 15 bytes.
+    """
+    head = bytearray(layout.data_start)
+    for inode in layout.inodes.values():
+        _put_inode(head, inode)
+    for path, folder in layout.folders.items():
+        _put_folder(head, folder, position=layout.inodes[path].data_position, layout=layout)
+    start = layout.xattr_block * BLOCK
+    head[start : start + len(layout.shared_xattrs)] = layout.shared_xattrs
+    _put_superblock(head, layout, uuid=uuid, time=time, label=label)
+    return head
+
+
+def seal_head(head: bytearray) -> None:
+    """Put the checksum of the first block, small files included, into the superblock."""
+    field = fmt.SUPERBLOCK_OFFSET + fmt.CHECKSUM_OFFSET
+    head[field : field + 4] = bytes(4)
+    head[field : field + 4] = fmt.checksum(head).to_bytes(4, "little")
 
 
 def _put_superblock(head: bytearray, layout: Layout, *, uuid: str, time: int, label: str) -> None:
@@ -70,7 +87,6 @@ def _put_superblock(head: bytearray, layout: Layout, *, uuid: str, time: int, la
     )
     end = fmt.SUPERBLOCK_OFFSET + fmt.SUPERBLOCK.size
     head[fmt.SUPERBLOCK_OFFSET : end] = fields.pack()
-    head[fmt.SUPERBLOCK_OFFSET : end] = replace(fields, checksum=fmt.checksum(head)).pack()
 
 
 def _put_inode(head: bytearray, inode: Inode) -> None:

@@ -20,6 +20,7 @@ SUPERBLOCK_OFFSET = 1024
 # blocks, block of the metadata area, block of the shared extended attributes; UUID, label; incompatible features;
 # compression, extra devices (2); directory block bits, long xattr prefixes (2), packed inode; reserved
 SUPERBLOCK = struct.Struct("<IIIBBHQQIIII16s16sIHHHBBIQ24x")
+CHECKSUM_OFFSET = 4
 MAGIC = 0xE0F5E1E2
 COMPAT_CHECKSUM = 0x1
 COMPAT_MTIME = 0x2  # the one time of an inode is its mtime
@@ -122,7 +123,7 @@ class Superblock:
                 hint="jeos reads images with blocks of 4096 bytes, without compression, chunks or extra devices",
             )
         if compatible & COMPAT_CHECKSUM:
-            field = SUPERBLOCK_OFFSET + 4
+            field = SUPERBLOCK_OFFSET + CHECKSUM_OFFSET
             if checksum(block[:field] + bytes(4) + block[field + 4 :]) != stored:
                 raise InputError("the EROFS image's superblock does not have its checksum: the image is damaged")
         return cls(

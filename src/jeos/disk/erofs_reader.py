@@ -98,6 +98,14 @@ class Filesystem:
         walk = _Walk(self, digests=digests)
         return Tree(tuple(walk.entries()))
 
+    def places(self) -> tuple[Tree, dict[str, tuple[int, int] | None]]:
+        """Return all entries, and for each file by its path where in the image its bytes are: offset and length.
+
+        None stands for a file whose last bytes are not behind the others; an image of jeos has none of these.
+        """
+        walk = _Walk(self, digests=False)
+        return Tree(tuple(walk.entries())), walk.places
+
     def open(self, path: str) -> BinaryIO:
         """Open the file at `path` (as in a tree; links are not followed) for reading, at any place.
 
@@ -225,6 +233,7 @@ class _Walk:
         self._contents = _Budget(filesystem.size)
         self._known_digests: dict[tuple[int, int], str] = {}
         self._shared: dict[int, tuple[str, bytes]] = {}
+        self.places: dict[str, tuple[int, int] | None] = {}
 
     def entries(self) -> Iterator[Entry]:
         """Yield all entries in tree order."""
@@ -256,6 +265,9 @@ class _Walk:
 
     def _entry(self, path: str, inode: _Inode) -> Entry:
         self._structure.take(fmt.COMPACT_INODE.size)
+        if inode.kind is Kind.FILE:
+            whole = inode.whole >= inode.size
+            self.places[path] = (inode.start if whole else inode.tail, inode.size) if whole or not inode.whole else None
         return Entry(
             path=path,
             kind=inode.kind,
