@@ -100,7 +100,7 @@ class Client:
         """Return all that the top list of targets has, by path (delegated lists are only for `find`)."""
         targets = self._current().targets
         assert targets
-        return {path: _target(found) for path, found in targets.targets.items()}
+        return {path: as_target(found) for path, found in targets.targets.items()}
 
     def find(self, path: str) -> Target | None:
         """Look a target up, in delegated lists too, in the order in which the vendor trusts them (5.6.7)."""
@@ -115,7 +115,7 @@ class Client:
             targets = self._load_targets(trusted, role=role, delegator=delegator) if delegator else trusted.targets
             visited.add(role)
             if path in targets.targets:
-                return _target(targets.targets[path])
+                return as_target(targets.targets[path])
             below: list[tuple[str, Targets | None]] = []
             for name, terminating in targets.delegations.get_roles_for_target(path) if targets.delegations else ():
                 below.append((name, targets))
@@ -256,6 +256,7 @@ def _metadata_path(role: str, version: int, *, root: Root) -> str:
     return f"metadata/{prefix}{quote(role, safe='')}.json"
 
 
-def _target(found: TargetFile) -> Target:
+def as_target(found: TargetFile) -> Target:
+    """Return what python-tuf says of a target."""
     custom = found.custom if isinstance(found.custom, dict) else {}
-    return Target(path=found.path, length=found.length, hashes=found.hashes, custom=custom)
+    return Target(path=found.path, length=found.length, hashes=dict(found.hashes), custom=custom)

@@ -177,6 +177,15 @@ class Trusted:
             )
 
 
+def is_signed(metadata: Metadata[S], delegator: Root | Targets, *, role: str) -> bool:
+    """Tell whether metadata has as many good signatures as its role demands."""
+    try:
+        _check_signed(metadata, delegator, role=role)
+    except (SignatureError, FormatError):
+        return False
+    return True
+
+
 def _check_signed(metadata: Metadata[S], delegator: Root | Targets, *, role: str) -> None:
     try:
         delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
