@@ -85,3 +85,10 @@ def test_install_writes_modules_unpacked(package: Path, tmp_path: Path) -> None:
 def test_release_of_a_package_without_a_kernel_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         kernel.release_of(tmp_path)
+
+
+def test_static_nodes_are_made_as_kmod_would_list_them() -> None:
+    devname = "# Device nodes to trigger on-demand module loading.\nfuse fuse c10:229\ntun net/tun c10:200\n"
+    assert kernel.static_nodes(devname) == (
+        "c! /dev/fuse 0600 - - - 10:229\nd /dev/net 0755 - - -\nc! /dev/net/tun 0600 - - - 10:200\n"
+    )

@@ -34,6 +34,10 @@ def test_plan_of_a_small_recipe_has_these_files_and_no_others() -> None:
         "usr/lib/systemd/system/systemd-logind.service.d/jeos.conf",
         "usr/lib/systemd/system.conf.d/jeos.conf",
         "usr/lib/systemd/system/systemd-udev-trigger.service.d/jeos.conf",
+        "usr/lib/tmpfiles.d/jeos-serial.conf",
+        "usr/lib/systemd/system/systemd-tmpfiles-setup.service.d/jeos.conf",
+        "etc/udev/udev.conf",
+        "etc/tmpfiles.d/systemd-nologin.conf",
         "etc/systemd/system/tmp.mount",
         "etc/systemd/system/local-fs.target.wants/tmp.mount",
         "usr/lib/systemd/system/jeos-host-key.service",
@@ -53,6 +57,21 @@ def test_settings_of_the_recipe_become_files() -> None:
         text("usr/lib/sysctl.d/90-appliance.conf", "net.a = 1\nvm.b = x y\n"),
         text("usr/lib/modules-load.d/appliance.conf", "nf_tables\ntun\n"),
     ]
+
+
+def test_serial_lines_are_announced_where_a_login_waits_for_one() -> None:
+    recipe = Recipe(name="a", version="1", systemd=Systemd(enable=("serial-getty@ttyS0.service",)))
+    path = "usr/lib/systemd/system/systemd-udev-trigger.service.d/jeos.conf"
+    commands = [
+        [item.content.decode().count("ExecStart=-udevadm") for item in plan_system.settings(one) if item.path == path]
+        for one in (SMALL, recipe)
+    ]
+    assert commands == [[1], [2]]
+
+
+def test_people_are_kept_out_while_it_starts_where_the_recipe_enables_that() -> None:
+    recipe = Recipe(name="a", version="1", systemd=Systemd(enable=("systemd-user-sessions.service",)))
+    assert "etc/tmpfiles.d/systemd-nologin.conf" not in {item.path for item in plan_system.settings(recipe)}
 
 
 def test_units_eula_and_enabled_units_find_their_place() -> None:

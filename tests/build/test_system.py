@@ -101,6 +101,30 @@ def test_taking_a_library_that_a_program_needs_is_refused(root: Path) -> None:
     )
 
 
+def needs_bpf(root: Path, *, asked: frozenset[str] = frozenset()) -> bool:
+    scanned = scan(root, time=0)
+    return system.needs_bpf(scanned.tree, Contents(paths=scanned.paths), asked=asked)
+
+
+def test_bpf_is_needed_by_units_with_limits_that_it_sets_up(root: Path) -> None:
+    (root / "usr/lib/libbpf.so.1").write_bytes(b"\x7fELF")
+    unit = root / "usr/lib/systemd/system/x.service"
+    unit.parent.mkdir(parents=True)
+    unit.write_text("[Service]\n# SocketBindDeny=any\n")
+    assert not needs_bpf(root)
+    unit.write_text("[Service]\nSocketBindDeny=any\n")
+    assert needs_bpf(root)
+
+
+def test_bpf_is_needed_by_programs_asked_for_that_are_linked_to_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "usr/lib/libbpf.so.1").write_bytes(b"\x7fELF")
+    assert not needs_bpf(root, asked=frozenset({"usr/bin/tool"}))
+    monkeypatch.setattr(system, "BPF_LIBRARY", "libc.so.6")  # which the tool is linked to
+    (root / "usr/lib/libc.so.6").touch()
+    assert needs_bpf(root, asked=frozenset({"usr/bin/tool"}))
+    assert not needs_bpf(root)
+
+
 def read(root: Path) -> dpkg_status.Records:
     scanned = scan(root, time=0)
     return dpkg_status.read(scanned.tree, Contents(paths=scanned.paths))

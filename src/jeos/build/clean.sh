@@ -18,6 +18,11 @@ rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subg
 rm -rf /var/cache/ldconfig /var/cache/debconf/*-old /var/cache/apt/*.bin /var/cache/apt/archives/*.deb /var/lib/apt/lists
 rm -rf /var/cache/man
 
+# A list of modules that lists none, for which each boot would start a program.
+if [ -L /etc/modules-load.d/modules.conf ] && ! grep -qsv -e '^ *#' -e '^ *$' /etc/modules; then
+    rm -f /etc/modules-load.d/modules.conf
+fi
+
 # Notes that Debian's helpers keep on enabled units, for upgrades that never come.
 rm -rf /var/lib/systemd/deb-systemd-helper-enabled /var/lib/systemd/deb-systemd-helper-masked
 rm -rf /var/lib/systemd/deb-systemd-user-helper-enabled /var/lib/systemd/deb-systemd-user-helper-masked

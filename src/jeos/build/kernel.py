@@ -17,7 +17,8 @@ from jeos.core import rooted
 from jeos.core.errors import InputError
 
 # What stays, as paths below `kernel/` without the suffix; `*` crosses slashes. Everything that one of these depends
-# on stays too. The list is for guests: no driver for hardware that no hypervisor and no cloud shows to one.
+# on stays too. The list is for guests: no driver for hardware that no hypervisor and no cloud shows to one, and no
+# module for what a host does for its guests.
 VIRTUAL_HARDWARE = (
     "drivers/virtio/*",
     "drivers/block/virtio_blk",
@@ -46,21 +47,20 @@ VIRTUAL_HARDWARE = (
     "drivers/scsi/xen-scsifront",
     "drivers/scsi/sd_mod",
     "drivers/scsi/sr_mod",
-    "drivers/scsi/BusLogic",
     "drivers/message/fusion/mptspi",
     "drivers/message/fusion/mptsas",
     "drivers/nvme/host/nvme",
     "drivers/nvme/host/nvme-core",
     "drivers/ata/ahci",
     "drivers/ata/ata_piix",
-    "drivers/ata/ata_generic",
     "drivers/hv/*",
-    "drivers/hid/hid-hyperv",
     "drivers/input/serio/hyperv-keyboard",
     "drivers/input/evdev",
     "drivers/misc/vmw_*",
     "drivers/misc/pvpanic/*",
-    "drivers/virt/*",
+    "drivers/virt/coco/*",
+    "drivers/virt/vboxguest/*",
+    "drivers/virt/vmgenid",
     "drivers/firmware/qemu_fw_cfg",
     "drivers/firmware/dmi-sysfs",
     "drivers/watchdog/i6300esb",
@@ -73,14 +73,12 @@ VIRTUAL_HARDWARE = (
     "drivers/acpi/button",
     "drivers/gpu/drm/tiny/bochs",
     "drivers/gpu/drm/virtio/*",
-    "drivers/vhost/vhost_vsock",
 )
 SYSTEM = (
     "drivers/md/dm-mod",
     "drivers/md/dm-bufio",
     "drivers/md/dm-verity",
     "drivers/md/dm-crypt",
-    "drivers/md/dm-snapshot",
     "fs/erofs/*",
     "fs/overlayfs/*",
     "fs/ext4/*",
@@ -90,44 +88,93 @@ SYSTEM = (
     "fs/nls/nls_iso8859-1",
     "fs/nls/nls_utf8",
     "fs/isofs/*",
-    "fs/fuse/*",
+    "fs/fuse/fuse",
+    "fs/fuse/virtiofs",
     "fs/9p/*",
     "net/9p/*",
     "fs/autofs/*",
-    "fs/configfs/*",
     "fs/efivarfs/*",
-    "fs/pstore/*",
     "fs/binfmt_misc",
-    "crypto/*",
-    "lib/crypto/*",
-    "arch/x86/crypto/*",
 )
+# What disks, IPsec and TLS are encrypted with today, checksums, and what programs may ask the kernel for.
+CRYPTO = (
+    *(f"crypto/{name}" for name in ("af_alg", "algif_*", "authenc*", "cryptd", "crypto_simd", "crypto_user")),
+    *(f"crypto/{name}" for name in ("aes*", "cbc", "ccm", "chacha*", "cmac", "ctr", "cts", "ecb", "echainiv")),
+    *(f"crypto/{name}" for name in ("essiv", "gcm", "geniv", "ghash*", "hmac", "poly1305*", "seqiv", "xts")),
+    *(f"crypto/{name}" for name in ("blake2b*", "crc*", "lz4", "lzo*", "md5", "sha*", "xxhash*", "zstd")),
+    *(f"arch/x86/crypto/{name}" for name in ("aes*", "chacha*", "crc*", "curve25519*", "ghash*", "poly1305*", "sha*")),
+    "lib/crypto/*",
+)
+# Containers (bridge, veth, overlay networks, what their iptables and ipset ask for), nftables, tunnels, load balancing.
 NETWORK = (
-    "drivers/net/bonding/*",
     "drivers/net/dummy",
-    "drivers/net/ifb",
     "drivers/net/ipvlan/ipvlan",
     "drivers/net/macvlan",
     "drivers/net/tap",
     "drivers/net/tun",
     "drivers/net/veth",
-    "drivers/net/vrf",
     "drivers/net/vxlan/*",
     "drivers/net/wireguard/*",
     "net/8021q/*",
-    "net/802/*",
-    "net/bridge/*",
-    "net/ipv4/*",
-    "net/ipv6/*",
+    "net/bridge/bridge",
+    "net/bridge/br_netfilter",
+    "net/bridge/netfilter/nf*",
+    "net/ipv4/*diag",
+    "net/ipv4/esp4",
+    "net/ipv4/ip_gre",
+    "net/ipv4/ip_vti",
+    "net/ipv4/ipip",
+    "net/ipv4/tcp_bbr",
+    "net/ipv4/xfrm4_tunnel",
+    "net/ipv4/netfilter/ip_tables",
+    "net/ipv4/netfilter/ipt_R*",
+    "net/ipv4/netfilter/iptable_*",
+    "net/ipv4/netfilter/nft_*",
+    "net/ipv6/esp6",
+    "net/ipv6/ip6_gre",
+    "net/ipv6/ip6_vti",
+    "net/ipv6/ip6_tunnel",
+    "net/ipv6/sit",
+    "net/ipv6/xfrm6_tunnel",
+    "net/ipv6/netfilter/ip6_tables",
+    "net/ipv6/netfilter/ip6t_R*",
+    "net/ipv6/netfilter/ip6table_*",
+    "net/ipv6/netfilter/nft_*",
     "net/llc/*",
-    "net/netfilter/*",
+    "net/netfilter/nf_conncount",
+    "net/netfilter/nf_conntrack",
+    "net/netfilter/nf_conntrack_ftp",
+    "net/netfilter/nf_conntrack_netlink",
+    "net/netfilter/nf_conntrack_tftp",
+    "net/netfilter/nf_flow_table*",
+    "net/netfilter/nf_log_syslog",
+    "net/netfilter/nf_nat",
+    "net/netfilter/nf_nat_ftp",
+    "net/netfilter/nf_nat_tftp",
+    "net/netfilter/nf_tables",
+    "net/netfilter/nfnetlink",
+    "net/netfilter/nfnetlink_log",
+    "net/netfilter/nfnetlink_queue",
+    *(f"net/netfilter/nft_{name}" for name in ("chain_nat", "compat", "connlimit", "ct", "fib*", "flow_offload")),
+    *(f"net/netfilter/nft_{name}" for name in ("hash", "limit", "log", "masq", "nat", "numgen", "queue", "quota")),
+    *(f"net/netfilter/nft_{name}" for name in ("redir", "reject*", "socket", "tproxy", "xfrm")),
+    *(f"net/netfilter/xt_{name}" for name in ("CT", "LOG", "MASQUERADE", "NFLOG", "NFQUEUE", "REDIRECT", "TCPMSS")),
+    *(f"net/netfilter/xt_{name}" for name in ("TPROXY", "addrtype", "bpf", "cgroup", "comment", "connlimit")),
+    *(f"net/netfilter/xt_{name}" for name in ("connmark", "conntrack", "hashlimit", "iprange", "ipvs", "limit", "mac")),
+    *(f"net/netfilter/xt_{name}" for name in ("mark", "multiport", "nat", "owner", "physdev", "pkttype", "policy")),
+    *(f"net/netfilter/xt_{name}" for name in ("recent", "set", "socket", "state", "statistic", "tcpudp")),
+    *(f"net/netfilter/ipset/ip_set_{name}" for name in ("bitmap_port", "hash_ip", "hash_ipport", "hash_ipportip")),
+    *(f"net/netfilter/ipset/ip_set_{name}" for name in ("hash_ipportnet", "hash_net", "list_set")),
+    *(f"net/netfilter/ipvs/ip_vs{name}" for name in ("", "_lc", "_rr", "_sh", "_wlc", "_wrr")),
     "net/packet/*",
-    "net/sched/*",
+    *(f"net/sched/sch_{name}" for name in ("cake", "codel", "fq", "htb", "ingress", "netem", "prio", "sfq", "tbf")),
+    *(f"net/sched/cls_{name}" for name in ("basic", "bpf", "fw", "matchall", "u32")),
+    *(f"net/sched/act_{name}" for name in ("bpf", "connmark", "gact", "mirred", "police", "skbedit")),
     "net/tls/*",
     "net/unix/*",
     "net/vmw_vsock/*",
 )
-KEPT = VIRTUAL_HARDWARE + SYSTEM + NETWORK
+KEPT = VIRTUAL_HARDWARE + SYSTEM + CRYPTO + NETWORK
 
 # Lists that depmod reads beside the modules.
 LISTS = ("modules.builtin", "modules.builtin.modinfo", "modules.order")
@@ -285,3 +332,18 @@ def install(selected: Selected, *, package: Path, root: Path) -> None:
     for name in LISTS:
         if (source / name).exists():
             shutil.copyfile(source / name, target / name)
+
+
+def static_nodes(devname: str) -> str:
+    """Return the tmpfiles.d(5) lines for the device nodes that load a module when they are opened.
+
+    `devname` is depmod's list, of lines such as "fuse fuse c10:229": module, path below /dev, and kind with major and
+    minor number (kmod, tools/depmod.c, `output_devname`). systemd would start `kmod static-nodes` for it at each boot.
+    """
+    lines = []
+    for module in (line.split() for line in devname.splitlines() if not line.startswith("#")):
+        _, path, number = module
+        folder = path.rpartition("/")[0]
+        lines += [f"d /dev/{folder} 0755 - - -\n"] if folder else []
+        lines.append(f"{number[0]}! /dev/{path} 0600 - - - {number[1:]}\n")
+    return "".join(lines)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from jeos.build import digests, kernel, overlay
 from jeos.build.sandbox import Sandbox
-from jeos.core import files
+from jeos.core import files, rooted
 from jeos.model.recipe import Recipe
 
 MODULES = "usr/lib/modules"
+NODES = "usr/lib/tmpfiles.d/jeos-modules.conf"
 
 
 def key(recipe: Recipe, *, sha256: str, base: str) -> str:
@@ -20,7 +21,7 @@ def key(recipe: Recipe, *, sha256: str, base: str) -> str:
 
 
 def make(folder: Path, *, recipe: Recipe, package: Path, base: list[Path], work: Path, time: int) -> None:
-    """Fill `folder` with the modules of an unpacked kernel package and depmod's lists.
+    """Fill `folder` with the modules of an unpacked kernel package depmod's lists, and the list of device nodes.
 
     `base` are the layers of the base system, the uppermost first, whose depmod is used; `work` is for scratch.
     """
@@ -32,3 +33,7 @@ def make(folder: Path, *, recipe: Recipe, package: Path, base: list[Path], work:
         target = folder / MODULES
         target.parent.mkdir(parents=True)
         shutil.move(scratch / "upper" / MODULES, target)
+    devname = rooted.place(folder, f"{MODULES}/{chosen.release}/modules.devname").read_text()
+    nodes = folder / NODES
+    nodes.parent.mkdir()
+    nodes.write_text(kernel.static_nodes(devname))

@@ -21,6 +21,7 @@ class Facts:
     owner: Mapping[str, str] = field(default_factory=dict)
     python_modules: tuple[str, ...] = ()
     custom_code: bool = False  # wheels, files or commands that may use anything
+    bpf: bool = False  # a unit limits itself by what only libbpf can set up, or a program asked for is linked to it
 
     def scripts(self, interpreter: str, *, asked: bool) -> list[str]:
         """Return the scripts run by an interpreter that came with packages asked for (or with the others)."""
@@ -270,6 +271,9 @@ RULES: tuple[Rule, ...] = (
             "usr/bin/systemd-vmspawn",
             "usr/bin/systemd-nspawn",
             "usr/lib/kernel",
+            "usr/lib/systemd/system-generators/systemd-debug-generator",
+            "usr/lib/systemd/system-generators/systemd-getty-generator",
+            "usr/lib/systemd/system-generators/systemd-gpt-auto-generator",
             "usr/lib/systemd/system-generators/systemd-hibernate-resume-generator",
             "usr/lib/systemd/system-generators/systemd-rc-local-generator",
             "usr/lib/systemd/system-generators/systemd-run-generator",
@@ -285,6 +289,12 @@ RULES: tuple[Rule, ...] = (
             "usr/share/systemd/kbd-model-map",
             "usr/lib/systemd/systemd-bootchart",
         ),
+    ),
+    Rule(
+        name="bpf",
+        why="systemd would read all types of the kernel with it at each start, for limits that no unit sets",
+        patterns=("usr/lib/*/libbpf.so*",),
+        unless=lambda facts: facts.bpf,
     ),
     Rule(
         name="file-systems",

@@ -5,7 +5,7 @@ system.tree, system.contents            # what the EROFS is written from
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,10 @@ from jeos.model.tree import Entry, Kind, Tree
 
 SBOM = "usr/lib/jeos/sbom.cdx.json"
 INTERPRETER = re.compile(rb"#!\s*(?:/usr)?/(?:local/)?bin/(?:env\s+(?:-S\s+)?)?([a-zA-Z]+)")
+UNIT = re.compile(r"(?:etc|usr/lib|usr/local/lib)/systemd/system/.*\.(?:conf|mount|scope|service|slice|socket|swap)")
+# What systemd has libbpf for; systemd.resource-control(5), systemd.exec(5).
+BPF_SETTING = re.compile(rb"^(?:RestrictFileSystems|RestrictNetworkInterfaces|SocketBind(?:Allow|Deny))=", re.MULTILINE)
+BPF_LIBRARY = "libbpf.so.1"
 HEAD = 128  # bytes that hold a script's first line
 
 
@@ -120,24 +124,43 @@ def gather(
             found = INTERPRETER.match(contents.head(entry, size=HEAD))
             if found:
                 interpreters[entry.path] = found.group(1).decode()
+    asked = frozenset(package.name for package in lock.having(Role.APP))
     return Facts(
-        asked=frozenset(package.name for package in lock.having(Role.APP)),
+        asked=asked,
         interpreters=interpreters,
         owner=owner,
         python_modules=python_modules,
         custom_code=bool(recipe.wheels),
+        bpf=needs_bpf(tree, contents, asked={path for path, name in owner.items() if name in asked}),
     )
+
+
+def needs_bpf(tree: Tree, contents: Contents, *, asked: Collection[str]) -> bool:
+    """Tell whether a unit has a limit that systemd sets up with libbpf, or a program asked for is linked to it."""
+    if not any(BPF_LIBRARY in entry.path for entry in tree):
+        return False
+    for entry in tree:
+        if entry.kind is not Kind.FILE:
+            continue
+        if UNIT.fullmatch(entry.path) and BPF_SETTING.search(contents.read(entry)):
+            return True
+        if (
+            entry.path in asked
+            and (entry.mode & 0o111 or ".so" in entry.name)
+            and BPF_LIBRARY in libraries(entry, contents)
+        ):
+            return True
+    return False
+
+
+def libraries(entry: Entry, contents: Contents) -> tuple[str, ...]:
+    """Return the names of the libraries that a file is linked to; none if it is no ELF file."""
+    return elf.needed(contents.read(entry)) if elf.is_elf(contents.head(entry, size=HEAD)) else ()
 
 
 def check_libraries(before: Tree, slimmed: Slimmed, contents: Contents) -> None:
     """Raise InputError, naming programs and libraries, if slimming took a library that something left needs."""
-
-    def needed(entry: Entry) -> tuple[str, ...]:
-        if not elf.is_elf(contents.head(entry, size=HEAD)):
-            return ()
-        return elf.needed(contents.read(entry))
-
-    broken = broken_libraries(before, slimmed.tree, needed=needed)
+    broken = broken_libraries(before, slimmed.tree, needed=lambda entry: libraries(entry, contents))
     if not broken:
         return
     rule_of = {entry.name: name for name, entries in slimmed.removed.items() for entry in entries}
