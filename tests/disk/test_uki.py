@@ -83,3 +83,13 @@ def test_sections_damaged_headers_raise_input_error_only(changes: list[tuple[int
         data[position] = value
     with contextlib.suppress(InputError):
         uki.sections(bytes(data))
+
+
+def test_section_reads_one_alone() -> None:
+    assert uki.section(io.BytesIO(write(SECTIONS)), ".cmdline") == SECTIONS[".cmdline"]
+
+
+@pytest.mark.parametrize(("data", "message"), [(b"", "not an EFI program"), (write(SECTIONS), "no section .nothing")])
+def test_section_refuses_what_is_not_there(data: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        uki.section(io.BytesIO(data), ".nothing")

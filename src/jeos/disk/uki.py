@@ -26,6 +26,7 @@ _SECTION_ALIGNMENT, _FILE_ALIGNMENT, _IMAGE_SIZE, _HEADERS_SIZE, _CHECKSUM = 32,
 _INITIALIZED_DATA_SIZE = 8
 
 _PAGE = 4096  # bytes; stubs before systemd 254 give a smaller alignment, at which the kernel must not start
+_LARGEST_SECTION = 1 << 28  # bytes; a header that says more is damaged, or meant to exhaust memory
 _READABLE_DATA = 0x40000040  # IMAGE_SCN_CNT_INITIALIZED_DATA | IMAGE_SCN_MEM_READ
 
 
@@ -97,6 +98,19 @@ def sections(data: bytes) -> dict[str, bytes]:
             raise InputError(f"the EFI program ends inside its section {section.name}", hint="copy it again")
         found[section.name] = data[section.raw_offset : section.raw_offset + size]
     return found
+
+
+def section(file: BinaryIO, name: str) -> bytes:
+    """Return one section of an EFI program without reading the others; raises InputError if it has none of that name.
+
+    The headers are taken to end within the first page, as those of systemd's stub do.
+    """
+    file.seek(0)
+    for found in _read_headers(file.read(_PAGE)).sections:
+        if found.name == name:
+            file.seek(found.raw_offset)
+            return file.read(min(found.virtual_size or found.raw_size, found.raw_size, _LARGEST_SECTION))
+    raise InputError(f"the EFI program has no section {name}", hint="it is no unified kernel image")
 
 
 def _aligned(value: int, alignment: int) -> int:
