@@ -91,7 +91,7 @@ def choose(offers: Iterable[Offer], me: Me, wishes: Wishes) -> Choice:
         return Choice(None, f"updates are paused {wishes.pause}", drop=drop)
     if not me.confirmed:
         return Choice(None, f"{me.running} is on trial: nothing else is taken until its health has held", drop=drop)
-    passed = []
+    passed: list[str] = []
     for offer in offers:
         if not newer(offer.version, me.running):
             break
