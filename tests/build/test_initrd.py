@@ -1,3 +1,5 @@
+import fnmatch
+import re
 import subprocess
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from elf_files import module
 from jeos.build import initrd
+from jeos.build import kernel as kernel_modules
 from jeos.core.errors import InputError
 
 RELEASE = "6.12.1-test"
@@ -149,3 +152,55 @@ def test_first_line_is_what_benchmarks_wait_for() -> None:
     lines = initrd.scripts()["init.lua"].decode().splitlines()
     code = [line for line in lines if line and not line.startswith(("--", "#!"))]
     assert code[0].startswith('io.write("jeos: initrd\\n")')
+
+
+def test_scripts_call_nothing_of_the_library_that_is_left_out() -> None:
+    """Hold the scripts to what LuaJIT does by itself: `^` and most of `math` are functions of libm."""
+    assert initrd.UNUSED_LIBRARIES == ("libm.so.6",)
+    for name, data in initrd.scripts().items():
+        code = re.sub(r'--.*|"(?:\\.|[^"\\])*"', "", data.decode())
+        assert "^" not in code, name
+        assert set(re.findall(r"math\.(\w+)", code)) <= {"ceil", "floor", "max", "min"}, name
+
+
+def test_storage_drivers_are_those_of_disks_on_a_known_bus(kernel: Path) -> None:
+    folder = kernel / "usr/lib/modules" / RELEASE / "kernel/drivers"
+    (folder / "scsi/big-raid.ko").write_bytes(module(depends="scsi_mod", alias="pci:v00001000d*"))
+    (folder / "block/network_disk.ko").write_bytes(module())
+    names = ("other", "big-raid", "network-disk", "missing", "virtio_pci")
+    assert initrd.storage_drivers(kernel, names) == ("big_raid",)
+    drivers = initrd.choose_drivers(kernel, hardware=("big_raid",))
+    assert drivers.hardware == (("pci:v00001000d*", ("scsi_mod", "big_raid")),)
+
+
+# Where Linux 6.1 to 6.12 have what the initrd loads, itself or from the system.
+PLACES = {
+    "ahci": "drivers/ata",
+    "ata_piix": "drivers/ata",
+    "dm_mod": "drivers/md",
+    "dm_verity": "drivers/md",
+    "erofs": "fs/erofs",
+    "ext4": "fs/ext4",
+    "hv_storvsc": "drivers/scsi",
+    "hv_vmbus": "drivers/hv",
+    "mptsas": "drivers/message/fusion",
+    "mptspi": "drivers/message/fusion",
+    "nvme": "drivers/nvme/host",
+    "overlay": "fs/overlayfs",
+    "qemu_fw_cfg": "drivers/firmware",
+    "sd_mod": "drivers/scsi",
+    "sha256_ssse3": "arch/x86/crypto",
+    "virtio_blk": "drivers/block",
+    "virtio_mmio": "drivers/virtio",
+    "virtio_pci": "drivers/virtio",
+    "virtio_scsi": "drivers/scsi",
+    "vmw_pvscsi": "drivers/scsi",
+    "xen_blkfront": "drivers/block",
+}
+
+
+def test_every_driver_is_among_the_modules_that_stay() -> None:
+    """Slimming the kernel must leave what the initrd takes from it, and what it loads from the system later."""
+    assert sorted(PLACES) == sorted({*initrd.ALWAYS, *initrd.LATER, *initrd.HARDWARE, *initrd.REAL_HARDWARE})
+    stays = re.compile("|".join(fnmatch.translate(pattern.replace("-", "_")) for pattern in kernel_modules.KEPT))
+    assert [name for name, folder in PLACES.items() if not stays.match(f"{folder}/{name}")] == []

@@ -133,6 +133,7 @@ def make_boot(one: Build, parts: Layers, *, root_hash: str, os_release: bytes, w
             packages=parts.initrd,
             kernel_package=parts.modules,
             kernel_digest=one.lock.having(Role.KERNEL)[0].sha256,
+            modules=one.recipe.kernel.modules,
             date=one.lock.date,
             cache=one.caches,
         )

@@ -24,7 +24,7 @@ LOADER = "usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 # The initrd raises the log level to 4, errors: those from before it are about hardware that small machines do without.
 # Consoles are logs and screens here, nobody logs in on them: TERM=dumb keeps control sequences of systemd off them.
 # What decides how an initrd of the same packages comes out.
-INITRD_CODE = ("build.initrd", "build.kernel", "disk.cpio", "disk.elf", "model.tree")
+INITRD_CODE = ("build.initrd", "build.kernel", "disk.cpio", "disk.elf", "disk.elf_edit", "model.tree")
 PARAMETERS = (
     "gpt",
     "panic=10",
@@ -63,15 +63,23 @@ def command_line(recipe: Recipe, *, root_hash: str) -> str:
 
 
 def cached_initrd(
-    *, packages: Sequence[Path], kernel_package: Path, kernel_digest: str, date: int, cache: CacheFolder
+    *,
+    packages: Sequence[Path],
+    kernel_package: Path,
+    kernel_digest: str,
+    modules: Sequence[str] = (),
+    date: int,
+    cache: CacheFolder,
 ) -> tuple[Path, bool]:
     """Return the initrd's path and whether it was there already; `kernel_digest` is the SHA-256 of its package.
 
-    Of the other packages, only the program and libraries that are taken from them count.
+    Of the other packages, only the program and libraries that are taken from them count, and of the `modules` that the
+    recipe asks for, only those that drive disks: the root may be behind them.
     """
     import zstandard
 
-    parts = [digests.of_code(*INITRD_CODE), zstandard.__version__, str(date), kernel_digest]
+    drivers = initrd.storage_drivers(kernel_package, modules)
+    parts = [digests.of_code(*INITRD_CODE), zstandard.__version__, str(date), kernel_digest, *drivers]
     for path, data in sorted(initrd.program_closure(initrd.PROGRAM, packages=packages).items()):
         parts += [path, hashlib.sha256(data).hexdigest()]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -80,7 +88,7 @@ def cached_initrd(
         return found / "initrd", True
 
     def make(folder: Path) -> None:
-        data = initrd.make_initrd(packages=packages, kernel_package=kernel_package, date=date)
+        data = initrd.make_initrd(packages=packages, kernel_package=kernel_package, date=date, extra_drivers=drivers)
         (folder / "initrd").write_bytes(data)
 
     return cache.obtain("stages", f"initrd-{key}", make) / "initrd", False

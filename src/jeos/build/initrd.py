@@ -15,7 +15,7 @@ from pathlib import Path
 from jeos.build import kernel
 from jeos.core import rooted
 from jeos.core.errors import InputError
-from jeos.disk import cpio, elf
+from jeos.disk import cpio, elf, elf_edit
 from jeos.model.tree import Entry, Kind, Tree
 
 # Loaded at each start, hardware or not: verified root, its file system, and the data's.
@@ -43,6 +43,9 @@ HARDWARE = (
     "sha256_ssse3",
 )
 
+# Where a kernel has its drivers for disks: those of them that a recipe asks for are wanted before the root is mounted.
+STORAGE = ("drivers/ata/", "drivers/block/", "drivers/message/", "drivers/nvme/", "drivers/scsi/")
+
 # What only the generic kernel brings along at the start: no cloud has it, and it is a tenth of all modules here.
 REAL_HARDWARE = ("ahci", "ata_piix")
 CLOUD_KERNEL = "-cloud-"  # in the release of the kernel for clouds
@@ -51,6 +54,9 @@ CLOUD_KERNEL = "-cloud-"  # in the release of the kernel for clouds
 BUSES = ("acpi", "cpu", "pci", "scsi", "virtio", "vmbus", "xen")
 
 PROGRAM = "usr/bin/luajit"
+# LuaJIT calls it for `math.sin`, for `^` and the like, which our scripts do without (a test holds them to that); it is
+# a sixth of the archive.
+UNUSED_LIBRARIES = ("libm.so.6",)
 SCRIPTS = "lib/jeos"  # where init.lua looks for the others
 LIBRARY_FOLDERS = ("usr/lib/{triplet}", "lib/{triplet}", "usr/lib", "lib", "usr/lib64", "lib64")
 TRIPLETS = ("x86_64-linux-gnu", "aarch64-linux-gnu")
@@ -95,7 +101,8 @@ def make_initrd(
 
     `packages` are folders of unpacked packages that hold LuaJIT and all libraries it needs, `kernel_package` that of
     linux-image, or the layer of its modules, which has them unpacked already; `extra_drivers` are modules that a recipe
-    wants at this early point, loaded where their hardware is. Raises InputError if something is in none of them.
+    wants at this early point (see `storage_drivers`), loaded where their hardware is. Raises InputError if something
+    is in none of them.
     """
     archive = make_archive(packages=packages, kernel_package=kernel_package, date=date, extra_drivers=extra_drivers)
     return compress(archive)
@@ -146,9 +153,12 @@ def scripts() -> dict[str, bytes]:
 def program_closure(program: str, *, packages: Sequence[Path]) -> dict[str, bytes]:
     """Return a program, its dynamic linker and all libraries it needs, by the path at which they are looked for.
 
-    Raises InputError if one of them is in none of the packages.
+    The program loses its need of UNUSED_LIBRARIES, whose functions it must not call then. Raises InputError if one of
+    them is in none of the packages.
     """
     data = _find((program,), packages=packages, wanted_by="the initrd")[1]
+    for library in UNUSED_LIBRARIES:
+        data = elf_edit.without_library(data, library)
     found = {program: data}
     linker = elf.interpreter(data)
     if linker is not None:
@@ -198,6 +208,23 @@ class Drivers:
     always: tuple[str, ...]
     later: tuple[str, ...]
     hardware: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def storage_drivers(package: Path, names: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the named modules that drive disks on a bus that the initrd knows, sorted.
+
+    Names that the kernel lacks are left out, the others are spelt as it spells them.
+    """
+    folder = kernel.modules_folder(package) / "kernel"
+    paths = {kernel.module_name(path): path for path in folder.rglob("*.ko*")}
+    wanted = sorted({name.replace("-", "_") for name in names} & paths.keys())
+    reader = _ModuleReader(paths)
+    return tuple(
+        name
+        for name in wanted
+        if str(paths[name].relative_to(folder)).startswith(STORAGE)
+        and any(bus_of(alias) in BUSES for alias in reader.aliases(name))
+    )
 
 
 def choose_drivers(

@@ -86,6 +86,16 @@ def notes(data: bytes) -> tuple[tuple[str, int, bytes], ...]:
     return _careful(data, _read_notes)
 
 
+def dynamic_entries(data: bytes) -> list[tuple[int, int, int]]:
+    """Return place, tag and value of each entry of the dynamic section, the one that ends it excluded."""
+    return _careful(data, _read_entries)
+
+
+def file_offset(data: bytes, address: int) -> int:
+    """Return the place in the file of what is loaded at an address. Raises InputError if nothing is."""
+    return _careful(data, lambda data: _file_offset(tuple(_segments(data)), address))
+
+
 def _careful(data: bytes, read: Callable[[bytes], _Result]) -> _Result:
     if not is_elf(data):
         raise InputError("not a 64-bit little-endian ELF file", hint="jeos knows amd64 and arm64 files")
@@ -120,16 +130,22 @@ def _read_interpreter(data: bytes) -> str | None:
     return None
 
 
+def _read_entries(data: bytes) -> list[tuple[int, int, int]]:
+    found: list[tuple[int, int, int]] = []
+    table = next((segment for segment in _segments(data) if segment.kind == _PT_DYNAMIC), None)
+    if table is not None:
+        for position in range(table.offset, table.offset + table.size, _DYNAMIC.size):
+            tag, value = _DYNAMIC.unpack_from(data, position)
+            if tag == _DT_NULL:
+                break
+            found.append((position, tag, value))
+    return found
+
+
 def _read_dynamic(data: bytes) -> Dynamic:
     segments = tuple(_segments(data))
-    table = next((segment for segment in segments if segment.kind == _PT_DYNAMIC), None)
-    if table is None:
-        return Dynamic()
     tags: dict[int, list[int]] = {}
-    for position in range(table.offset, table.offset + table.size, _DYNAMIC.size):
-        tag, value = _DYNAMIC.unpack_from(data, position)
-        if tag == _DT_NULL:
-            break
+    for _, tag, value in _read_entries(data):
         tags.setdefault(tag, []).append(value)
     if _DT_STRTAB not in tags:
         return Dynamic()

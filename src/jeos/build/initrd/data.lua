@@ -4,6 +4,7 @@
 -- and says what it lacks, its health checks fail, and its data stays as it was. One that cannot be mounted at all, or
 -- that is missing, fails the start: a machine that seems new would be worse.
 
+local bit = require "bit"
 local ffi = require "ffi"
 local disks = require "disks"
 local linux = require "linux"
@@ -26,7 +27,8 @@ local function ext4_size(device)
   local block = file:read(1024) or ""
   file:close()
   if block:sub(57, 58) ~= MAGIC then return nil end
-  return 1024 * 2 ^ disks.number(block, 0x18, 4), disks.number(block, 4, 4) + disks.number(block, 0x150, 2) * 2 ^ 32
+  local blocks = disks.number(block, 4, 4) + disks.number(block, 0x150, 2) * 0x100000000
+  return bit.lshift(1024, disks.number(block, 0x18, 4)), blocks
 end
 
 -- Let the file system fill its partition: the build makes it small, and disks may grow later.
@@ -38,7 +40,7 @@ local function grow(device, inform, warn)
   local done, message = pcall(linux.with, "/var", function(fd)
     linux.control(fd, EXT4_RESIZE, ffi.new("uint64_t[1]", wanted), "cannot grow the data file system")
   end)
-  if done then inform("data grown to " .. wanted * block_size / 2 ^ 20 .. " MiB") else warn(message) end
+  if done then inform("data grown to " .. wanted * block_size / 0x100000 .. " MiB") else warn(message) end
 end
 
 -- Mount /var; returns whether it can be written.

@@ -56,7 +56,7 @@ function disks.crc32(bytes)
   for index = 1, #bytes do
     value = bit.bxor(bit.rshift(value, 8), checksums[bit.band(bit.bxor(value, bytes:byte(index)), 255)])
   end
-  return bit.bnot(value) % 2 ^ 32
+  return bit.bnot(value) % 0x100000000
 end
 
 -- The table whose header is in this sector, if it is whole.

@@ -65,7 +65,7 @@ local function write_tables(disk, gpt, last)
   local primary = { mine = 1, other = last, table = 2, last_usable = usable, checksum = checksum }
   local padding = ("\0"):rep(sectors * sector - #gpt.entries)
   linux.write("/dev/" .. disk, (last - sectors) * sector, gpt.entries .. padding .. header_for(header, backup))
-  local first = replaced(gpt.first, SIZE_FIELD, packed(math.min(last, 2 ^ 32 - 1), 4))
+  local first = replaced(gpt.first, SIZE_FIELD, packed(math.min(last, 0xFFFFFFFF), 4))
   linux.write("/dev/" .. disk, 0, first .. header_for(header, primary) .. gpt.entries)
 end
 
@@ -93,7 +93,7 @@ function grow.partition(disk, number, inform)
   write_tables(disk, found, last)
   if stop > old then
     resize(disk, number, start * found.sector, (stop + 1 - start) * found.sector)
-    inform("partition " .. number .. " of " .. disk .. " grown to " .. (stop + 1 - start) * found.sector / 2 ^ 20 .. " MiB")
+    inform("partition " .. number .. " of " .. disk .. " grown to " .. (stop + 1 - start) * found.sector / 0x100000 .. " MiB")
   end
 end
 

@@ -73,7 +73,7 @@ function verity.open(system, hashes, root_hash, on_corruption)
     create.head.uuid = "CRYPT-VERITY-" .. super.uuid .. "-system" -- as veritysetup names it, so that it finds it
     linux.control(fd, DEV_CREATE, create, "cannot make the verity device")
     local number = tonumber(create.head.device)
-    device = "/dev/dm-" .. (number % 256 + math.floor(number / 2 ^ 20) * 256)
+    device = "/dev/dm-" .. (number % 256 + math.floor(number / 0x100000) * 256)
 
     local load = request()
     load.head.target_count = 1
