@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jeos.cli import main
+from jeos.core import files
 from jeos.core.errors import StoreError
 from jeos.store.caches import CacheFolder
 from jeos.store.local import LocalStore
@@ -76,6 +77,46 @@ def test_gc_spares_what_was_used_lately(folder: Path, capsys: pytest.CaptureFixt
     fill(folder)
     done = from_json(jeos(capsys, "gc", "--older-than", "5w", "--json"))
     assert (done["objects"]["deleted"], done["caches"], done["downloads"]["files"], done["freed"]) == (0, [], 0, 0)
+
+
+def put_old(path: Path, *, size: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * size)
+    then = time.time() - 30 * 86400
+    os.utime(path, (then, then))
+
+
+def test_gc_deletes_package_lists_and_kernels_that_nobody_used(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("aa", "bb", "busy"):
+        put_old(folder / "apt" / name / "lock", size=0)
+        put_old(folder / "apt" / name / "lists/Packages", size=9000)
+    for name in ("cc", "dd"):
+        put_old(folder / "kernels" / name / "vmlinux", size=9000)
+        put_old(folder / "kernels" / name / "cmdline", size=1)
+        put_old(folder / "kernels" / f"{name}.lock", size=0)
+    (folder / "apt/bb/lock").touch()
+    (folder / "kernels/dd/cmdline").touch()
+    (folder / "apt/elsewhere").symlink_to(folder)
+    with files.locked(folder / "apt/busy/lock"):
+        os.utime(folder / "apt/busy/lock", (0, 0))
+        foreseen = from_json(jeos(capsys, "gc", "--dry-run", "--json"))
+        assert (folder / "apt/aa/lists/Packages").exists()
+        done = from_json(jeos(capsys, "gc", "--json"))
+    assert done == {**foreseen, "dry_run": False}
+    assert (done["lists"]["files"], done["kernels"]["files"]) == (1, 1)
+    assert done["freed"] == done["lists"]["freed"] + done["kernels"]["freed"] > 24000
+    assert sorted(path.name for path in (folder / "apt").iterdir()) == ["bb", "busy", "elsewhere"]
+    assert sorted(path.name for path in (folder / "kernels").iterdir()) == ["dd", "dd.lock"]
+
+
+def test_gc_of_everything_spares_the_kernel_of_a_machine_that_is_being_started(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "kernels/aa").mkdir(parents=True)
+    (folder / "kernels/aa/cmdline").touch()
+    assert from_json(jeos(capsys, "gc", "--older-than", "0", "--json"))["kernels"]["files"] == 0
 
 
 def test_check_reports_damage_and_repairs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,6 +26,16 @@ def test_check_finds_two_builds_of_the_example_the_same(jeos: Jeos, web: outputs
     assert not list(jeos.work.iterdir())
 
 
+def test_builds_of_one_recipe_at_the_same_time_take_turns(jeos: Jeos, tiny: Path, tmp_path: Path) -> None:
+    recipe = copy_recipe(tiny, tmp_path / "tiny")
+    builds = [jeos.start("build", recipe) for _ in range(3)]
+    said = "".join(build.communicate(timeout=400)[1] for build in builds)
+    assert [build.returncode for build in builds] == [0, 0, 0], said
+    assert said.count("is up to date") == 2, said
+    assert digests(outputs.find(recipe)) == digests(outputs.find(tiny))
+    assert not (recipe / "build/logs/.lock").exists()
+
+
 def test_build_is_the_same_in_every_state_of_the_cache(jeos: Jeos, tiny: Path, tmp_path: Path) -> None:
     expected = digests(outputs.find(tiny))
     recipe = copy_recipe(tiny, tmp_path / "tiny")

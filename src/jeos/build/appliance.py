@@ -5,8 +5,10 @@
 Each step is a call; what a step needs of earlier runs it finds in the cache by the digest of what it is made from.
 """
 
+import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from jeos.build import apply, boot, data, image, inputs, namespace, overlay
@@ -21,6 +23,7 @@ from jeos.build.stages import Layers, make_layers
 from jeos.build.system import System, finish, os_release
 from jeos.build.workspace import workspace
 from jeos.core import files, log, settings
+from jeos.core.errors import StoreError
 from jeos.disk import erofs, erofs_format, verity
 from jeos.model import report as report_text
 from jeos.model import tree_text
@@ -28,6 +31,7 @@ from jeos.model.image import Image, Port
 from jeos.model.lock import Role
 from jeos.model.report import Report
 
+LOCK = "logs/.lock"  # in the output folder: beside what is made there, so that no result has it as a neighbour
 UMASK = 0o022  # what the modes of new folders in an image must not take from who builds it
 
 
@@ -37,14 +41,29 @@ def build(place: Path, *, output: Path | None = None, force: bool = False) -> Ou
     The result is in `build/` beside the recipe, or in `output`. Raises what the steps raise; nothing is half-written.
     """
     one = prepare(place, output=output)
-    reusable = None if force else unchanged(one)
-    if reusable:
-        return reusable
-    get_packages(one)
-    namespace.enter()
-    os.umask(UMASK)
-    with one.store.lease(), one.caches.lease(), workspace(work_folder()) as work:
-        return make(one, work)
+    with alone_in(one.output):
+        reusable = None if force else unchanged(one)
+        if reusable:
+            return reusable
+        get_packages(one)
+        namespace.enter()
+        os.umask(UMASK)
+        with one.store.lease(), one.caches.lease(), workspace(work_folder()) as work:
+            return make(one, work)
+
+
+@contextlib.contextmanager
+def alone_in(output: Path) -> Iterator[None]:
+    """Keep other builds out of a folder during the block; wait for one that is there already."""
+    lock = output / LOCK
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(files.locked(lock, wait=False))
+        except StoreError:
+            log.info(f"another build works in {output}: waiting for its end")
+            stack.enter_context(files.locked(lock))
+        stack.callback(lock.unlink, missing_ok=True)  # while we hold it, so that nobody else has it
+        yield
 
 
 def work_folder() -> Path:

@@ -29,6 +29,8 @@ from jeos.core.run import Completed, run
 from jeos.model import deb822
 
 ARCHITECTURE = "amd64"
+FOLDER = "apt"  # in the cache
+LOCK = "lock"
 PINNED = 1001  # apt_preferences(5): from 1000 on a version is taken even if it is a downgrade
 NEVER = -1  # apt_preferences(5): below 0 a version is never taken
 TIMEOUT = 30  # seconds without a byte until apt gives a server up
@@ -49,12 +51,17 @@ class Download:
     uri: str
 
 
+def lock_of(folder: Path) -> Path:
+    """Return the lock of a private root's folder."""
+    return folder / LOCK
+
+
 class AptRoot:
     """apt with a set of sources, in a folder of its own under the cache folder."""
 
     def __init__(self, sources: Sequence[Source], *, cache: Path) -> None:
         self.sources = tuple(sources)
-        self.folder = cache / "apt" / _digest(self.sources)[:16]
+        self.folder = cache / FOLDER / _digest(self.sources)[:16]
         if re.search(r"[\s\"'\\\[\]]", str(self.folder)):
             raise HostError(
                 f"apt cannot use the cache folder {cache}: its name has blanks, quotes or brackets",
@@ -64,7 +71,9 @@ class AptRoot:
     @contextmanager
     def opened(self) -> Iterator["AptRoot"]:
         """Write the configuration and keep other processes out during the block."""
-        with files.locked(self.folder / "lock"):
+        lock = lock_of(self.folder)
+        with files.locked(lock):
+            os.utime(lock)  # the time of its last use, for `jeos store gc`
             for name in (
                 "lists/partial",
                 "archives/partial",

@@ -3,20 +3,22 @@
 import argparse
 from pathlib import Path
 
-from jeos.build import namespace
+from jeos.build import apt, namespace
 from jeos.cli import output
 from jeos.cli.times import UNITS, duration
 from jeos.core import log, settings
 from jeos.core.errors import StoreError
+from jeos.disk import direct
 from jeos.store.caches import KINDS, CacheFolder
 from jeos.store.check import check
 from jeos.store.local import LocalStore
 from jeos.store.prune import GRACE, prune
-from jeos.store.room import sweep_downloads, taken
+from jeos.store.room import Leftovers, sweep_downloads, sweep_folders, taken
 from jeos.store.stats import stats
 
 HELP = "collect, check and count what the store and the build's caches keep"
 
+STARTING = 60.0  # seconds in which a machine that is being started may not have read its kernel yet
 DAYS = f"{GRACE / UNITS['d']:g}d"
 
 
@@ -69,25 +71,50 @@ def _collect(args: argparse.Namespace) -> int:
         gone = old if dry_run else caches.sweep(older_than=args.older_than)
         freed = sum(sizes.get(found.path, 0) for found in gone)
         downloads = sweep_downloads(settings.cache_dir() / "downloads", older_than=args.older_than, dry_run=dry_run)
+        lists, kernels = _sweep_lists(args), _sweep_kernels(args)
         step.done(f"{len(gone)} entries")
     with log.step("store") as step:
         pruned = prune(_store(), older_than=args.older_than, dry_run=dry_run)
         step.done(f"{pruned.deleted} objects")
-    total = freed + downloads.freed + pruned.freed
+    total = freed + downloads.freed + lists.freed + kernels.freed + pruned.freed
     if args.json:
         entries = [{"kind": found.kind, "key": found.key, "bytes": sizes.get(found.path, 0)} for found in gone]
         output.as_json(
-            {"dry_run": dry_run, "freed": total, "objects": pruned, "caches": entries, "downloads": downloads}
+            {
+                "dry_run": dry_run,
+                "freed": total,
+                "objects": pruned,
+                "caches": entries,
+                "downloads": downloads,
+                "lists": lists,
+                "kernels": kernels,
+            }
         )
         return 0
     rows = [
         (f"cache {kind}", *_of_kind(kind, {found.path: sizes.get(found.path, 0) for found in gone})) for kind in KINDS
     ]
-    rows.append(("downloads", downloads.files, output.size(downloads.freed)))
+    for what, left in (("downloads", downloads), ("package lists", lists), ("kernels", kernels)):
+        rows.append((what, left.files, output.size(left.freed)))
     rows.append(("objects", pruned.deleted, output.size(pruned.freed)))
     output.table(rows, header=("what", "deleted" if not dry_run else "would go", "room"), right=(1, 2))
     output.line(f"{output.size(total)} {'would be ' if dry_run else ''}freed; {pruned.kept} objects stay")
     return 0
+
+
+def _sweep_lists(args: argparse.Namespace) -> Leftovers:
+    folders = (settings.cache_dir() / apt.FOLDER).glob("*")
+    return sweep_folders(folders, mark=apt.LOCK, lock=apt.lock_of, older_than=args.older_than, dry_run=args.dry_run)
+
+
+def _sweep_kernels(args: argparse.Namespace) -> Leftovers:
+    return sweep_folders(
+        (settings.cache_dir() / direct.FOLDER).glob("*"),
+        mark=direct.CMDLINE,
+        lock=direct.lock_of,
+        older_than=max(args.older_than, STARTING),
+        dry_run=args.dry_run,
+    )
 
 
 def _of_kind(kind: str, sizes: dict[Path, int]) -> tuple[int, str]:
@@ -126,12 +153,17 @@ def _stats(args: argparse.Namespace) -> int:
         }
         for kind in KINDS
     }
+    others = {
+        what: [path for path in (settings.cache_dir() / name).glob("*") if path.is_dir()]
+        for what, name in (("package lists", apt.FOLDER), ("kernels", direct.FOLDER))
+    }
     if args.json:
         output.as_json({"folder": settings.cache_dir(), "store": held, "caches": kinds})
         return 0
     rows: list[tuple[str, object, str]] = [("objects", held.objects, output.size(held.disk_bytes))]
     rows += [(f"roots: {kind}", count, "") for kind, count in held.roots.items()]
     rows += [(f"cache {kind}", found["entries"], output.size(found["bytes"])) for kind, found in kinds.items()]
+    rows += [(what, len(found), output.size(sum(taken(path) for path in found))) for what, found in others.items()]
     output.table(rows, header=("what", "count", "room"), right=(1, 2))
     output.line(f"{held.packed} objects are packed; unpacked, all would be {output.size(held.content_bytes)}")
     output.line(f"folder: {settings.cache_dir()}")

@@ -112,7 +112,7 @@ def write(path: Path, data: bytes | str, *, mode: int = 0o644, durable: bool = T
 def locked(path: Path, *, shared: bool = False, wait: bool = True, busy: str = "") -> Iterator[None]:
     """Hold a lock (flock) on `path` during the block; the kernel lets go of it if the process dies.
 
-    Whoever holds the lock may delete the file: those who wait for it notice, and take a new one.
+    Whoever holds the lock may delete the file, or its folder: those who wait for it notice, and take a new one.
     Raises StoreError with the message `busy` if another process holds it and `wait` is false.
     """
     descriptor = _locked_descriptor(path, shared=shared, wait=wait, busy=busy)
@@ -124,9 +124,12 @@ def locked(path: Path, *, shared: bool = False, wait: bool = True, busy: str = "
 
 def _locked_descriptor(path: Path, *, shared: bool, wait: bool, busy: str) -> int:
     operation = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
-    path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except FileNotFoundError:  # whoever held the lock has just deleted the folder
+            continue
         try:
             fcntl.flock(descriptor, operation)
             if os.fstat(descriptor).st_nlink:

@@ -7,6 +7,7 @@ QEMU's microvm starts an unpacked kernel at its PVH entry at once, where a packe
 """
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from jeos.core import files
 from jeos.core.errors import InputError
 from jeos.core.settings import cache_dir
 
+FOLDER = "kernels"  # in the cache
 KERNEL, INITRD, CMDLINE = "vmlinux", "initrd", "cmdline"
 
 
@@ -37,13 +39,19 @@ def unpack(path: Path) -> Direct:
         raise InputError(
             f"the kernel image {path} cannot be read: {error.strerror}", hint="run `jeos build` again"
         ) from None
-    folder = cache_dir() / "kernels" / hashlib.sha256(data).hexdigest()
-    if not (folder / CMDLINE).exists():
-        with files.locked(folder.with_suffix(".lock")):
-            if not (folder / CMDLINE).exists():
-                _write(data, folder, source=path)
-    cmdline = (folder / CMDLINE).read_text()
+    folder = cache_dir() / FOLDER / hashlib.sha256(data).hexdigest()
+    with files.locked(lock_of(folder)):
+        if (folder / CMDLINE).exists():
+            os.utime(folder / CMDLINE)  # the time of its last use, for `jeos store gc`
+        else:
+            _write(data, folder, source=path)
+        cmdline = (folder / CMDLINE).read_text()
     return Direct(kernel=folder / KERNEL, initrd=folder / INITRD, cmdline=cmdline)
+
+
+def lock_of(folder: Path) -> Path:
+    """Return the lock of the folder with the parts of one kernel image."""
+    return folder.with_suffix(".lock")
 
 
 def _write(data: bytes, folder: Path, *, source: Path) -> None:

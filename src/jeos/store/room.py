@@ -1,11 +1,14 @@
-"""What folders take on the disk, and what broken downloads left in one."""
+"""What folders take on the disk; what broken downloads left; folders that can be made again and nobody used."""
 
+import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from jeos.core import files
+from jeos.core.errors import StoreError
 from jeos.store import leases
 
 BLOCK = 512  # bytes; what `st_blocks` counts in, whatever the file system's own block is (stat(2))
@@ -13,7 +16,7 @@ BLOCK = 512  # bytes; what `st_blocks` counts in, whatever the file system's own
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """How many files were deleted (or would be), and the bytes that they take on the disk."""
+    """How many files or folders were deleted (or would be), and the bytes that they take on the disk."""
 
     files: int
     freed: int
@@ -44,6 +47,36 @@ def sweep_downloads(folder: Path, *, older_than: float, dry_run: bool = False) -
             count += 1
             freed += state.st_blocks * BLOCK
     return Leftovers(files=count, freed=freed)
+
+
+def sweep_folders(
+    folders: Iterable[Path], *, mark: str, lock: Callable[[Path], Path], older_than: float, dry_run: bool = False
+) -> Leftovers:
+    """Delete folders whose file `mark` nobody has touched for `older_than` seconds.
+
+    `lock` gives the lock of a folder, which its users hold; it goes with the folder. One that is in use stays.
+    """
+    count = freed = 0
+    for folder in sorted(path for path in folders if path.is_dir() and not path.is_symlink()):
+        if not _is_old(folder / mark, older_than=older_than):
+            continue
+        with contextlib.suppress(StoreError), files.locked(lock(folder), wait=False):
+            if not _is_old(folder / mark, older_than=older_than):
+                continue
+            count += 1
+            freed += taken(folder)
+            if not dry_run:
+                files.remove_tree(folder)
+                lock(folder).unlink(missing_ok=True)
+    return Leftovers(files=count, freed=freed)
+
+
+def _is_old(mark: Path, *, older_than: float) -> bool:
+    """Tell whether a mark, or its folder if it has none yet, was last touched longer ago than `older_than` seconds."""
+    for place in (mark, mark.parent):
+        with contextlib.suppress(FileNotFoundError):
+            return place.stat().st_mtime < time.time() - older_than
+    return False
 
 
 def _states(folder: Path) -> Iterator[os.stat_result]:
