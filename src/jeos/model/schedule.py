@@ -8,6 +8,7 @@ The recipe, the operator's overrides and the guest read them alike, so that all 
 
 import re
 import time
+from dataclasses import dataclass
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 DAY = 24 * 60  # minutes
@@ -46,14 +47,15 @@ def in_words(period: float) -> str:
     return f"{period / 86400:.0f} days"
 
 
+@dataclass(frozen=True, slots=True)
 class Windows:
-    """The parts of the week in which a machine may restart; without any, always. Times are the machine's local ones."""
+    """The parts of the week in which a machine may restart; without any, always. Times are the machine's local ones.
 
-    __slots__ = ("spans", "text")
+    Each of the `spans` is the first minute of the week and how many minutes it is open.
+    """
 
-    def __init__(self, spans: tuple[tuple[int, int], ...], text: str) -> None:
-        self.spans = spans  # first minute of the week, length in minutes
-        self.text = text
+    spans: tuple[tuple[int, int], ...] = ()
+    text: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "Windows":
@@ -77,6 +79,9 @@ class Windows:
         if not self.spans or any((minute - start) % WEEK < length for start, length in self.spans):
             return 0
         return min((start - minute) % WEEK for start, _ in self.spans)
+
+
+ALWAYS = Windows()
 
 
 def minute_of_week(now: time.struct_time) -> int:

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from jeos.model.schedule import Windows, in_words, minute_in_words
+from jeos.model.schedule import ALWAYS, Windows, in_words, minute_in_words
 from jeos.model.version import newer, sort_key
 
 EVERYBODY = "stable"  # the ring whose releases every ring takes
@@ -66,7 +66,7 @@ class Wishes:
     pin: str = ""
     pause: str = ""
     restart: bool = True
-    windows: Windows = field(default_factory=lambda: Windows((), ""))
+    windows: Windows = ALWAYS
     asked: bool = False
 
 
