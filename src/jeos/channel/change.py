@@ -138,5 +138,6 @@ def offer_whole(backend: Backend, listed: Sequence[Listed], *, keys: Keys) -> No
     """Let the channel's SHA256SUMS, if it has one, list what every machine may have."""
     if whole.stored_sums(backend) is None:
         return
-    offered = [(one.release.name, one.version) for one in listed if one.terms.for_all]
+    for_all = [one.release for one in listed if one.terms.for_all]
+    offered = [name for one in for_all for name in whole.names(one.name, one.version, root_hash=one.root_hash)]
     whole.update_sums(backend, offered=offered, gpg_key=keys.gpg_key)

@@ -95,12 +95,14 @@ def needed(backend: Backend, listed: Iterable[Listed]) -> Callable[[str], bool]:
     names = {layout.TIMESTAMP, layout.SUMS, layout.SUMS_SIGNATURE, lease.NAME, NOTES, *stored_names(backend)}
     names |= {layout.target_name(one.path, one.sha256) for one in listed}
     names |= {layout.blob_name(blob.sha256) for one in listed for blob in one.release.blobs}
-    stay = {(one.release.name, one.version) for one in listed}
+    names |= {
+        name for one in listed for name in whole.names(one.release.name, one.version, root_hash=one.release.root_hash)
+    }
 
     def is_needed(name: str) -> bool:
         """Tell whether a file of this name is needed."""
         role = layout.metadata_of(name)
-        return name in names or (role is not None and role[0] == "root") or whole.release_of(name) in stay
+        return name in names or (role is not None and role[0] == "root")
 
     return is_needed
 

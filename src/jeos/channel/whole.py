@@ -12,20 +12,22 @@ the list the format of sha256sum(1).
 import hashlib
 import lzma
 import re
+import tempfile
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from jeos.channel import layout
 from jeos.channel.backend import Backend
+from jeos.channel.built import Built
+from jeos.core import log
 from jeos.core.errors import InputError
 from jeos.core.run import run
 
 PRESET = 6  # 9 gains two percent of a system, for twice the time
 PIECE = 1 << 20
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](\S+)")
-_FILE = re.compile(r"(?P<name>[a-z0-9][a-z0-9.-]*)_(?P<version>[^_/]+?)(?:_[0-9a-f-]{36}\.root(?:-verity)?\.xz|\.efi)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,35 +40,60 @@ class Whole:
     length: int
 
 
-def names(name: str, version: str, *, system_uuid: str, hashes_uuid: str) -> tuple[str, str, str]:
-    """Return the file names of a release's system, hashes and kernel image."""
+def names(name: str, version: str, *, root_hash: str) -> tuple[str, str, str]:
+    """Return the file names of a release's system, hashes and kernel image.
+
+    The partitions' UUIDs are the halves of the root hash (discoverable partitions specification).
+    """
     stem = f"{name}_{version}"
-    return f"{stem}_{system_uuid}.root.xz", f"{stem}_{hashes_uuid}.root-verity.xz", f"{stem}.efi"
+    system, hashes = uuid.UUID(root_hash[:32]), uuid.UUID(root_hash[-32:])
+    return f"{stem}_{system}.root.xz", f"{stem}_{hashes}.root-verity.xz", f"{stem}.efi"
 
 
-def release_of(file: str) -> tuple[str, str] | None:
-    """Return the name and version of the release that a whole image belongs to, or None if a file is none."""
-    match = _FILE.fullmatch(file)
-    return (match["name"], match["version"]) if match else None
+def parts(built: Built) -> tuple[Whole, Whole, Whole]:
+    """Return the whole images of a build: its system, hashes and kernel image."""
+    image = built.image
+    own = names(image.name, image.version, root_hash=image.root_hash)
+    return (
+        Whole(own[0], built.disk, built.system.start, built.system.size),
+        Whole(own[1], built.disk, built.hashes.start, built.hashes.size),
+        Whole(own[2], built.kernel, 0, built.kernel.stat().st_size),
+    )
 
 
-def write(whole: Whole, out: BinaryIO) -> str:
-    """Write an image as its name says, and return the SHA-256 of what was written."""
-    digest = hashlib.sha256()
-    for piece in _packed(whole) if whole.name.endswith(".xz") else _pieces(whole):
-        out.write(piece)
-        digest.update(piece)
-    return digest.hexdigest()
+def put(backend: Backend, built: Built, *, work: Path) -> None:
+    """Write a build's whole images into a channel, those that are not there yet; `work` is for temporary files."""
+    with log.step("images") as step:
+        size = 0
+        for whole in parts(built):
+            step.update(whole.name)
+            found = backend.stat(whole.name)
+            if found is None:
+                _put_new(backend, whole, work=work)
+                found = backend.stat(whole.name)
+            elif whole.name.endswith(".efi") and _digest(backend, whole.name) != _file_digest(whole.source):
+                raise InputError(
+                    f"{backend.place} has another {whole.name}, of a publishing that was cut off",
+                    hint="publish under a new version",
+                )
+            size += found.size if found else 0
+        step.done(f"{size >> 20} MiB")
+
+
+def _put_new(backend: Backend, whole: Whole, *, work: Path) -> None:
+    if not whole.name.endswith(".xz"):
+        backend.put_new(whole.name, whole.source)
+        return
+    with tempfile.NamedTemporaryFile(dir=work) as file:
+        for piece in _packed(whole):
+            file.write(piece)
+        file.flush()
+        backend.put_new(whole.name, Path(file.name))
 
 
 def _packed(whole: Whole) -> Iterator[bytes]:
+    """Yield an image as xz, in pieces."""
     packer = lzma.LZMACompressor(preset=PRESET)
-    for piece in _pieces(whole):
-        yield packer.compress(piece)
-    yield packer.flush()
-
-
-def _pieces(whole: Whole) -> Iterator[bytes]:
     left = whole.length
     with whole.source.open("rb") as file:
         file.seek(whole.offset)
@@ -75,7 +102,8 @@ def _pieces(whole: Whole) -> Iterator[bytes]:
             if not piece:
                 raise InputError(f"{whole.source} ends {left} bytes before {whole.name} is complete")
             left -= len(piece)
-            yield piece
+            yield packer.compress(piece)
+    yield packer.flush()
 
 
 def read_sums(text: str) -> dict[str, str]:
@@ -101,19 +129,19 @@ def stored_sums(backend: Backend) -> dict[str, str] | None:
     return read_sums(backend.get(layout.SUMS).decode(errors="replace"))
 
 
-def update_sums(backend: Backend, *, offered: Iterable[tuple[str, str]], gpg_key: str) -> None:
-    """Let SHA256SUMS list the whole images of the releases (name, version) that are offered to everybody, and sign it.
+def update_sums(backend: Backend, *, offered: Iterable[str], gpg_key: str) -> None:
+    """Let SHA256SUMS list those of the files `offered` to everybody that are there, and sign it.
 
     `gpg_key` is what gpg calls a key, or "". Raises InputError if the list was signed and there is no key now: readers
     would refuse the new one.
     """
-    wanted = set(offered)
-    before = stored_sums(backend) or {}
-    files = sorted(found.name for found in backend.list() if release_of(found.name) in wanted)
-    sums = {name: before.get(name) or _digest(backend, name) for name in files}
-    if sums == before and (backend.stat(layout.SUMS_SIGNATURE) is not None) == bool(gpg_key):
+    before = stored_sums(backend)
+    known = before or {}
+    sums = {name: known.get(name) or _digest(backend, name) for name in offered if backend.stat(name)}
+    signed = backend.stat(layout.SUMS_SIGNATURE) is not None
+    if sums == before and (signed or not gpg_key):
         return
-    if not gpg_key and backend.stat(layout.SUMS_SIGNATURE) is not None:
+    if signed and not gpg_key:
         raise InputError(
             f"{layout.SUMS} of {backend.place} is signed and has to change", hint="give the key again: --gpg-key KEY"
         )
@@ -130,6 +158,11 @@ def _digest(backend: Backend, name: str) -> str:
         digest.update(piece)
         offset += len(piece)
     return digest.hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sign(data: bytes, *, key: str) -> bytes:
