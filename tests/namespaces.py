@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 
 # What a root needs to run dpkg and small scripts; taken from the machine that runs the tests.
 PROGRAMS = (
-    *("sh", "cat", "ls", "id", "env", "mkdir", "ln", "rm", "mv", "touch", "chmod", "chown", "sleep", "setsid"),
+    *("sh", "bash", "cat", "ls", "id", "env", "mkdir", "ln", "rm", "mv", "touch", "chmod", "chown", "sleep", "setsid"),
     *("hostname", "mount", "unshare", "mknod", "true", "date", "kill", "sync", "stat", "readlink", "tar", "diff"),
     *("dpkg", "dpkg-deb", "dpkg-split", "dpkg-trigger", "dpkg-query", "dpkg-divert", "ldconfig", "start-stop-daemon"),
 )

@@ -34,6 +34,7 @@ GOOD = Facts(
     acceleration="/dev/kvm runs code at the processor's speed",
     firmware="/usr/share/OVMF/OVMF_CODE_4M.fd",
     passt="",
+    router="",
 )
 
 
@@ -50,7 +51,7 @@ def test_good_host_is_ready_and_needs_nothing() -> None:
     assert host.ready(findings)
     assert {finding.state for finding in findings} == {State.OK}
     assert {finding.mend for finding in findings} == {""}
-    assert [finding.task for finding in findings] == ["host"] * 4 + ["build"] * 6 + ["run"] * 4 + ["sign", "test"]
+    assert [finding.task for finding in findings] == ["host"] * 4 + ["build"] * 7 + ["run"] * 4 + ["sign", "test"]
 
 
 NEEDED = {
@@ -89,6 +90,8 @@ NOTED: dict[str, dict[str, object]] = {
     "emulation": {"accelerator": "tcg", "acceleration": "there is no /dev/kvm"},
     "firmware": {"firmware": ""},
     "passt": {"passt": "passt is not installed"},
+    "router": {"router": "slirp4netns is not installed"},
+    "tun": {"router": "/dev/net/tun cannot be opened"},
     "lz4": {"programs": without("lz4")},
     "signing": {"programs": without("sbsign", "openssl")},
     "testing": {"programs": without("sgdisk")},

@@ -1,6 +1,9 @@
+import contextlib
 import os
 import signal
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jeos.build import launch
+from jeos.build import launch, user_network
 from jeos.build.sandbox import Sandbox
 from jeos.core.errors import HostError, ProcessError
 from namespaces import call, make_root, ordinary_user
@@ -99,12 +102,79 @@ def test_network_is_the_loopback_device_alone(shell: Shell) -> None:
     assert "No such file" in shell("cat /etc/resolv.conf", check=False)
 
 
-def test_network_is_the_hosts_if_asked_for(shell: Shell) -> None:
+def answering(address: str) -> socket.socket:
+    """Listen on an address of this host and say "host" to the first who comes."""
+    server = socket.create_server((address, 0))
+    server.settimeout(DEADLINE)
+
+    def answer() -> None:
+        with contextlib.suppress(OSError), server.accept()[0] as connection:
+            connection.sendall(b"host")
+
+    threading.Thread(target=answer, daemon=True).start()
+    return server
+
+
+def outward_address() -> str:
+    """Return the address that this host has towards others."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            pytest.skip("this host has no network")
+        return str(probe.getsockname()[0])
+
+
+def test_network_that_is_asked_for_reaches_others_but_not_the_hosts_own_services(shell: Shell) -> None:
+    complaint = call(user_network.complaint, user=shell.user)
+    if complaint:
+        pytest.skip(complaint)
+    devices = [line.split(":")[0].strip() for line in shell("cat /proc/net/dev", network=True).splitlines()[2:]]
+    assert sorted(devices) == ["lo", "tap0"]
+    assert shell("cat /etc/resolv.conf", network=True) == "nameserver 10.0.2.3"
+    assert not (shell.sandbox.root / "etc/resolv.conf").exists()
+
+    def ask(address: str, port: int) -> str:
+        script = f"bash -c 'exec 3<>/dev/tcp/{address}/{port} && cat <&3' || echo refused"
+        return shell(script, network=True).splitlines()[-1]
+
+    with answering(outward_address()) as server:
+        assert ask(*server.getsockname()) == "host"
+    with answering("127.0.0.1") as server:
+        port = server.getsockname()[1]
+        assert [ask(address, port) for address in ("127.0.0.1", "10.0.2.2")] == ["refused", "refused"]
+        with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as here:
+            assert here.recv(4) == b"host"
+
+
+def test_network_is_the_hosts_if_the_router_is_not_installed(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("jeos.build.user_network.PROGRAM", "no-such-router")
+    shell = Shell(root, "")
     here = [line.split(":")[0].strip() for line in Path("/proc/net/dev").read_text().splitlines()[2:]]
     devices = [line.split(":")[0].strip() for line in shell("cat /proc/net/dev", network=True).splitlines()[2:]]
     assert devices == here
     assert shell("cat /etc/resolv.conf", network=True) == Path("/etc/resolv.conf").read_text().rstrip("\n")
-    assert not (shell.sandbox.root / "etc/resolv.conf").exists()
+    assert "a command gets all of this host's network" in capfd.readouterr().err
+
+
+def test_router_is_not_used_without_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jeos.build.user_network.TUN", "/dev/no-such-device")
+    assert user_network.complaint() in ("/dev/no-such-device cannot be opened", "slirp4netns is not installed")
+
+
+def test_router_that_fails_is_named_and_the_program_does_not_start(
+    root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "slirp4netns"
+    broken.write_text("#!/bin/sh\necho no tun >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr("jeos.build.user_network.TUN", "/dev/null")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(HostError, match="slirp4netns gives the sandbox no network: no tun"):
+        Shell(root, "")("touch /started", network=True)
+    assert not (root / "started").exists()
 
 
 @pytest.mark.parametrize(

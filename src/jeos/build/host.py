@@ -102,6 +102,7 @@ class Facts:
     acceleration: str
     firmware: str
     passt: str
+    router: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +253,14 @@ def _firmware(facts: Facts) -> Finding:
     return Finding("run", "firmware", State.NOTE, "no UEFI firmware for machines", mend)
 
 
+def _router(facts: Facts) -> Finding:
+    if not facts.router:
+        return Finding("build", "network", State.OK, "commands with a network have one of their own")
+    value = f"commands with `network = true` get all of this host's, because {facts.router}"
+    mend = _install(facts, "slirp4netns") if "installed" in facts.router else "sudo chmod 0666 /dev/net/tun"
+    return Finding("build", "network", State.NOTE, value, mend)
+
+
 def _network(facts: Facts) -> Finding:
     if not facts.passt:
         return Finding("run", "network", State.OK, "passt")
@@ -270,6 +279,7 @@ CHECKS: tuple[Callable[[Facts], Finding], ...] = (
     _mirror,
     _keyring,
     _work,
+    _router,
     _run_programs,
     _accelerator,
     _firmware,

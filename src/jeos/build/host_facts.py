@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from jeos.build import host_trial, namespace, sources
+from jeos.build import host_trial, namespace, sources, user_network
 from jeos.build.host import ID_PROGRAMS, PROGRAMS, Facts, Problem, Room
 from jeos.core import settings
 from jeos.core.errors import HostError, JeosError
@@ -45,6 +45,7 @@ def gather() -> Facts:
         acceleration=found.reason,
         firmware=_firmware(),
         passt=passt.complaint(),
+        router=user_network.complaint(),
     )
 
 

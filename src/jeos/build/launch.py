@@ -86,10 +86,18 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
     must(done, f"mount {kind or source} on {target}")
 
 
-def unshare(*, network: bool) -> None:
+def unshare(*, hosts_network: bool) -> None:
     """Make the namespaces; the next child is process 1 of a new one."""
     flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP
-    must(libc.unshare(flags | (0 if network else CLONE_NEWNET)), "unshare")
+    must(libc.unshare(flags | (0 if hosts_network else CLONE_NEWNET)), "unshare")
+
+
+def wait_at(gate: int) -> None:
+    """Say that the namespaces are there, and wait until the caller has given them a network."""
+    os.write(gate, b"r")
+    if os.read(gate, 1) != b"g":
+        raise RefusedError("network: nobody gave it")
+    os.close(gate)
 
 
 def raise_loopback() -> None:
@@ -243,7 +251,7 @@ def status_of(waited: int) -> int:
 
 def first_process(spec: dict[str, Any], descriptor: int) -> int:
     """Be process 1: lay out the root, run the program, reap, and return its status."""
-    if not spec["network"]:
+    if not spec["hosts_network"]:
         raise_loopback()
     must(libc.sethostname(b"jeos", 4), "sethostname")
     old = enter_root(spec["root"])
@@ -283,7 +291,9 @@ def outside(spec: dict[str, Any], descriptor: int) -> int:
     libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
     if os.getppid() != spec["parent"]:
         return SIGNALLED + SIGKILL  # the build died before we could ask to be told
-    unshare(network=spec["network"])
+    unshare(hosts_network=spec["hosts_network"])
+    if spec["gate"] >= 0:
+        wait_at(spec["gate"])
     alive, held = os.pipe()
     child = os.fork()
     if child == 0:

@@ -10,6 +10,7 @@ import contextlib
 import marshal
 import os
 import platform
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from jeos.build import launch, seccomp
+from jeos.build import launch, seccomp, user_network
+from jeos.core import log
 from jeos.core.errors import HostError, JeosError, ProcessError
 from jeos.core.run import SHOWN_OUTPUT_LINES, Completed, quote, spawn
 
@@ -69,10 +71,22 @@ class Sandbox:
         """
         if platform.machine() != "x86_64":
             raise HostError(f"packages cannot be configured on {platform.machine()}", hint="build on an x86-64 machine")
-        with os.fdopen(os.memfd_create("sandbox"), "r+b") as specification:
-            marshal.dump(self._specification(argv, network=network, env=env, cwd=cwd), specification)
+        complaint = user_network.complaint() if network else ""
+        own_network = network and not complaint
+        if complaint:
+            log.warn(f"{complaint}, so a command gets all of this host's network (see `jeos doctor`)")
+        with contextlib.ExitStack() as stack:
+            specification = stack.enter_context(os.fdopen(os.memfd_create("sandbox"), "r+b"))
+            gates = [stack.enter_context(one) for one in socket.socketpair()] if own_network else []
+            said = self._specification(argv, env=env, cwd=cwd) | {
+                "hosts_network": network and not own_network,
+                "gate": gates[1].fileno() if gates else -1,
+            }
+            if network:
+                said["covers"] = {**self.covers, "/etc/resolv.conf": (_resolver(own=own_network), 0o644)}
+            marshal.dump(said, specification)
             specification.flush()
-            done = self._launch(specification, stdin=stdin, timeout=timeout)
+            done = self._launch(specification, stdin=stdin, timeout=timeout, gates=gates)
             specification.seek(0)
             refused = specification.read(4096)
         if refused.startswith(b"!"):
@@ -81,21 +95,15 @@ class Sandbox:
             raise self.failure(quote(argv), done)
         return done
 
-    def _specification(
-        self, argv: Sequence[str], *, network: bool, env: Mapping[str, str] | None, cwd: str
-    ) -> dict[str, object]:
-        """Return what `launch.py` needs to know."""
-        covers = {path: (content, mode) for path, (content, mode) in self.covers.items()}
-        if network:
-            covers["/etc/resolv.conf"] = (RESOLVER.read_bytes() if RESOLVER.exists() else b"", 0o644)
+    def _specification(self, argv: Sequence[str], *, env: Mapping[str, str] | None, cwd: str) -> dict[str, object]:
+        """Return what `launch.py` needs to know, but for the network."""
         return {
             "argv": list(argv),
             "env": self.environment() | dict(env or {}),
             "cwd": cwd,
             "root": str(self.root.absolute()),
             "parent": os.getpid(),
-            "network": network,
-            "covers": covers,
+            "covers": dict(self.covers),
             "binds": {inside: str(outside.resolve()) for inside, outside in self.binds.items()},
             "seccomp": seccomp.program(),
         }
@@ -117,7 +125,9 @@ class Sandbox:
             "PYTHONHASHSEED": "0",
         }
 
-    def _launch(self, specification: IO[bytes], *, stdin: bytes, timeout: float) -> Completed:
+    def _launch(
+        self, specification: IO[bytes], *, stdin: bytes, timeout: float, gates: Sequence[socket.socket]
+    ) -> Completed:
         words = [sys.executable, "-I", "-S", launch.__file__, str(specification.fileno())]
         with contextlib.ExitStack() as stack:
             log = stack.enter_context(self.log.open("ab")) if self.log else None
@@ -127,9 +137,12 @@ class Sandbox:
                 stdin=subprocess.PIPE,
                 stdout=log or subprocess.PIPE,
                 stderr=subprocess.STDOUT if log else subprocess.PIPE,
-                pass_fds=[specification.fileno()],
+                pass_fds=[specification.fileno(), *(gate.fileno() for gate in gates[1:])],
             )
             try:
+                if gates:
+                    gates[1].close()  # so that we notice if the launcher dies
+                    stack.enter_context(user_network.attached(process.pid, gate=gates[0]))
                 stdout, stderr = process.communicate(stdin, timeout=timeout)
             except BaseException as error:
                 process.kill()  # and with it, process 1 and all that it has
@@ -153,6 +166,13 @@ class Sandbox:
 
     def _see_log(self) -> str:
         return f" (all that it printed is in {self.log})" if self.log else ""
+
+
+def _resolver(*, own: bool) -> bytes:
+    """Return resolv.conf(5) for a program with a network: `own`, or the host's."""
+    if own:
+        return user_network.RESOLVER
+    return RESOLVER.read_bytes() if RESOLVER.exists() else b""
 
 
 def _end_of(log: Path, begin: int) -> bytes:
