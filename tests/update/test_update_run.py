@@ -1,0 +1,363 @@
+"""A pass over a signed channel: what is decided, fetched, noted, and what happens when it goes wrong."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from jeos.model import release as releases
+from jeos.model.release import Blob, Patch, Release, System
+from jeos.model.schedule import Windows
+from jeos.trust.keys import Keys
+from jeos.trust.passphrase import Passphrases
+from jeos.trust.repository import Expiry, Folder, Repository
+from jeos.update import fetch, run, state
+from jeos.update.errors import BusyError, RebuildError, RoomError
+from jeos.update.fetch import Channel
+from jeos.update.run import Guest, Outcome, Wish
+from jeos.update.settings import Settings
+from jeos.update.state import Failure, Trial
+from scripted_server import serving, static
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()  # a Monday
+DAY = 86400.0
+RUNNING, OTHER = "aa" * 32, "bb" * 32
+PATCH = b"a patch" * 100
+UUID = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    """A vendor's keys."""
+    return Keys.create(tmp_path_factory.mktemp("keys"), now=NOW, passphrases=Passphrases(given=("x",)))
+
+
+def blob(data: bytes) -> Blob:
+    return Blob(hashlib.sha256(data).hexdigest(), len(data))
+
+
+def release(version: str, *, patch: bool = True) -> Release:
+    system = System(size=4096, uuid=UUID, label="hello", time=0, hashes_size=4096, hashes_uuid=UUID, salt="")
+    return Release(
+        name="hello",
+        version=version,
+        architecture="amd64",
+        date=0,
+        root_hash=OTHER,
+        system=system,
+        kernel=blob(b"kernel"),
+        index=blob(b"index"),
+        packs=(),
+        patches=(Patch(RUNNING, "1.0", blob(PATCH)),) if patch else (),
+    )
+
+
+@dataclass
+class Vendor:
+    """A vendor with a channel in a folder."""
+
+    folder: Path
+    keys: Keys
+
+    def publish(self, *all_of_them: Release, custom: Mapping[str, object] | None = None, at: float = NOW) -> None:
+        """Offer releases."""
+        repository = Repository.open(Folder(self.folder), roots=self.keys.roots())
+        for one in all_of_them:
+            said = {"version": one.version, **(custom or {})}
+            repository.add_target(f"releases/{one.name}_{one.version}.json", releases.dump(one), custom=said)
+        repository.commit(self.keys.signers, now=at)
+        place = self.folder / fetch.blob_path(blob(PATCH))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(PATCH)
+
+    def decide(self, version: str, *, at: float = NOW, **custom: object) -> None:
+        """Say something else of a release."""
+        repository = Repository.open(Folder(self.folder), roots=self.keys.roots())
+        repository.set_custom(f"releases/hello_{version}.json", {"version": version, **custom})
+        repository.commit(self.keys.signers, now=at)
+
+
+@dataclass
+class Happened:
+    """What was done to the machine."""
+
+    installed: list[tuple[str, bytes | None]] = field(default_factory=list)
+    withdrawn: int = 0
+    restarts: int = 0
+    said: list[str] = field(default_factory=list)
+    fail: Callable[[bytes | None], None] = lambda patch: None
+
+
+@dataclass
+class Machine:
+    """A machine whose slots are a note of what was put into them."""
+
+    guest: Guest
+    settings: Settings
+    happened: Happened
+
+    def run(self, wish: Wish = Wish.ASKED, **settings: object) -> Outcome:
+        """Make a pass."""
+        return run.run(self.guest, replace(self.settings, **settings), wish)  # type: ignore[arg-type]
+
+    def at(self, moment: float) -> "Machine":
+        """Return the machine at another time."""
+        return replace(self, guest=replace(self.guest, now=lambda: moment))
+
+
+@pytest.fixture
+def vendor(tmp_path: Path, keys: Keys) -> Vendor:
+    """A vendor who has published 1.0."""
+    one = Vendor(tmp_path / "channel", keys)
+    one.publish(release("1.0", patch=False))
+    return one
+
+
+@pytest.fixture
+def machine(tmp_path: Path, vendor: Vendor) -> Machine:
+    """A machine that runs 1.0."""
+    happened = Happened()
+    folder = str(tmp_path / "state")
+
+    def install(release: Release, *, patch: str | None, channel: Channel, settings: Settings, target: str) -> object:
+        data = Path(patch).read_bytes() if patch else None
+        happened.fail(data)
+        happened.installed.append((release.version, data))
+        trial = Trial(release.version, release.root_hash, "1.0", RUNNING, target=target)
+        return state.change(lambda old: replace(old, trial=trial), folder=folder)
+
+    def withdraw() -> None:
+        happened.withdrawn += 1
+        state.change(lambda old: replace(old, trial=None), folder=folder)
+
+    def restart() -> None:
+        happened.restarts += 1
+
+    guest = Guest(
+        name="hello",
+        version="1.0",
+        root_hash=RUNNING,
+        identity="0123456789abcdef0123456789abcdef",
+        root=vendor.keys.roots()[0],
+        built=NOW - 100 * DAY,
+        install=install,
+        withdraw=withdraw,
+        restart=restart,
+        folder=folder,
+        now=lambda: NOW,
+        say=happened.said.append,
+    )
+    return Machine(guest, Settings(channel=f"file://{vendor.folder}"), happened)
+
+
+def agent(machine: Machine) -> Mapping[str, object]:
+    return state.read(machine.guest.folder).agent
+
+
+def test_nothing_new_is_said_and_written_down(machine: Machine) -> None:
+    assert machine.run() == Outcome("1.0 is the newest")
+    known = agent(machine)
+    assert (known["words"], known["error"], known["checked"], known["failures"]) == ("1.0 is the newest", "", NOW, 0)
+
+
+def test_update_comes_by_its_patch_and_restarts(machine: Machine, vendor: Vendor) -> None:
+    vendor.publish(release("1.1"))
+    outcome = machine.run()
+    assert outcome == Outcome("1.1 is in place, and the machine restarts", version="1.1", changed=True, restarting=True)
+    assert machine.happened.installed == [("1.1", PATCH)]
+    assert machine.happened.restarts == 1
+    assert sorted(os.listdir(machine.guest.folder)) == [
+        *(".pass.lock", ".state.json.lock", "metadata", "state.json", "state.json.old", "trial")
+    ]
+
+
+def test_update_over_http(machine: Machine, vendor: Vendor) -> None:
+    vendor.publish(release("1.1"))
+    files = {str(path.relative_to(vendor.folder)): path.read_bytes() for path in vendor.folder.rglob("*.*")}
+    files[fetch.blob_path(blob(PATCH))] = PATCH
+    with serving(static(files)) as server:
+        assert machine.run(channel=server.address).restarting
+        assert (
+            machine.run(Wish.CHECK, channel=server.address).words == "1.1 is newer than 1.0 and waits for the restart"
+        )
+        assert [asked.path for asked in server.asked][-2:] == [
+            "/hello/metadata/2.root.json",
+            "/hello/metadata/timestamp.json",
+        ]
+    assert machine.happened.installed == [("1.1", PATCH)]
+
+
+def test_check_changes_nothing(machine: Machine, vendor: Vendor) -> None:
+    vendor.publish(release("1.1"))
+    assert machine.run(Wish.CHECK) == Outcome("1.1 is newer than 1.0", version="1.1")
+    assert machine.happened.installed == []
+
+
+def test_patch_that_does_not_fit_is_followed_by_packs(machine: Machine, vendor: Vendor) -> None:
+    def fail(patch: bytes | None) -> None:
+        if patch is not None:
+            raise RebuildError("the slot is not what was signed")
+
+    vendor.publish(release("1.1"))
+    machine.happened.fail = fail
+    assert machine.run().restarting
+    assert machine.happened.installed == [("1.1", None)]
+    assert "the patch is of no use" in machine.happened.said[1]
+
+
+def test_patch_that_is_not_there_is_followed_by_packs(machine: Machine, vendor: Vendor) -> None:
+    vendor.publish(release("1.1"))
+    shutil.rmtree(vendor.folder / "data")
+    assert machine.run().restarting
+    assert machine.happened.installed == [("1.1", None)]
+
+
+def test_release_without_a_patch_from_here_comes_from_packs(machine: Machine, vendor: Vendor) -> None:
+    vendor.publish(release("1.1", patch=False))
+    assert machine.run().restarting
+    assert machine.happened.installed == [("1.1", None)]
+
+
+def test_failure_is_told_counted_and_tried_again_later(machine: Machine, vendor: Vendor) -> None:
+    def fail(patch: bytes | None) -> None:
+        raise RoomError("the slot has 10 bytes, and the release needs 20", hint="")
+
+    vendor.publish(release("1.1"))
+    machine.happened.fail = fail
+    outcome = machine.run(Wish.SCHEDULED)
+    assert outcome.words == "failed: the slot has 10 bytes, and the release needs 20"
+    assert agent(machine)["failures"] == 1
+    later = machine.at(NOW + 60)
+    assert later.run(Wish.SCHEDULED).words == outcome.words  # not tried: it is too early
+    assert agent(machine)["tried"] == NOW
+    machine.happened.fail = lambda patch: None
+    assert machine.at(NOW + 150).run(Wish.SCHEDULED).restarting
+    assert agent(machine)["failures"] == 0
+
+
+def test_unreachable_channel_is_told_and_asked_less_and_less(machine: Machine, tmp_path: Path) -> None:
+    for failures in range(1, 9):
+        assert "there is no metadata/timestamp.json" in machine.run(channel=f"file://{tmp_path}/away").error
+        known = agent(machine)
+        wait = float(str(known["next"])) - NOW
+        assert known["failures"] == failures
+        assert 0.89 * min(120 * 2 ** (failures - 1), 21600) < wait < 1.11 * min(120 * 2 ** (failures - 1), 21600)
+    assert known["checked"] == 0
+
+
+def test_scheduled_pass_comes_once_in_its_period(machine: Machine, vendor: Vendor) -> None:
+    assert machine.run(Wish.SCHEDULED).words == "1.0 is the newest"
+    vendor.publish(release("1.1"))
+    assert machine.at(NOW + 5 * 3600).run(Wish.SCHEDULED).words == "1.0 is the newest"
+    assert machine.at(NOW + 7 * 3600).run(Wish.SCHEDULED).restarting
+
+
+def test_scheduled_pass_comes_when_the_clock_went_back(machine: Machine) -> None:
+    machine.run(Wish.SCHEDULED)
+    machine.at(NOW - 3600).run(Wish.SCHEDULED)
+    assert agent(machine)["tried"] == NOW - 3600
+
+
+def test_restart_waits_for_its_window_without_asking_the_channel(machine: Machine, vendor: Vendor) -> None:
+    vendor.publish(release("1.1"))
+    minute = run.minute_of_week(run.time.localtime(NOW))
+    opens = f"{(minute // 60 + 3) % 24:02}:00"
+    closes = f"{(minute // 60 + 4) % 24:02}:00"
+    windows = Windows.parse(f"{opens}-{closes}")
+    outcome = machine.run(windows=windows)
+    assert outcome.words.startswith("1.1 is in place, and waits for the window that opens")
+    shutil.rmtree(vendor.folder)
+    assert machine.at(NOW + 3600).run(Wish.SCHEDULED, windows=windows).restarting is False
+    assert machine.at(NOW + 3 * 3600).run(Wish.SCHEDULED, windows=windows).restarting
+    assert machine.happened.installed == [("1.1", PATCH)]
+    assert machine.happened.restarts == 1
+
+
+def test_critical_release_does_not_wait(machine: Machine, vendor: Vendor) -> None:
+    vendor.publish(release("1.1"), custom={"critical": True})
+    minute = run.minute_of_week(run.time.localtime(NOW))
+    windows = Windows(((minute + 60, 30),))
+    assert machine.run(Wish.SCHEDULED, windows=windows).restarting
+
+
+def test_release_that_waits_and_is_withdrawn_is_taken_back(machine: Machine, vendor: Vendor) -> None:
+    vendor.publish(release("1.1"))
+    machine.run(restart=False)
+    vendor.decide("1.1", withdrawn=True)
+    assert machine.run(restart=False).words == "1.1 has been withdrawn"
+    assert machine.happened.withdrawn == 1
+    assert state.read(machine.guest.folder).trial is None
+
+
+def test_newer_release_takes_the_place_of_one_that_waits(machine: Machine, vendor: Vendor) -> None:
+    vendor.publish(release("1.1"))
+    machine.run(restart=False)
+    vendor.publish(release("1.2"))
+    assert machine.run(restart=False).version == "1.2"
+    assert [version for version, _ in machine.happened.installed] == ["1.1", "1.2"]
+
+
+def test_release_on_trial_and_failed_ones_are_let_be(machine: Machine, vendor: Vendor) -> None:
+    vendor.publish(release("1.1"))
+    trial = Trial("1.0", RUNNING, "0.9", OTHER)
+    state.change(lambda old: replace(old, trial=trial), folder=machine.guest.folder)
+    assert machine.run(Wish.NOW).words.startswith("1.0 is on trial")
+    target = hashlib.sha256(releases.dump(release("1.1"))).hexdigest()
+    failure = Failure("1.1", OTHER, "the page answered 500", target=target)
+    state.change(lambda old: replace(old.with_failure(failure), trial=None), folder=machine.guest.folder)
+    assert machine.run(Wish.NOW).words == "1.1 failed here: the page answered 500"
+    assert machine.happened.installed == []
+
+
+def test_expired_metadata_stops_updates_and_nothing_else(machine: Machine, vendor: Vendor) -> None:
+    vendor.publish(release("1.1"))
+    outcome = machine.at(NOW + 40 * DAY).run()
+    assert "expired" in outcome.error
+    vendor.publish(at=NOW + 40 * DAY)
+    assert machine.at(NOW + 40 * DAY).run().restarting
+
+
+def test_clock_that_is_years_behind_does_not_stop_updates(machine: Machine, vendor: Vendor) -> None:
+    vendor.publish(release("1.1"))
+    assert machine.at(0.0).run().restarting
+
+
+def test_channel_signed_by_another_vendor_is_refused(machine: Machine, tmp_path: Path) -> None:
+    others = Keys.create(tmp_path / "others", now=NOW, passphrases=Passphrases(given=("x",)))
+    impostor = Vendor(tmp_path / "impostor", others)
+    impostor.publish(release("1.1"))
+    outcome = machine.run(channel=f"file://{impostor.folder}")
+    assert outcome.error
+    assert machine.happened.installed == []
+
+
+def test_description_of_another_release_is_refused(machine: Machine, vendor: Vendor) -> None:
+    repository = Repository.open(Folder(vendor.folder), roots=vendor.keys.roots())
+    repository.add_target("releases/hello_1.5.json", releases.dump(release("1.1")), custom={"version": "1.5"})
+    repository.commit(vendor.keys.signers, now=NOW, expires=Expiry())
+    assert machine.run().error == "releases/hello_1.5.json describes hello 1.1"
+
+
+def test_two_passes_at_once_are_one_too_many(machine: Machine, vendor: Vendor) -> None:
+    vendor.publish(release("1.1"))
+
+    def fail(patch: bytes | None) -> None:
+        with pytest.raises(BusyError):
+            machine.run()
+
+    machine.happened.fail = fail
+    assert machine.run().restarting
+
+
+def test_download_for_an_older_release_is_deleted(machine: Machine, vendor: Vendor) -> None:
+    Path(machine.guest.folder).mkdir()
+    stale = Path(machine.guest.folder, f"{run.PATCH}-{'0' * 64}")
+    stale.write_bytes(b"x")
+    vendor.publish(release("1.1"))
+    machine.run()
+    assert not stale.exists()
