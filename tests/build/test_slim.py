@@ -109,6 +109,60 @@ def test_broken_libraries_names_the_program_that_lost_its_library() -> None:
     assert slim.broken_libraries(before, before, needed=lambda entry: needs[entry.path]) == {}
 
 
+LIBRARIES = Tree.of(
+    [
+        file("usr/bin/tool", mode=0o755),
+        file("usr/bin/python3", mode=0o755),
+        file("usr/lib/x/libsqlite3.so.0.8.6"),
+        Entry(path="usr/lib/x/libsqlite3.so.0", kind=Kind.SYMLINK, target="libsqlite3.so.0.8.6"),
+        file("usr/lib/x/libreadline.so.8"),
+        file("usr/lib/x/libhistory.so.8"),
+        file("usr/lib/x/libc.so.6"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("links", "left"),
+    [
+        ({}, set()),
+        ({"usr/bin/tool": ("libsqlite3.so.0",)}, {"libsqlite3.so.0", "libsqlite3.so.0.8.6"}),
+        (
+            {"usr/bin/tool": ("libreadline.so.8",), "usr/lib/x/libreadline.so.8": ("libhistory.so.8",)},
+            {"libreadline.so.8", "libhistory.so.8"},
+        ),
+        ({"usr/lib/x/libreadline.so.8": ("libhistory.so.8",)}, set()),
+    ],
+)
+def test_libraries_go_if_nothing_left_is_linked_to_them(links: dict[str, tuple[str, ...]], left: set[str]) -> None:
+    facts = Facts(linked=lambda entry: links.get(entry.path, ()))
+    found = paths(slim.slim(LIBRARIES, facts, wanted=Slim()).tree)
+    assert {path.rpartition("/")[2] for path in found if "/lib/" in path} == left | {"libc.so.6"}
+
+
+def test_libraries_stay_if_their_package_was_asked_for() -> None:
+    facts = Facts(owner={"usr/lib/x/libhistory.so.8": "libreadline8t64"}, relied=frozenset({"libreadline8t64"}))
+    found = paths(slim.slim(LIBRARIES, facts, wanted=Slim()).tree)
+    assert {path for path in found if "/lib/" in path} == {"usr/lib/x/libc.so.6", "usr/lib/x/libhistory.so.8"}
+
+
+def test_ldconfig_stays_where_python_may_look_for_libraries() -> None:
+    tree = Tree.of([file("usr/sbin/ldconfig", mode=0o755)])
+    assert paths(slim.slim(tree, Facts(), wanted=Slim()).tree) == [""]
+    assert slim.slim(tree, Facts(asked=frozenset({"python3"})), wanted=Slim()).tree == tree
+    assert slim.slim(tree, Facts(custom_code=True), wanted=Slim()).tree == tree
+
+
+def test_modules_of_the_login_system_stay_while_they_are_used() -> None:
+    tree = Tree.of([file("usr/lib/x/security/pam_userdb.so")])
+    assert paths(slim.slim(tree, Facts(), wanted=Slim()).tree) == [""]
+    assert slim.slim(tree, Facts(logins=frozenset({"pam_userdb.so"})), wanted=Slim()).tree == tree
+
+
+def test_the_rule_that_goes_by_what_others_leave_is_the_last() -> None:
+    assert [rule.idle for rule in RULES].index(True) == len(RULES) - 1
+
+
 def test_every_rule_has_a_reason_and_a_name_of_its_own() -> None:
     assert len({rule.name for rule in RULES}) == len(RULES)
     assert all(rule.why and rule.patterns for rule in RULES)

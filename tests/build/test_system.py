@@ -7,6 +7,7 @@ import pytest
 
 from jeos.build import dpkg_status, system
 from jeos.build.contents import Contents
+from jeos.build.libraries import linked_in
 from jeos.build.scan import scan
 from jeos.build.slim import slim
 from jeos.build.slim_rules import Facts
@@ -94,11 +95,40 @@ def test_taking_a_library_that_a_program_needs_is_refused(root: Path) -> None:
     scanned = scan(root, time=0)
     slimmed = slim(scanned.tree, Facts(), wanted=Slim(remove=("usr/lib/libc.so.6",)))
     with pytest.raises(InputError) as caught:
-        system.check_libraries(scanned.tree, slimmed, Contents(paths=scanned.paths))
+        system.check_libraries(scanned.tree, slimmed, linked=linked_in(Contents(paths=scanned.paths)))
     assert caught.value.message == (
         "slim took libraries that programs in the image need:\n"
         "  libc.so.6, needed by usr/bin/tool, taken by the rule recipe"
     )
+
+
+def test_library_stays_while_a_program_is_linked_to_it(root: Path) -> None:
+    folder = root / "usr/lib/x86_64-linux-gnu"
+    (folder / "security").mkdir(parents=True)
+    for name in ("libdb-5.3.so", "libsqlite3.so.0.8.6", "security/pam_userdb.so"):
+        shutil.copy("/bin/true", folder / name)
+    (folder / "libsqlite3.so.0").symlink_to("libsqlite3.so.0.8.6")
+
+    def left(recipe: Recipe) -> set[str]:
+        made = system.finish(root, recipe=recipe, lock=LOCK, python_modules=())
+        return {entry.name for entry in made.tree if "usr/lib/x86_64-linux-gnu/" in entry.path and ".so" in entry.name}
+
+    assert left(RECIPE) == set()
+    # The program is linked to libc alone; a name of the same length stands for a library that slim would take.
+    program = (root / "usr/bin/tool").read_bytes()
+    (root / "usr/bin/tool").write_bytes(program.replace(b"libc.so.6\0", b"libmd.so0\0"))
+    (folder / "libmd.so0").write_bytes(b"")
+    assert left(RECIPE) == {"libmd.so0"}
+    (root / "etc/pam.d").mkdir(parents=True)
+    (root / "etc/pam.d/ftp").write_text("auth required pam_userdb.so db=/etc/ftp\n")
+    assert left(RECIPE) == {"libmd.so0", "pam_userdb.so"}
+
+
+def test_relied_on_are_packages_named_and_depended_on() -> None:
+    stanzas = {"tool": "Package: tool\nDepends: libssl3t64 (>= 3.0), a:any | b\nPre-Depends: c\n"}
+    recipe = Recipe(name="hello", version="1", packages=("tool", "libdb5.3t64"))
+    relied = system.relied_on(recipe, LOCK, stanzas=stanzas)
+    assert relied == {"tool", "libdb5.3t64", "libssl3t64", "a", "b", "c"}
 
 
 def needs_bpf(root: Path, *, asked: frozenset[str] = frozenset()) -> bool:

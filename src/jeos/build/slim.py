@@ -7,6 +7,7 @@ slimmed.removed["manuals"]        # the entries that this rule took
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from jeos.build.libraries import idle, looks_linked
 from jeos.build.patterns import matcher
 from jeos.build.slim_rules import RULES, Facts, Rule
 from jeos.core.errors import InputError
@@ -64,6 +65,9 @@ def _apply(
     spares = matcher((*rule.spare, *(rule.exceptions(facts) if rule.exceptions else ())))
     gone = {entry.path for entry in entries if takes(entry.path) and not spares(entry.path) and not keep(entry.path)}
     gone.discard("")
+    if rule.idle:
+        wanted = {path for path in gone if facts.owner.get(path, "") in facts.relied}
+        gone = idle(entries, gone - wanted, linked=facts.linked)
     for entry in entries:  # a directory stays as long as something in it does
         if entry.path not in gone:
             parent = entry.parent
@@ -109,7 +113,7 @@ def broken_libraries(
         return {}
     broken: dict[str, list[str]] = {}
     for entry in after:
-        if entry.kind is Kind.FILE and not entry.hardlink and (entry.mode & 0o111 or ".so" in entry.name):
+        if looks_linked(entry):
             for name in gone.intersection(needed(entry)):
                 broken.setdefault(name, []).append(entry.path)
     return {name: tuple(paths) for name, paths in sorted(broken.items())}

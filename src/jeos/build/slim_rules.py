@@ -4,8 +4,10 @@ A pattern names a path; all below it goes too. `*` matches anything, slashes inc
 A rule is left alone where `unless` says that the appliance needs what it would take.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+
+from jeos.model.tree import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +15,9 @@ class Facts:
     """What rules may ask about an appliance.
 
     `asked` are the names of the packages that the recipe brought in (not the base), `interpreters` the program that
-    runs each script ("perl"), by path, and `owner` the package of a path.
+    runs each script ("perl"), by path, and `owner` the package of a path. `relied` are packages that the recipe names
+    or that one brought in depends on, `logins` the modules that the login system is told to use ("pam_unix.so"), and
+    `linked` returns the names of the libraries that a file is linked to.
     """
 
     asked: frozenset[str] = frozenset()
@@ -21,6 +25,9 @@ class Facts:
     owner: Mapping[str, str] = field(default_factory=dict)
     python_modules: tuple[str, ...] = ()
     custom_code: bool = False  # wheels, files or commands that may use anything
+    relied: frozenset[str] = frozenset()
+    logins: frozenset[str] = frozenset()
+    linked: Callable[[Entry], Iterable[str]] = lambda entry: ()
     bpf: bool = False  # a unit limits itself by what only libbpf can set up, or a program asked for is linked to it
 
     def scripts(self, interpreter: str, *, asked: bool) -> list[str]:
@@ -48,6 +55,7 @@ class Rule:
     unless: Callable[[Facts], bool] = never
     more: Callable[[Facts], tuple[str, ...]] | None = None
     exceptions: Callable[[Facts], tuple[str, ...]] | None = None
+    idle: bool = False  # takes shared libraries, and of these only what nothing that is left is linked to
     early: bool = False  # no program of the build reads it, so that it need not even be unpacked
 
 
@@ -70,11 +78,30 @@ def needs_python(facts: Facts) -> bool:
     )
 
 
+def needs_linker_cache(facts: Facts) -> bool:
+    """Tell whether something may look for libraries by name: Python's `ctypes.util.find_library` runs ldconfig."""
+    return needs_python(facts) or "libc-bin" in facts.relied
+
+
+def login_modules(facts: Facts) -> tuple[str, ...]:
+    """Return the modules of the login system that are in use."""
+    return tuple(f"usr/lib/*/security/{name}" for name in facts.logins)
+
+
 def agent_modules(facts: Facts) -> tuple[str, ...]:
     """Return the parts of Python's standard library that the agent imports."""
     return tuple(f"usr/lib/python3.*/{path}" for path in facts.python_modules)
 
 
+# Libraries of the base system that programs are linked to and never load by themselves. Not here: what systemd, the C
+# library or the login system load when they need it (libgcc_s, libkmod, libzstd, libnss_*, modules of PAM, …).
+IDLE_LIBRARIES = (
+    *("libbz2", "libc_malloc_debug", "libdb-5.*", "libexpatw", "libffi", "libformw", "libgmp", "libhistory"),
+    *("liblastlog2", "liblzma", "libmd", "libmemusage", "libmenuw", "libmvec", "libncursesw", "libnsl", "libpamc"),
+    *("libpanelw", "libpcprofile", "libpsx", "libreadline", "libsqlite3", "libss", "libssl", "libthread_db", "libtic"),
+)
+
+# The last rule goes by what the others leave.
 RULES: tuple[Rule, ...] = (
     Rule(
         name="documentation",
@@ -99,7 +126,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="gconv",
         why="character sets of old; UTF-8 is in the C library itself",
-        patterns=("usr/lib/*/gconv", "usr/lib/gconv"),
+        patterns=("usr/lib/*/gconv", "usr/lib/gconv", "usr/bin/iconv", "usr/sbin/iconvconfig"),
     ),
     Rule(
         name="hardware-database",
@@ -327,5 +354,29 @@ RULES: tuple[Rule, ...] = (
             "usr/sbin/fsck.minix",
         ),
         unless=lambda facts: "e2fsprogs" in facts.asked,
+    ),
+    Rule(
+        name="c-library",
+        why="tools that compile locales and time zones; both come ready made",
+        patterns=("usr/bin/localedef", "usr/bin/pldd", "usr/bin/tzselect", "usr/bin/zdump", "usr/sbin/zic"),
+        unless=lambda facts: "libc-bin" in facts.relied,
+    ),
+    Rule(
+        name="linker-cache",
+        why="lists libraries after an installation; the list is in the image, which is never installed into",
+        patterns=("usr/sbin/ldconfig*",),
+        unless=needs_linker_cache,
+    ),
+    Rule(
+        name="login-databases",
+        why="users and logins kept in Berkeley DB or SQLite, which no login here is set up for",
+        patterns=("usr/lib/*/security/pam_userdb.so", "usr/lib/*/security/pam_lastlog2.so", "usr/bin/lslogins"),
+        exceptions=login_modules,
+    ),
+    Rule(
+        name="libraries",
+        why="libraries that came along and that no program is linked to",
+        patterns=tuple(f"usr/lib/*/{name}.so*" for name in IDLE_LIBRARIES),
+        idle=True,
     ),
 )

@@ -5,12 +5,13 @@ system.tree, system.contents            # what the EROFS is written from
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from jeos.build import dpkg_status, factory, sbom, sizes
 from jeos.build.contents import Contents
+from jeos.build.libraries import linked_in
 from jeos.build.owners import owners
 from jeos.build.patterns import matcher
 from jeos.build.plan_system import OS_RELEASE
@@ -19,6 +20,7 @@ from jeos.build.slim import Slimmed, broken_libraries, slim
 from jeos.build.slim_rules import RULES, Facts
 from jeos.core.errors import InputError
 from jeos.disk import elf
+from jeos.model import deb822
 from jeos.model.lock import Lock, Role
 from jeos.model.recipe import Recipe
 from jeos.model.report import PackageSize, RuleGain
@@ -30,6 +32,7 @@ UNIT = re.compile(r"(?:etc|usr/lib|usr/local/lib)/systemd/system/.*\.(?:conf|mou
 # What systemd has libbpf for; systemd.resource-control(5), systemd.exec(5).
 BPF_SETTING = re.compile(rb"^(?:RestrictFileSystems|RestrictNetworkInterfaces|SocketBind(?:Allow|Deny))=", re.MULTILINE)
 BPF_LIBRARY = "libbpf.so.1"
+LOGIN_MODULE = re.compile(rb"\bpam_\w+\.so\b")  # in the files of /etc/pam.d; pam.d(5)
 HEAD = 128  # bytes that hold a script's first line
 
 
@@ -68,9 +71,10 @@ def finish(
     bill = sbom.make(recipe, lock, stanzas=stanzas, extras=extras)
     kept = {**dpkg_status.status_files(stanzas, records.sums), SBOM: bill}
     tree = _with_files(scanned.tree, contents, files=kept, time=lock.date)
-    facts = gather(tree, contents, lock=lock, recipe=recipe, owner=owner, python_modules=python_modules)
+    relied = relied_on(recipe, lock, stanzas=stanzas)
+    facts = gather(tree, contents, lock=lock, recipe=recipe, owner=owner, relied=relied, python_modules=python_modules)
     slimmed = slim(tree, facts, wanted=recipe.slim)
-    check_libraries(tree, slimmed, contents)
+    check_libraries(tree, slimmed, linked=facts.linked)
     final = place_var(slimmed.tree, contents, time=lock.date)
     versions = {package.name: package.version for package in lock.packages}
     taken = sizes.by_owner(final, owner)
@@ -115,15 +119,19 @@ def gather(
     lock: Lock,
     recipe: Recipe,
     owner: Mapping[str, str],
+    relied: frozenset[str],
     python_modules: tuple[str, ...],
 ) -> Facts:
     """Find out what slim's rules ask about an appliance."""
     interpreters = {}
+    logins: set[str] = set()
     for entry in tree:
         if entry.kind is Kind.FILE and entry.mode & 0o111 and not entry.hardlink and entry.size > 2:
             found = INTERPRETER.match(contents.head(entry, size=HEAD))
             if found:
                 interpreters[entry.path] = found.group(1).decode()
+        if entry.kind is Kind.FILE and entry.path.startswith(("etc/pam.d/", "usr/lib/pam.d/")):
+            logins |= {name.decode() for name in LOGIN_MODULE.findall(contents.read(entry))}
     asked = frozenset(package.name for package in lock.having(Role.APP))
     return Facts(
         asked=asked,
@@ -131,8 +139,20 @@ def gather(
         owner=owner,
         python_modules=python_modules,
         custom_code=bool(recipe.wheels),
+        relied=relied,
+        logins=frozenset(logins),
+        linked=linked_in(contents),
         bpf=needs_bpf(tree, contents, asked={path for path, name in owner.items() if name in asked}),
     )
+
+
+def relied_on(recipe: Recipe, lock: Lock, *, stanzas: Mapping[str, str]) -> frozenset[str]:
+    """Return the packages that the recipe names, or that one which it brought in depends on."""
+    found = {name.partition("=")[0] for name in recipe.packages}
+    for package in lock.having(Role.APP):
+        groups = dpkg_status.dependencies(deb822.fields(stanzas.get(package.name, "")))
+        found |= {name for group in groups for name in group}
+    return frozenset(found)
 
 
 def needs_bpf(tree: Tree, contents: Contents, *, asked: Collection[str]) -> bool:
@@ -158,9 +178,12 @@ def libraries(entry: Entry, contents: Contents) -> tuple[str, ...]:
     return elf.needed(contents.read(entry)) if elf.is_elf(contents.head(entry, size=HEAD)) else ()
 
 
-def check_libraries(before: Tree, slimmed: Slimmed, contents: Contents) -> None:
-    """Raise InputError, naming programs and libraries, if slimming took a library that something left needs."""
-    broken = broken_libraries(before, slimmed.tree, needed=lambda entry: libraries(entry, contents))
+def check_libraries(before: Tree, slimmed: Slimmed, *, linked: Callable[[Entry], Iterable[str]]) -> None:
+    """Raise InputError, naming programs and libraries, if slimming took a library that something left needs.
+
+    `linked` returns the names of the libraries that a file is linked to.
+    """
+    broken = broken_libraries(before, slimmed.tree, needed=linked)
     if not broken:
         return
     rule_of = {entry.name: name for name, entries in slimmed.removed.items() for entry in entries}
