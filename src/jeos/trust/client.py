@@ -147,7 +147,8 @@ class Client:
     def _load_roots(self, trusted: Trusted) -> None:
         """Walk from the image's root to the newest, first over those that are kept (5.3)."""
         self._adopt(trusted)
-        for _ in range(ROOTS_LIMIT):
+        fetched = 0
+        while fetched < ROOTS_LIMIT:
             version = trusted.root.version + 1
             data = self._kept(f"roots/{version}.json")
             if data is not None:
@@ -162,6 +163,7 @@ class Client:
             new = trusted.add_root(data)
             self._forget_if_keys_changed(before, new)
             self._keep(f"roots/{version}.json", data)
+            fetched += 1
 
     def _adopt(self, trusted: Trusted) -> None:
         """Note the image's root if it is newer than all that are kept: a new image may bring new keys."""

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from securesystemslib.exceptions import Error as LibraryError
 from tuf.api.exceptions import LengthOrHashMismatchError, RepositoryError, UnsignedMetadataError
-from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Key, Metadata, MetaFile, Root, Signed, Snapshot, Targets, Timestamp
 
 from jeos.trust.crypto import verifying
 from jeos.trust.errors import ExpiredError, FormatError, MismatchError, RollbackError, SignatureError
@@ -45,10 +45,17 @@ def parse(data: bytes, kind: type[S]) -> Metadata[S]:
 
 def _use_libcrypto(signed: Signed) -> None:
     if isinstance(signed, Root):
-        signed.keys = {keyid: verifying(key) for keyid, key in signed.keys.items()}
+        signed.keys = _verifying(signed.keys)
     elif isinstance(signed, Targets) and signed.delegations:
-        keys = signed.delegations.keys
-        signed.delegations.keys = {keyid: verifying(key) for keyid, key in keys.items()}
+        signed.delegations.keys = _verifying(signed.delegations.keys)
+
+
+def _verifying(keys: dict[str, Key]) -> dict[str, Key]:
+    found = {keyid: verifying(key) for keyid, key in keys.items()}
+    if len({"".join(key.keyval["public"].split()).lower() for key in found.values()}) < len(found):
+        # python-tuf counts ids, so that one key could reach a threshold of two.
+        raise FormatError("the metadata has the same key under two ids")
+    return found
 
 
 def signing_date(timestamp: Timestamp) -> float:
