@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jeos.build import kernel
+from jeos.build import kernel, kernel_layer
 from jeos.core.errors import InputError
 
 RELEASE = "6.12.1-cloud-amd64"
@@ -92,3 +92,10 @@ def test_static_nodes_are_made_as_kmod_would_list_them() -> None:
     assert kernel.static_nodes(devname) == (
         "c! /dev/fuse 0600 - - - 10:229\nd /dev/net 0755 - - -\nc! /dev/net/tun 0600 - - - 10:200\n"
     )
+
+
+def test_left_out_tells_what_the_layer_lacks_of_the_package(package: Path, tmp_path: Path) -> None:
+    kernel.install(kernel.select(package), package=package, root=tmp_path / "layer")
+    board = package / "usr/lib/modules" / RELEASE / "kernel/drivers/comedi/board.ko.xz"
+    found = kernel_layer.left_out(package, layer=tmp_path / "layer")
+    assert (found.size, found.files) == (board.stat().st_size, 1)

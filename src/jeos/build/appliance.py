@@ -9,9 +9,10 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from jeos.build import apply, boot, data, image, inputs, namespace, overlay
+from jeos.build import apply, boot, data, image, inputs, kernel_layer, namespace, overlay
 from jeos.build import outputs as built
 from jeos.build.dpkg_database import stanza
 from jeos.build.guest import python_modules
@@ -115,6 +116,8 @@ def make_system(one: Build, parts: Layers, root: Path) -> System:
             more_stanzas=stanzas,
             skipped={**parts.base.skipped, **parts.application.skipped},
         )
+        left_out = kernel_layer.left_out(parts.kernel.data, layer=parts.modules)
+        system = replace(system, rules=(*system.rules, left_out))
         gain = sum(rule.size for rule in system.rules)
         step.done(f"{system.tree.size >> 20} MiB left, {gain >> 20} MiB taken out")
     return system

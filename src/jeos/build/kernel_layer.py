@@ -8,8 +8,11 @@ from jeos.build import digests, kernel, overlay
 from jeos.build.sandbox import Sandbox
 from jeos.core import files, rooted
 from jeos.model.recipe import Recipe
+from jeos.model.report import RuleGain
 
 MODULES = "usr/lib/modules"
+LEFT_OUT = "(kernel modules)"  # in brackets, for it is no rule that could be skipped
+WHY = "for hardware and uses that guests do not have, as packed by Debian; [kernel] modules brings back what you name"
 NODES = "usr/lib/tmpfiles.d/jeos-modules.conf"
 
 
@@ -21,7 +24,7 @@ def key(recipe: Recipe, *, sha256: str, base: str) -> str:
 
 
 def make(folder: Path, *, recipe: Recipe, package: Path, base: list[Path], work: Path, time: int) -> None:
-    """Fill `folder` with the modules of an unpacked kernel package depmod's lists, and the list of device nodes.
+    """Fill `folder` with the modules of an unpacked kernel package, depmod's lists, and the list of device nodes.
 
     `base` are the layers of the base system, the uppermost first, whose depmod is used; `work` is for scratch.
     """
@@ -37,3 +40,11 @@ def make(folder: Path, *, recipe: Recipe, package: Path, base: list[Path], work:
     nodes = folder / NODES
     nodes.parent.mkdir()
     nodes.write_text(kernel.static_nodes(devname))
+
+
+def left_out(package: Path, *, layer: Path) -> RuleGain:
+    """Return what of a kernel package's modules is not in the layer; the bytes are those in the package, packed."""
+    kept = {kernel.module_name(path) for path in rooted.place(layer, MODULES).rglob("*.ko")}
+    modules = (kernel.modules_folder(package) / "kernel").rglob("*.ko*")
+    sizes = [path.stat().st_size for path in modules if kernel.module_name(path) not in kept]
+    return RuleGain(name=LEFT_OUT, why=WHY, size=sum(sizes), files=len(sizes))
