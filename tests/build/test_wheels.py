@@ -1,5 +1,6 @@
 import csv
 import io
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ PACKAGES = "usr/lib/python3/dist-packages"
 def test_wheel_is_unpacked_to_where_debian_looks(tmp_path: Path) -> None:
     make_wheel(tmp_path / "shop-1.0-py3-none-any.whl", FILES)
     recipe = Recipe(name="a", version="1", wheels=("shop-1.0-py3-none-any.whl",))
-    found = {item.path: item for item in plan(recipe, folder=tmp_path, python=TRIXIE)}
+    found = {item.path: item for item in plan(recipe, folder=tmp_path, python=TRIXIE, work=tmp_path / "work")}
     assert sorted(found) == [
         "usr/bin/shop",
         "usr/bin/shop-admin",
@@ -34,7 +35,7 @@ def test_wheel_is_unpacked_to_where_debian_looks(tmp_path: Path) -> None:
 
 
 def test_record_lists_what_was_installed(tmp_path: Path) -> None:
-    items = unpack(make_wheel(tmp_path / "shop-1.0-py3-none-any.whl", FILES), python=TRIXIE)
+    items = unpack(make_wheel(tmp_path / "shop-1.0-py3-none-any.whl", FILES), python=TRIXIE, work=tmp_path / "work")
     record = next(item for item in items if item.path.endswith("/RECORD"))
     rows = list(csv.reader(io.StringIO(record.content.decode())))
     listed = {name: (hashed, size) for name, hashed, size in rows}
@@ -45,6 +46,23 @@ def test_record_lists_what_was_installed(tmp_path: Path) -> None:
         expected[name] = (f"sha256={digest(item.content)}", str(len(item.content)))
     expected[f"{INFO}/RECORD"] = ("", "")
     assert listed == expected
+
+
+def test_large_files_wait_on_the_disk(tmp_path: Path) -> None:
+    large = bytes(range(256)) * 8192  # 2 MiB
+    wheel = make_wheel(tmp_path / "shop-1.0-py3-none-any.whl", {**FILES, "shop/model.bin": large})
+    tracemalloc.start()
+    items = unpack(wheel, python=TRIXIE, work=tmp_path / "work")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    (found,) = [item for item in items if item.path.endswith("model.bin")]
+    assert found.source is not None
+    assert found.source.read_bytes() == large
+    assert [item.source for item in items if item is not found] == [None] * (len(items) - 1)
+    assert list((tmp_path / "work").iterdir()) == [found.source]
+    assert peak < len(large)
+    record = next(item for item in items if item.path.endswith("/RECORD"))
+    assert f"shop/model.bin,sha256={digest(large)},{len(large)}".encode() in record.content
 
 
 @pytest.mark.parametrize(
@@ -60,20 +78,20 @@ def test_record_lists_what_was_installed(tmp_path: Path) -> None:
 def test_damaged_wheel_is_refused(files: dict[str, bytes], tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "shop-1.0-py3-none-any.whl", files, record=FILES)
     with pytest.raises(InputError, match="is not a sound wheel"):
-        unpack(wheel, python=TRIXIE)
+        unpack(wheel, python=TRIXIE, work=tmp_path / "work")
 
 
 def test_file_that_is_no_wheel_is_refused(tmp_path: Path) -> None:
     (tmp_path / "shop-1.0-py3-none-any.whl").write_bytes(b"not a zip")
     with pytest.raises(InputError, match="is not a sound wheel: File is not a zip file"):
-        unpack(tmp_path / "shop-1.0-py3-none-any.whl", python=TRIXIE)
+        unpack(tmp_path / "shop-1.0-py3-none-any.whl", python=TRIXIE, work=tmp_path / "work")
 
 
 @pytest.mark.parametrize("name", ["../../../etc/shadow", "/etc/shadow"])
 def test_wheel_that_leads_out_is_refused(name: str, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "shop-1.0-py3-none-any.whl", {**FILES, name: b"x"})
     with pytest.raises(InputError):
-        unpack(wheel, python=TRIXIE)
+        unpack(wheel, python=TRIXIE, work=tmp_path / "work")
 
 
 @pytest.mark.parametrize(

@@ -254,7 +254,8 @@ def local_components(one: Build) -> list[ExtraComponent]:
     for name in one.recipe.wheels:
         path = one.folder / name
         project, version = path.name.split("-")[:2]
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         found.append(
             ExtraComponent(name=project.replace("_", "-").lower(), version=version, sha256=digest, kind="pypi")
         )

@@ -70,13 +70,20 @@ def add_files(recipe: Recipe, *, folder: Path, work: Path, sandbox: Sandbox, fou
         *plan_system.plan(recipe, folder=folder, os_release=found.os_release),
         *guest.agent_files(properties=bool(recipe.properties)),
         *plan_users.keys(recipe),
-        *(wheels.plan(recipe, folder=folder, python=python_version(sandbox)) if recipe.wheels else ()),
+        *wheel_files(recipe, folder=folder, work=work, sandbox=sandbox),
         *plan_files.plan(recipe, folder=folder),
     ]
     unpack(items, work=work, sandbox=sandbox, accounts=found.accounts)
     directories = plan_files.explicit_directories(recipe)
     if directories:
         unpack(directories, work=work, sandbox=sandbox, accounts=found.accounts, overwrite_directories=True)
+
+
+def wheel_files(recipe: Recipe, *, folder: Path, work: Path, sandbox: Sandbox) -> list[Item]:
+    """Return the files of the recipe's wheels, the large ones in a folder of `work`."""
+    if not recipe.wheels:
+        return []
+    return wheels.plan(recipe, folder=folder, python=python_version(sandbox), work=work / "wheels")
 
 
 def unpack(

@@ -4,8 +4,7 @@ A wheel is checked before it is believed: its name against the image's Python (P
 digest in its RECORD (https://packaging.python.org/en/latest/specifications/binary-distribution-format/).
 """
 
-import base64
-import hashlib
+import io
 import os
 import re
 from collections.abc import Iterable
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from installer.utils import Scheme
 
 INTERPRETER = "/usr/bin/python3"
+LARGE = 1 << 20  # bytes of a file from which on it waits on the disk, not in memory
 PACKAGES = "usr/lib/python3/dist-packages"
 GLIBC = {(3, 11): (2, 36), (3, 13): (2, 41)}  # of the Debian release that has this Python: bookworm, trixie
 GLIBC_OF_LATER = (2, 41)
@@ -31,16 +31,16 @@ DAMAGED = (ValueError, KeyError, AssertionError, EOFError, RuntimeError)
 OLD_MANYLINUX = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 
 
-def plan(recipe: Recipe, *, folder: Path, python: tuple[int, int]) -> list[Item]:
+def plan(recipe: Recipe, *, folder: Path, python: tuple[int, int], work: Path) -> list[Item]:
     """Return the files of all wheels of a recipe; `python` is the version of the image's Python.
 
-    Raises InputError for a wheel that is damaged or made for something else.
+    What is large lies in `work`. Raises InputError for a wheel that is damaged or made for something else.
     """
-    return [item for name in recipe.wheels for item in unpack(folder / name, python=python)]
+    return [item for name in recipe.wheels for item in unpack(folder / name, python=python, work=work)]
 
 
-def unpack(path: Path, *, python: tuple[int, int]) -> list[Item]:
-    """Return the files that one wheel brings, with the scripts that start its programs."""
+def unpack(path: Path, *, python: tuple[int, int], work: Path) -> list[Item]:
+    """Return the files that one wheel brings, with the scripts that start its programs; what is large is in `work`."""
     import zipfile
     import zlib
     from warnings import catch_warnings, simplefilter
@@ -51,7 +51,8 @@ def unpack(path: Path, *, python: tuple[int, int]) -> list[Item]:
     from installer.sources import WheelFile
 
     check_tags(path, python=python)
-    destination = _Collector(path, python=python)
+    work.mkdir(exist_ok=True)
+    destination = _Collector(path, python=python, work=work)
     try:
         with zipfile.ZipFile(path) as archive, catch_warnings():
             simplefilter("ignore")  # about __pycache__ in wheels, which is left out
@@ -121,8 +122,9 @@ def _platform_fits(tag: str, *, python: tuple[int, int]) -> bool:
 class _Collector:
     """Where `installer` writes to: it keeps the files as items instead (its WheelDestination interface)."""
 
-    def __init__(self, wheel: Path, *, python: tuple[int, int]) -> None:
+    def __init__(self, wheel: Path, *, python: tuple[int, int], work: Path) -> None:
         self.wheel = wheel
+        self.work = work
         self.items: list[Item] = []
         distribution = wheel.name.partition("-")[0]
         self.folders = {
@@ -138,7 +140,7 @@ class _Collector:
         from installer.scripts import Script
 
         name, content = Script(name, module, attr, section).generate(INTERPRETER, "posix")
-        return self._keep("scripts", name, content, executable=True)
+        return self._keep("scripts", name, io.BytesIO(content), executable=True)
 
     def write_file(self, scheme: "Scheme", path: object, stream: BinaryIO, is_executable: bool) -> "RecordEntry":
         """Keep one file of the wheel."""
@@ -146,8 +148,8 @@ class _Collector:
 
         if scheme == "scripts":
             with fix_shebang(stream, INTERPRETER) as fixed:
-                return self._keep(scheme, str(path), fixed.read(), executable=True)
-        return self._keep(scheme, str(path), stream.read(), executable=is_executable)
+                return self._keep(scheme, str(path), fixed, executable=True)
+        return self._keep(scheme, str(path), stream, executable=is_executable)
 
     def finalize_installation(
         self, scheme: "Scheme", record_file_path: str, records: Iterable[tuple["Scheme", "RecordEntry"]]
@@ -156,21 +158,27 @@ class _Collector:
         from installer.utils import construct_record_file
 
         with construct_record_file(records, lambda where: self._prefix(self.folders[where])) as stream:
-            content = stream.read()
-        self._keep(scheme, record_file_path, content, executable=False)
+            self._keep(scheme, record_file_path, stream, executable=False)
 
     @staticmethod
     def _prefix(folder: str) -> str | None:
         """Return what leads from the folder of packages to another one, as RECORD writes it."""
         return None if folder == PACKAGES else f"{os.path.relpath(folder, PACKAGES)}/"
 
-    def _keep(self, scheme: str, path: str, content: bytes, *, executable: bool) -> "RecordEntry":
+    def _keep(self, scheme: str, path: str, stream: BinaryIO, *, executable: bool) -> "RecordEntry":
         from installer.records import Hash, RecordEntry
+        from installer.utils import copyfileobj_with_hashing
 
         if path.startswith("/") or ".." in PurePosixPath(path).parts:
             raise InputError(f"{self.wheel} holds {path}, which lies outside of it", hint="do not use this wheel")
-        self.items.append(
-            Item(path=f"{self.folders[scheme]}/{path}", mode=0o755 if executable else 0o644, content=content)
-        )
-        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
-        return RecordEntry(path, Hash("sha256", digest), len(content))
+        target = f"{self.folders[scheme]}/{path}"
+        mode = 0o755 if executable else 0o644
+        source = self.work / f"{self.wheel.name}-{len(self.items)}"
+        with source.open("wb") as file:
+            digest, size = copyfileobj_with_hashing(stream, file, "sha256")
+        if size > LARGE:
+            self.items.append(Item(path=target, mode=mode, source=source))
+        else:
+            self.items.append(Item(path=target, mode=mode, content=source.read_bytes()))
+            source.unlink()
+        return RecordEntry(path, Hash("sha256", digest), size)
