@@ -33,10 +33,13 @@ def test_plan_of_a_small_recipe_has_these_files_and_no_others() -> None:
         "usr/lib/systemd/logind.conf.d/jeos.conf",
         "usr/lib/systemd/system/systemd-logind.service.d/jeos.conf",
         "usr/lib/systemd/system.conf.d/jeos.conf",
+        "usr/lib/systemd/system/systemd-networkd.service.d/jeos.conf",
         "usr/lib/systemd/system/systemd-udev-trigger.service.d/jeos.conf",
         "usr/lib/tmpfiles.d/jeos-serial.conf",
         "usr/lib/systemd/system/systemd-tmpfiles-setup.service.d/jeos.conf",
         "etc/udev/udev.conf",
+        "usr/lib/udev/rules.d/59-jeos-slots.rules",
+        "usr/lib/udev/rules.d/99-t-jeos-slots.rules",
         "etc/tmpfiles.d/systemd-nologin.conf",
         "etc/systemd/system/tmp.mount",
         "etc/systemd/system/local-fs.target.wants/tmp.mount",
@@ -53,7 +56,8 @@ def test_settings_of_the_recipe_become_files() -> None:
     recipe = Recipe(
         name="a", version="1", sysctl=(("net.a", "1"), ("vm.b", "x y")), kernel=Kernel(modules=("nf_tables", "tun"))
     )
-    assert [item for item in plan_system.settings(recipe) if item not in list(plan_system.settings(SMALL))] == [
+    plain = list(plan_system.settings(Recipe(name="a", version="1")))
+    assert [item for item in plan_system.settings(recipe) if item not in plain] == [
         text("usr/lib/sysctl.d/90-appliance.conf", "net.a = 1\nvm.b = x y\n"),
         text("usr/lib/modules-load.d/appliance.conf", "nf_tables\ntun\n"),
     ]

@@ -102,57 +102,16 @@ def test_taking_a_library_that_a_program_needs_is_refused(root: Path) -> None:
     )
 
 
-def test_library_stays_while_a_program_is_linked_to_it(root: Path) -> None:
-    folder = root / "usr/lib/x86_64-linux-gnu"
-    (folder / "security").mkdir(parents=True)
-    for name in ("libdb-5.3.so", "libsqlite3.so.0.8.6", "security/pam_userdb.so"):
-        shutil.copy("/bin/true", folder / name)
-    (folder / "libsqlite3.so.0").symlink_to("libsqlite3.so.0.8.6")
-
-    def left(recipe: Recipe) -> set[str]:
-        made = system.finish(root, recipe=recipe, lock=LOCK, python_modules=())
-        return {entry.name for entry in made.tree if "usr/lib/x86_64-linux-gnu/" in entry.path and ".so" in entry.name}
-
-    assert left(RECIPE) == set()
-    # The program is linked to libc alone; a name of the same length stands for a library that slim would take.
-    program = (root / "usr/bin/tool").read_bytes()
-    (root / "usr/bin/tool").write_bytes(program.replace(b"libc.so.6\0", b"libmd.so0\0"))
-    (folder / "libmd.so0").write_bytes(b"")
-    assert left(RECIPE) == {"libmd.so0"}
-    (root / "etc/pam.d").mkdir(parents=True)
-    (root / "etc/pam.d/ftp").write_text("auth required pam_userdb.so db=/etc/ftp\n")
-    assert left(RECIPE) == {"libmd.so0", "pam_userdb.so"}
-
-
-def test_relied_on_are_packages_named_and_depended_on() -> None:
-    stanzas = {"tool": "Package: tool\nDepends: libssl3t64 (>= 3.0), a:any | b\nPre-Depends: c\n"}
-    recipe = Recipe(name="hello", version="1", packages=("tool", "libdb5.3t64"))
-    relied = system.relied_on(recipe, LOCK, stanzas=stanzas)
-    assert relied == {"tool", "libdb5.3t64", "libssl3t64", "a", "b", "c"}
-
-
-def needs_bpf(root: Path, *, asked: frozenset[str] = frozenset()) -> bool:
-    scanned = scan(root, time=0)
-    return system.needs_bpf(scanned.tree, Contents(paths=scanned.paths), asked=asked)
-
-
-def test_bpf_is_needed_by_units_with_limits_that_it_sets_up(root: Path) -> None:
-    (root / "usr/lib/libbpf.so.1").write_bytes(b"\x7fELF")
-    unit = root / "usr/lib/systemd/system/x.service"
+def test_systemd_gets_bpf_where_a_unit_has_limits_that_it_sets_up(root: Path) -> None:
+    path = "usr/lib/jeos/hidden/libbpf.so.1"
+    unit = root / "usr/lib/systemd/system/x.service.d/y.conf"
     unit.parent.mkdir(parents=True)
     unit.write_text("[Service]\n# SocketBindDeny=any\n")
-    assert not needs_bpf(root)
+    without = system.finish(root, recipe=RECIPE, lock=LOCK, python_modules=())
     unit.write_text("[Service]\nSocketBindDeny=any\n")
-    assert needs_bpf(root)
-
-
-def test_bpf_is_needed_by_programs_asked_for_that_are_linked_to_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (root / "usr/lib/libbpf.so.1").write_bytes(b"\x7fELF")
-    assert not needs_bpf(root, asked=frozenset({"usr/bin/tool"}))
-    monkeypatch.setattr(system, "BPF_LIBRARY", "libc.so.6")  # which the tool is linked to
-    (root / "usr/lib/libc.so.6").touch()
-    assert needs_bpf(root, asked=frozenset({"usr/bin/tool"}))
-    assert not needs_bpf(root)
+    having = system.finish(root, recipe=RECIPE, lock=LOCK, python_modules=())
+    assert without.contents.read(without.tree.by_path()[path]) == b""
+    assert path not in having.tree.by_path()
 
 
 def read(root: Path) -> dpkg_status.Records:
@@ -191,3 +150,32 @@ def test_os_release_is_never_that_of_the_host(root: Path) -> None:
     with pytest.raises(InputError) as caught:
         system.os_release(linked)
     assert caught.value.message == "the image has no file /usr/lib/os-release, and without it nothing boots"
+
+
+def test_library_stays_while_a_program_is_linked_to_it(root: Path) -> None:
+    folder = root / "usr/lib/x86_64-linux-gnu"
+    (folder / "security").mkdir(parents=True)
+    for name in ("libdb-5.3.so", "libsqlite3.so.0.8.6", "security/pam_userdb.so"):
+        shutil.copy("/bin/true", folder / name)
+    (folder / "libsqlite3.so.0").symlink_to("libsqlite3.so.0.8.6")
+
+    def left(recipe: Recipe) -> set[str]:
+        made = system.finish(root, recipe=recipe, lock=LOCK, python_modules=())
+        return {entry.name for entry in made.tree if "usr/lib/x86_64-linux-gnu/" in entry.path and ".so" in entry.name}
+
+    assert left(RECIPE) == set()
+    # The program is linked to libc alone; a name of the same length stands for a library that slim would take.
+    program = (root / "usr/bin/tool").read_bytes()
+    (root / "usr/bin/tool").write_bytes(program.replace(b"libc.so.6\0", b"libmd.so0\0"))
+    (folder / "libmd.so0").write_bytes(b"")
+    assert left(RECIPE) == {"libmd.so0"}
+    (root / "etc/pam.d").mkdir(parents=True)
+    (root / "etc/pam.d/ftp").write_text("auth required pam_userdb.so db=/etc/ftp\n")
+    assert left(RECIPE) == {"libmd.so0", "pam_userdb.so"}
+
+
+def test_relied_on_are_packages_named_and_depended_on() -> None:
+    stanzas = {"tool": "Package: tool\nDepends: libssl3t64 (>= 3.0), a:any | b\nPre-Depends: c\n"}
+    recipe = Recipe(name="hello", version="1", packages=("tool", "libdb5.3t64"))
+    relied = system.relied_on(recipe, LOCK, stanzas=stanzas)
+    assert relied == {"tool", "libdb5.3t64", "libssl3t64", "a", "b", "c"}

@@ -28,7 +28,6 @@ class Facts:
     relied: frozenset[str] = frozenset()
     logins: frozenset[str] = frozenset()
     linked: Callable[[Entry], Iterable[str]] = lambda entry: ()
-    bpf: bool = False  # a unit limits itself by what only libbpf can set up, or a program asked for is linked to it
 
     def scripts(self, interpreter: str, *, asked: bool) -> list[str]:
         """Return the scripts run by an interpreter that came with packages asked for (or with the others)."""
@@ -316,12 +315,6 @@ RULES: tuple[Rule, ...] = (
             "usr/share/systemd/kbd-model-map",
             "usr/lib/systemd/systemd-bootchart",
         ),
-    ),
-    Rule(
-        name="bpf",
-        why="systemd would read all types of the kernel with it at each start, for limits that no unit sets",
-        patterns=("usr/lib/*/libbpf.so*",),
-        unless=lambda facts: facts.bpf,
     ),
     Rule(
         name="file-systems",

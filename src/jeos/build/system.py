@@ -5,7 +5,7 @@ system.tree, system.contents            # what the EROFS is written from
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,11 @@ from jeos.build.contents import Contents
 from jeos.build.libraries import linked_in
 from jeos.build.owners import owners
 from jeos.build.patterns import matcher
-from jeos.build.plan_system import OS_RELEASE
+from jeos.build.plan_system import HIDDEN_LIBRARIES, OS_RELEASE
 from jeos.build.scan import scan
 from jeos.build.slim import Slimmed, broken_libraries, slim
 from jeos.build.slim_rules import RULES, Facts
 from jeos.core.errors import InputError
-from jeos.disk import elf
 from jeos.model import deb822
 from jeos.model.lock import Lock, Role
 from jeos.model.recipe import Recipe
@@ -69,7 +68,8 @@ def finish(
     stanzas = {**records.stanzas, **(more_stanzas or {})}
     owner = {**owners(records.lists), **kernel_owner(scanned.tree, lock)}
     bill = sbom.make(recipe, lock, stanzas=stanzas, extras=extras)
-    kept = {**dpkg_status.status_files(stanzas, records.sums), SBOM: bill}
+    hidden = hidden_libraries(scanned.tree, contents)
+    kept = {**dpkg_status.status_files(stanzas, records.sums), SBOM: bill, **hidden}
     tree = _with_files(scanned.tree, contents, files=kept, time=lock.date)
     relied = relied_on(recipe, lock, stanzas=stanzas)
     facts = gather(tree, contents, lock=lock, recipe=recipe, owner=owner, relied=relied, python_modules=python_modules)
@@ -132,9 +132,8 @@ def gather(
                 interpreters[entry.path] = found.group(1).decode()
         if entry.kind is Kind.FILE and entry.path.startswith(("etc/pam.d/", "usr/lib/pam.d/")):
             logins |= {name.decode() for name in LOGIN_MODULE.findall(contents.read(entry))}
-    asked = frozenset(package.name for package in lock.having(Role.APP))
     return Facts(
-        asked=asked,
+        asked=frozenset(package.name for package in lock.having(Role.APP)),
         interpreters=interpreters,
         owner=owner,
         python_modules=python_modules,
@@ -142,7 +141,6 @@ def gather(
         relied=relied,
         logins=frozenset(logins),
         linked=linked_in(contents),
-        bpf=needs_bpf(tree, contents, asked={path for path, name in owner.items() if name in asked}),
     )
 
 
@@ -155,27 +153,16 @@ def relied_on(recipe: Recipe, lock: Lock, *, stanzas: Mapping[str, str]) -> froz
     return frozenset(found)
 
 
-def needs_bpf(tree: Tree, contents: Contents, *, asked: Collection[str]) -> bool:
-    """Tell whether a unit has a limit that systemd sets up with libbpf, or a program asked for is linked to it."""
-    if not any(BPF_LIBRARY in entry.path for entry in tree):
-        return False
-    for entry in tree:
-        if entry.kind is not Kind.FILE:
-            continue
-        if UNIT.fullmatch(entry.path) and BPF_SETTING.search(contents.read(entry)):
-            return True
-        if (
-            entry.path in asked
-            and (entry.mode & 0o111 or ".so" in entry.name)
-            and BPF_LIBRARY in libraries(entry, contents)
-        ):
-            return True
-    return False
+def hidden_libraries(tree: Tree, contents: Contents) -> dict[str, bytes]:
+    """Return the empty files, by path, that keep systemd from loading what no unit of the tree has a use for.
 
-
-def libraries(entry: Entry, contents: Contents) -> tuple[str, ...]:
-    """Return the names of the libraries that a file is linked to; none if it is no ELF file."""
-    return elf.needed(contents.read(entry)) if elf.is_elf(contents.head(entry, size=HEAD)) else ()
+    systemd looks into this folder first (the initrd tells it to), finds no library there, and does as if there were
+    none. With libbpf it reads all types of the kernel at each start, which takes most of a second where the processor
+    is emulated, for limits that Debian's own units do not set.
+    """
+    units = [entry for entry in tree if entry.kind is Kind.FILE and UNIT.fullmatch(entry.path)]
+    used = any(BPF_SETTING.search(contents.read(entry)) for entry in units)
+    return {} if used else {f"{HIDDEN_LIBRARIES}/{BPF_LIBRARY}": b""}
 
 
 def check_libraries(before: Tree, slimmed: Slimmed, *, linked: Callable[[Entry], Iterable[str]]) -> None:

@@ -61,9 +61,11 @@ function linux.switch_root(path)
   check(C.chdir("/"), "cannot enter the new root")
 end
 
+-- Process 1 looks for libraries where the build hides from it what it need not load (jeos/build/system.py); what it
+-- starts has an environment of its own.
 function linux.execute(path)
-  local arguments, environment = ffi.new("const char *[2]"), ffi.new("const char *[2]") -- each ends in a null
-  arguments[0], environment[0] = path, "TERM=linux"
+  local arguments, environment = ffi.new("const char *[2]"), ffi.new("const char *[3]") -- each ends in a null
+  arguments[0], environment[0], environment[1] = path, "TERM=linux", "LD_LIBRARY_PATH=/usr/lib/jeos/hidden"
   check(C.execve(path, arguments, environment), "cannot start " .. path)
 end
 
