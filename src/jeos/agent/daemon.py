@@ -112,9 +112,8 @@ class Daemon:
         self.child(work, on_report=learn)
 
     def _checks(self) -> list[dict[str, object]]:
-        """Return the recipe's checks, or that of the whole system; and that the properties are right."""
-        checks = self._appliance.health or [health.SYSTEM]
-        return [*checks, health.PROPERTIES] if self._appliance.properties else checks
+        own = self._appliance
+        return health.complete(own.health, ports=bool(own.ports), properties=bool(own.properties))
 
     def describe(self) -> dict[str, object]:
         """Return what the agent knows about this guest."""

@@ -2,7 +2,8 @@
 
 A check holds or it has a reason. All checks together are decided by `judge`, without any I/O: healthy once each has
 held, unhealthy once one has not held `within` its time after boot, and undecided (starting) in between. An appliance
-without checks is well when systemd says that the system is running; one with properties also needs them to be right.
+without checks is well when systemd says that the system is running; one with properties also needs them to be right,
+and one with ports an address, if the machine has a network card: checks run inside, and would not miss it.
 
 `watch` runs in a process of its own that ends when the matter is decided: afterwards nothing polls.
 """
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from jeos.agent.appliance import RUN, number, text
+from jeos.agent.network import CARDS, lacking
 
 STARTING = "starting"
 HEALTHY = "healthy"
@@ -24,6 +26,7 @@ INTERVAL = 2.0  # seconds between tries
 WITHIN = 120.0  # seconds after boot until a check must hold
 SYSTEM: "dict[str, object]" = {"name": "system", "unit": ""}  # the check of an appliance without checks
 PROPERTIES: "dict[str, object]" = {"name": "properties", "properties": RUN}  # of one that has properties
+NETWORK: "dict[str, object]" = {"name": "network", "network": CARDS, "interval": 0.5}  # of one that has ports
 REASON_LENGTH = 200  # characters of a reason, and of a program's last words
 MOST_REASONS = 40  # so that a report fits a frame, with six bytes for each character
 
@@ -48,6 +51,16 @@ class Verdict:
 
 Check = Mapping[str, object]
 Try = Callable[[Check], str]  # returns the reason why a check does not hold, or ""
+
+
+def complete(checks: "Sequence[dict[str, object]]", *, ports: bool, properties: bool) -> "list[dict[str, object]]":
+    """Return the recipe's checks, or that of the whole system, with those that properties and ports bring along.
+
+    The network has as long to come up as the most patient of the recipe's checks.
+    """
+    own = [*(checks or [SYSTEM]), *([PROPERTIES] if properties else [])]
+    patience = max(number(check, "within", WITHIN) for check in own)
+    return [*own, *([{**NETWORK, "within": patience}] if ports else [])]
 
 
 def judge(checks: Sequence[Check], reasons: Mapping[int, str], *, uptime: float) -> Verdict:
@@ -106,6 +119,8 @@ def attempt(check: Check) -> str:
             return try_tcp(text(check, "tcp", ""), seconds=seconds)
         if text(check, "command", ""):
             return try_command(["/bin/sh", "-c", text(check, "command", "")], seconds=seconds)
+        if text(check, "network", ""):
+            return lacking(text(check, "network", ""))
         if text(check, "properties", ""):
             return try_properties(text(check, "properties", ""))
         return try_unit(text(check, "unit", ""), seconds=seconds)

@@ -1,16 +1,11 @@
 """What the agent knows about its guest: version, slot, uptime, addresses, health."""
 
-import fcntl
 import os
-import socket
-import struct
 
 from jeos.agent.appliance import RUN, Appliance
 from jeos.agent.health import Verdict, uptime
+from jeos.agent.network import addresses
 
-SIOCGIFADDR = 0x8915  # linux/sockios.h
-IFREQ = "16s24x"  # struct ifreq, 40 bytes: a name, then a socket address
-IPV6_GLOBAL = "00"  # the scope in /proc/net/if_inet6
 LICENCE = "/usr/share/jeos/EULA"
 SLOTS = {"2": "A", "4": "B"}  # partition numbers of jeos.model.image's layout
 
@@ -67,31 +62,3 @@ def property_faults(folder: str = RUN) -> list[str]:
             return file.read().splitlines()
     except OSError:
         return []
-
-
-def addresses() -> list[str]:
-    """Return the addresses that others may reach this guest at: each interface's first IPv4, and global IPv6."""
-    found = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        for _, name in socket.if_nameindex():
-            try:
-                answer = fcntl.ioctl(any_socket, SIOCGIFADDR, struct.pack(IFREQ, name.encode()))
-            except OSError:
-                continue  # an interface without an IPv4 address
-            address = socket.inet_ntoa(answer[20:24])
-            if not address.startswith("127."):
-                found.append(address)
-    return found + _ipv6_addresses()
-
-
-def _ipv6_addresses(place: str = "/proc/net/if_inet6") -> list[str]:
-    found = []
-    try:
-        with open(place) as file:
-            for line in file:
-                digits, _, _, scope, _, name = line.split()
-                if scope == IPV6_GLOBAL and name != "lo":
-                    found.append(socket.inet_ntop(socket.AF_INET6, bytes.fromhex(digits)))
-    except (OSError, ValueError):
-        pass
-    return found
