@@ -92,6 +92,8 @@ def test_argv_of_a_boot_from_firmware() -> None:
         "-blockdev driver=file,node-name=nvram,filename=/state/web/nvram.fd",
         "-device pvpanic-pci",
         "-action panic=none",
+        "-device i6300esb",
+        "-action watchdog=reset",
         "-chardev socket,id=qmp,fd=5",
         "-mon chardev=qmp,mode=control",
         "-chardev socket,id=console,fd=6",

@@ -100,7 +100,7 @@ def _look_back(place: Place, machine: Machine, known: State, trial: Trial) -> st
     restart = snapshot.restore(label=trial.root_hash, folder=folder, etc=place.etc, root=place.root)
     found = Failure(trial.version, trial.root_hash, reason, time.time(), target=trial.target)
     _note(place, lambda now: _left(now.with_failure(found), hooks=trial.hooks if restored else now.hooks))
-    snapshot.drop(folder)
+    snapshot.drop(folder, place.etc)
     if restart:
         machine.restart()
     return f"{trial.version} failed: {reason}{'; the data is as it was before' if restored else ''}"
@@ -171,7 +171,7 @@ def _new_trouble(machine: Machine, trial: Trial) -> Iterator[str]:
 def _keep(place: Place, trial: Trial) -> str:
     _note(place, lambda now: replace(now, trial=None, confirmed=trial.version, previous=trial.previous))
     with suppress(OSError):  # it takes room, and no more
-        snapshot.drop(f"{place.folder}/snapshot")
+        snapshot.drop(f"{place.folder}/snapshot", place.etc)
     return f"{trial.version} is confirmed"
 
 

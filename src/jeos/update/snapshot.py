@@ -20,6 +20,7 @@ from jeos.update.state_file import sync_folder
 FOLDER = "/var/lib/jeos/update/snapshot"
 ETC = "/var/lib/jeos/etc"  # the overlay's folders: `upper` has what changed in /etc
 UPPER, NEXT = "upper", "upper.next"  # the initrd makes the second the first
+REPLACED = "upper.replaced-"  # and leaves what was the first under such a name
 LIST = "snapshot.json"
 RESERVE = 16 << 20  # bytes that a snapshot leaves free, so that the new release can start
 BLOCK = 4096
@@ -33,7 +34,7 @@ def take(paths: Sequence[str], *, label: str, folder: str = FOLDER, etc: str = E
     """
     if not paths or label_of(folder) == label:
         return False
-    drop(folder)
+    drop(folder, etc)
     partial = f"{folder}.partial"
     _remove(partial)
     os.makedirs(partial, mode=0o700)
@@ -86,13 +87,16 @@ def restore(*, label: str, folder: str = FOLDER, etc: str = ETC, root: str = "")
     return restart
 
 
-def drop(folder: str = FOLDER) -> None:
-    """Delete the snapshot, if there is one: at once, as far as others see."""
+def drop(folder: str = FOLDER, etc: str = ETC) -> None:
+    """Delete the snapshot, if there is one, at once as far as others see; and what an earlier one replaced."""
     if os.path.lexists(folder):
         gone = f"{folder}.gone"
         _remove(gone)
         os.rename(folder, gone)
     _remove(f"{folder}.gone")
+    for name in os.listdir(etc) if os.path.isdir(etc) else ():
+        if name.startswith(REPLACED):
+            _remove(f"{etc}/{name}")
 
 
 def size(paths: Sequence[str]) -> int:

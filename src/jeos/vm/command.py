@@ -134,6 +134,8 @@ def _firmware(machine: Machine, wiring: Wiring) -> list[str]:
         *("-blockdev", f"driver=file,node-name=nvram,filename={nvram}"),
         # A panic is told to the supervisor and otherwise left to the guest, which reboots and so falls back.
         *("-device", "pvpanic-pci", "-action", "panic=none"),
+        # Silent until a guest opens it; then a guest that hangs is reset, so that the boot loader counts the start.
+        *("-device", "i6300esb", "-action", "watchdog=reset"),
     ]
 
 

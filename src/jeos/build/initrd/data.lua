@@ -13,6 +13,8 @@ local data = {}
 
 local ETC = "/var/lib/jeos/etc"
 local MEMORY = "/run"
+-- What an update that failed leaves to be put back (jeos.update.snapshot): the changes to /etc from before it.
+local NEXT, REPLACED = "/upper.next", "/upper.replaced-"
 
 -- Changes to a lower /etc between releases are only well defined without these (kernel: filesystems/overlayfs.rst).
 local OVERLAY = "index=off,metacopy=off,redirect_dir=off,lowerdir=/etc,upperdir=%s/upper,workdir=%s/work"
@@ -69,6 +71,10 @@ function data.mount(device, place, inform, warn)
   if not writable then
     linux.mount("tmpfs", MEMORY, "tmpfs", linux.NO_SUID + linux.NO_DEVICES, "mode=755")
     folder = MEMORY .. "/jeos/etc"
+  end
+  if linux.exists(folder .. NEXT) then
+    os.rename(folder .. "/upper", folder .. REPLACED .. os.time()) -- fails if the power went right after it, which does no harm
+    os.rename(folder .. NEXT, folder .. "/upper")
   end
   linux.make_folders(folder .. "/upper")
   linux.make_folders(folder .. "/work")
