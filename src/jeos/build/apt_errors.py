@@ -6,75 +6,101 @@ methods/sqv.cc); what none of the patterns knows is shown as apt said it.
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from jeos.build.sources import DEBIAN, SECURITY, Source
 from jeos.core.errors import InputError, JeosError, NetworkError, TrustError
 
 SHOWN_LINES = 12  # of apt's own words, for what is not known by a pattern
 
-_EXPIRED = re.compile(r"Release file for (\S+) is expired \(invalid since ([^)]*)\)")
-_NOT_YET = re.compile(r"Release file for (\S+) is not valid yet")
-_KEY_MISSING = re.compile(r"NO_PUBKEY ([0-9A-F]+)|Missing key ([0-9A-F]+)")
-_BAD_SIGNATURE = re.compile(r"BADSIG|EXPKEYSIG|REVKEYSIG|signatures were invalid|verification failed|not live until")
-_UNSIGNED = re.compile(r"is not signed|NOSPLIT|Clearsigned file isn't valid|does not have a Release file|NODATA")
-_NO_RELEASE = re.compile(r"The repository '(\S+) (\S+?)/? Release' (?:does not have|no longer has) a Release file")
-_UNREACHABLE = re.compile(
-    r"Could not connect to|Could not resolve|Temporary failure resolving|Unable to connect|Connection failed"
-    r"|Connection timed out|Cannot initiate the connection|No route to host|Something wicked happened resolving"
-    r"|SSL connection failed"
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one of apt's messages means: the first rule whose `pattern` is found, and `unless` is not, gives the error.
+
+    In `message` and `hint`, {where} is the repository, {found} the last group of the pattern, {words} what apt said and
+    {key} what to do about keys there.
+    """
+
+    pattern: str
+    error: type[JeosError]
+    message: str
+    hint: str
+    unless: str = "^(?!)"  # which nothing matches
+
+
+RULES = (
+    Rule(
+        r"Release file for \S+ is expired \(invalid since ([^)]*)\)",
+        TrustError,
+        "the index of {where} expired {found} ago: its Valid-Until has passed",
+        "the mirror has stopped following Debian, or this machine's clock is wrong; use another mirror",
+    ),
+    Rule(
+        r"Release file for \S+ is not valid yet",
+        TrustError,
+        "the index of {where} is from the future",
+        "this machine's clock is wrong: look at it with `date`",
+    ),
+    Rule(
+        r"Could not connect to|Could not resolve|Temporary failure resolving|Unable to connect|Connection failed"
+        r"|Connection timed out|Cannot initiate the connection|No route to host|Something wicked happened resolving"
+        r"|SSL connection failed",
+        NetworkError,
+        "{where} cannot be reached\n{words}",
+        "check the network, http_proxy and the mirror's address (recipe, JEOS_MIRROR or apt sources)",
+    ),
+    Rule(
+        r"\b40[13]\s+\w",
+        NetworkError,
+        "{where} asks for a password, or does not take the one it got",
+        "give it a line in the file JEOS_CREDENTIALS: machine HOST login USER password PASSWORD",
+    ),
+    Rule(
+        r"(?:NO_PUBKEY|Missing key) ([0-9A-F]+)",
+        TrustError,
+        "{where} is signed with the key {found}, which the keyring does not have",
+        "{key}",
+    ),
+    Rule(
+        r"BADSIG|EXPKEYSIG|REVKEYSIG|signatures were invalid|verification failed|not live until",
+        TrustError,
+        "the signature of {where} does not hold\n{words}",
+        "the mirror is broken or somebody changes what it sends: use another mirror, over https",
+    ),
+    Rule(
+        r"The repository '\S+ (\S+?)/? Release' (?:does not have|no longer has) a Release file",
+        NetworkError,
+        "{where} has no suite '{found}'",
+        "check `suite` and the address: a mirror's address ends before `dists/`",
+        unless=r"NOSPLIT|Clearsigned",
+    ),
+    Rule(
+        r"is not signed|NOSPLIT|Clearsigned file isn't valid|does not have a Release file|NODATA",
+        TrustError,
+        "{where} is not signed: its InRelease file is no signed text",
+        "it is no apt repository, or something between here and it changes what it sends (a login page?)",
+    ),
+    Rule(
+        r"Hash Sum mismatch|File has unexpected size|Undetermined Error",
+        NetworkError,
+        "{where} sent an index that is not the one it signed\n{words}",
+        "the mirror is in the middle of an update: try again in some minutes, or use another mirror",
+    ),
+    Rule("", NetworkError, "the lists of {where} could not be fetched\n{words}", "use another mirror"),
 )
-_FORBIDDEN = re.compile(r"\b40[13]\s+\w")
-_DIFFERS = re.compile(r"Hash Sum mismatch|File has unexpected size|Undetermined Error")
 
 
 def of_update(said: str, *, sources: Sequence[Source]) -> JeosError:
     """Return the error for what `apt-get update` said when it failed."""
     where = _where(said, sources=sources)
-    if expired := _EXPIRED.search(said):
-        return TrustError(
-            f"the index of {where} expired {expired[2]} ago: its Valid-Until has passed",
-            hint="the mirror has stopped following Debian, or this machine's clock is wrong; use another mirror",
-        )
-    if _NOT_YET.search(said):
-        return TrustError(
-            f"the index of {where} is from the future", hint="this machine's clock is wrong: look at it with `date`"
-        )
-    if _UNREACHABLE.search(said):
-        return NetworkError(
-            f"{where} cannot be reached\n{_own_words(said)}",
-            hint="check the network, http_proxy and the mirror's address (recipe, JEOS_MIRROR or apt sources)",
-        )
-    if _FORBIDDEN.search(said):
-        return NetworkError(
-            f"{where} asks for a password, or does not take the one it got",
-            hint="give it a line in the file JEOS_CREDENTIALS: machine HOST login USER password PASSWORD",
-        )
-    if key := _KEY_MISSING.search(said):
-        return TrustError(
-            f"{where} is signed with the key {key[1] or key[2]}, which the keyring does not have",
-            hint=_key_hint(where, sources=sources),
-        )
-    if _BAD_SIGNATURE.search(said):
-        return TrustError(
-            f"the signature of {where} does not hold\n{_own_words(said)}",
-            hint="the mirror is broken or somebody changes what it sends: use another mirror, over https",
-        )
-    if (release := _NO_RELEASE.search(said)) and not re.search(r"NOSPLIT|Clearsigned", said):
-        return NetworkError(
-            f"{where} has no suite {release[2]!r}",
-            hint="check `suite` and the address: a mirror's address ends before `dists/`",
-        )
-    if _UNSIGNED.search(said):
-        return TrustError(
-            f"{where} is not signed: its InRelease file is no signed text",
-            hint="it is no apt repository, or something between here and it changes what it sends (a login page?)",
-        )
-    if _DIFFERS.search(said):
-        return NetworkError(
-            f"{where} sent an index that is not the one it signed\n{_own_words(said)}",
-            hint="the mirror is in the middle of an update: try again in some minutes, or use another mirror",
-        )
-    return NetworkError(f"the lists of {where} could not be fetched\n{_own_words(said)}", hint="use another mirror")
+    for rule in RULES:
+        match = re.search(rule.pattern, said)
+        if match and not re.search(rule.unless, said):
+            found = match[match.lastindex] if match.lastindex else ""
+            message = rule.message.format(where=where, found=found, words=_own_words(said))
+            return rule.error(message, hint=rule.hint.format(key=_key_hint(where, sources=sources)))
+    raise AssertionError("the last rule finds everything")
 
 
 def of_install(said: str, *, exclude: Sequence[str]) -> JeosError:
