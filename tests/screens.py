@@ -9,6 +9,8 @@ import termios
 import time
 from collections.abc import Mapping, Sequence
 
+LONGEST = 60.0  # seconds that an end may take
+
 
 class Screen:
     """A process on a terminal of its own; with no size, on one that says 0 rows and columns, as `script` makes."""
@@ -43,9 +45,12 @@ class Screen:
     def type(self, text: bytes) -> None:
         os.write(self.terminal, text)
 
-    def end(self) -> int:
+    def end(self, *, patience: float = LONGEST) -> int:
         """Return the exit status; whatever is still said is taken in."""
+        deadline = time.monotonic() + patience
         while True:
+            ready, _, _ = select.select([self.terminal], [], [], max(0.0, deadline - time.monotonic()))
+            assert ready, self.said
             try:
                 data = os.read(self.terminal, 4096)
             except OSError:

@@ -1,6 +1,7 @@
 import hashlib
 import os
 import random
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -100,6 +101,19 @@ def test_a_wrong_request_is_answered_with_an_error(
 def test_environment_and_folder_are_a_logins_with_what_was_asked_for(host: HostEnd) -> None:
     out, _, _ = host.exec(1, "sh", "-c", 'echo "$LANG $A ${SECRET-none}"; pwd', env={"A": "b c"}, cwd="/usr")
     assert out == b"C.UTF-8 b c none\n/usr\n"
+
+
+def test_signals_that_were_ignored_around_the_agent_are_not_for_its_programs(tmp_path: Path) -> None:
+    numbers = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        with agent(tmp_path) as host:
+            out, _, _ = host.exec(1, "sed", "-n", "s/^SigIgn:[[:space:]]*//p", "/proc/self/status")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    ours = (*numbers, signal.SIGPIPE, signal.SIGXFSZ)
+    assert [number for number in ours if int(out, 16) >> (number - 1) & 1] == []
 
 
 def test_input_is_read_to_its_end(host: HostEnd) -> None:

@@ -17,6 +17,8 @@ TIOCSCTTY = 0x540E  # asm-generic/ioctls.h; `termios` has it, but is not in pyth
 TIOCSWINSZ = 0x5414
 NOT_FOUND = 127  # what a shell ends with when there is no such program
 NEWS = 4096  # bytes that a child says of its failure; more than a pipe holds would block it, and the agent with it
+# Signals that somebody ignores, and so would the program: Python the first two, a shell in the background the others.
+INHERITED = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 NOT_STARTED = 126  # what a shell ends with when a program cannot be started
 
 
@@ -120,7 +122,8 @@ def _become(user: Account, *, cwd: str, descriptors: tuple[int, int, int], termi
         fcntl.ioctl(descriptors[0], TIOCSCTTY, 0)
     for target, descriptor in enumerate(descriptors):
         os.dup2(descriptor, target)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and that would be inherited
+    for number in INHERITED:
+        signal.signal(number, signal.SIG_DFL)
     _forget_privilege()
     if os.geteuid() == 0:
         os.initgroups(user.name, user.gid)
