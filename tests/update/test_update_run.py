@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ import pytest
 
 from jeos.model import release as releases
 from jeos.model.release import Blob, Patch, Release, System
-from jeos.model.schedule import Windows
+from jeos.model.schedule import Windows, minute_of_week
 from jeos.trust.keys import Keys
 from jeos.trust.passphrase import Passphrases
 from jeos.trust.repository import Expiry, Folder, Repository
@@ -265,7 +266,7 @@ def test_scheduled_pass_comes_when_the_clock_went_back(machine: Machine) -> None
 
 def test_restart_waits_for_its_window_without_asking_the_channel(machine: Machine, vendor: Vendor) -> None:
     vendor.publish(release("1.1"))
-    minute = run.minute_of_week(run.time.localtime(NOW))
+    minute = minute_of_week(time.localtime(NOW))
     opens = f"{(minute // 60 + 3) % 24:02}:00"
     closes = f"{(minute // 60 + 4) % 24:02}:00"
     windows = Windows.parse(f"{opens}-{closes}")
@@ -280,7 +281,7 @@ def test_restart_waits_for_its_window_without_asking_the_channel(machine: Machin
 
 def test_critical_release_does_not_wait(machine: Machine, vendor: Vendor) -> None:
     vendor.publish(release("1.1"), custom={"critical": True})
-    minute = run.minute_of_week(run.time.localtime(NOW))
+    minute = minute_of_week(time.localtime(NOW))
     windows = Windows(((minute + 60, 30),))
     assert machine.run(Wish.SCHEDULED, windows=windows).restarting
 

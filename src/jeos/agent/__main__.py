@@ -4,6 +4,10 @@
     jeos-agent health [--json]     try the appliance's health checks now; ends with 1 if one does not hold
     jeos-agent daemon              serve the host (jeos-agent.service)
     jeos-agent properties          take the operator's properties (jeos-properties.service)
+    jeos-agent update [--check|--now|--from PATH] [--json]
+                                   look for a newer release and take it (jeos-update.service)
+    jeos-agent begin               before services, while a release is on trial (jeos-begin.service)
+    jeos-agent confirm             keep the release on trial once it is well, or go back (jeos-confirm.service)
 
 Each command imports only what it needs, because the daemon stays in memory for ever.
 """
@@ -97,6 +101,30 @@ def take_properties(options: Sequence[str]) -> int:
     return 1 if faults else 0
 
 
+def update(options: Sequence[str]) -> int:
+    """Look for a newer release, and take it."""
+    try:
+        from jeos.agent import updating  # only in images that update themselves
+    except ImportError:
+        _print("this appliance does not update itself: its recipe has no [update]", error=True)
+        return 1
+    return updating.update(options)
+
+
+def begin_trial(options: Sequence[str]) -> int:
+    """Do what a release on trial needs before services start."""
+    from jeos.agent import trial  # only in images that update themselves
+
+    return trial.begin(options)
+
+
+def end_trial(options: Sequence[str]) -> int:
+    """Keep the release on trial once it has been well, or go back to the one before."""
+    from jeos.agent import trial
+
+    return trial.keep_or_leave(options)
+
+
 def _not_there(error: OSError) -> int:
     _print(f"the agent does not answer: {error}\nhint: systemctl status jeos-agent", error=True)
     return 1
@@ -106,7 +134,15 @@ def _print(text: str, *, error: bool = False) -> None:
     (sys.stderr if error else sys.stdout).write(text.rstrip("\n") + "\n")
 
 
-COMMANDS = {"daemon": serve, "status": show_status, "health": check_health, "properties": take_properties}
+COMMANDS = {
+    "daemon": serve,
+    "status": show_status,
+    "health": check_health,
+    "properties": take_properties,
+    "update": update,
+    "begin": begin_trial,
+    "confirm": end_trial,
+}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -3,9 +3,10 @@
     {"name": "hello", "version": "1.0.0", "vendor": "…", "summary": "…",
      "ports": [{"guest": 80, "protocol": "tcp", "name": "web"}],
      "health": [{"name": "web", "http": "http://localhost/", "status": 200, "timeout": 10, "within": 120}],
-     "properties": [{"name": "admin_email", "type": "string", "required": true, "secret": false, …}]}
+     "properties": [{"name": "admin_email", "type": "string", "required": true, "secret": false, …}],
+     "update": {"channel": "https://updates.example/hello", "hold": "60s", "snapshot": [], …}}
 
-Keys have the names of `jeos.model.recipe`'s Health and Property; one that is missing has that class's default.
+Keys have the names of `jeos.model.recipe`'s Health, Property and Update; one that is missing has that class's default.
 """
 
 import json
@@ -20,7 +21,7 @@ KERNEL_COMMAND_LINE = "/proc/cmdline"
 class Appliance:
     """The appliance that this guest is."""
 
-    __slots__ = ("health", "name", "ports", "properties", "vendor", "version")
+    __slots__ = ("health", "name", "ports", "properties", "update", "vendor", "version")
 
     def __init__(self, said: Mapping[str, object]) -> None:
         self.name = text(said, "name", "appliance")
@@ -29,6 +30,8 @@ class Appliance:
         self.ports = objects(said, "ports")
         self.health = objects(said, "health")
         self.properties = objects(said, "properties")
+        update = said.get("update")
+        self.update: dict[str, object] = update if isinstance(update, dict) else {}
 
 
 def read(place: str = PLACE) -> Appliance:

@@ -31,6 +31,13 @@ def screen(described: Mapping[str, object]) -> str:
     reasons = described["reasons"]
     if isinstance(reasons, list):
         lines += [f"          {_plain(str(reason))}" for reason in reasons]
+    slot, update = described.get("slot"), described.get("update")
+    if isinstance(update, dict):
+        from jeos.agent import update_status  # only in images that update themselves
+
+        first, *more = update_status.lines(update)
+        lines.append(f" update   {_plain(first)}")
+        lines += [f"          {_plain(line)}" for line in ([f"runs from slot {slot}"] if slot else []) + more]
     return "\n".join([*lines, BAR, ""])
 
 

@@ -212,6 +212,8 @@ class Daemon:
         if request.get("do") == "health":
             self.check_health(answer)
         else:
+            if request.get("do") == "show":
+                self.show()
             answer({"event": "status", **self.describe()})
 
     def _exec(self, channel: int, request: Mapping[str, object]) -> None:

@@ -24,8 +24,17 @@ def describe(appliance: Appliance, verdict: Verdict) -> dict[str, object]:
         "properties": property_faults(),
         "addresses": addresses(),
         "ports": appliance.ports,
+        **_updates(appliance),
         "licence": LICENCE if os.path.exists(LICENCE) else "",
     }
+
+
+def _updates(appliance: Appliance) -> dict[str, object]:
+    if not appliance.update:
+        return {}
+    from jeos.agent import update_status  # only in images that update themselves
+
+    return {"update": update_status.describe(appliance.version)}
 
 
 def boot_id() -> str:

@@ -30,6 +30,7 @@ from jeos.model import report as report_text
 from jeos.model import tree_text
 from jeos.model.image import Image, Port
 from jeos.model.lock import Role
+from jeos.model.recipe import Recipe
 from jeos.model.report import Report
 
 LOCK = "logs/.lock"  # in the output folder: beside what is made there, so that no result has it as a neighbour
@@ -111,7 +112,10 @@ def make_system(one: Build, parts: Layers, root: Path) -> System:
             root,
             recipe=one.recipe,
             lock=one.lock,
-            python_modules=python_modules(tls=any(check.http.startswith("https:") for check in one.recipe.health)),
+            python_modules=python_modules(
+                tls=asks_over_https(one.recipe),
+                updates=one.recipe.update is not None,
+            ),
             extras=local_components(one),
             more_stanzas=stanzas,
             skipped={**parts.base.skipped, **parts.application.skipped},
@@ -121,6 +125,12 @@ def make_system(one: Build, parts: Layers, root: Path) -> System:
         gain = sum(rule.size for rule in system.rules)
         step.done(f"{system.tree.size >> 20} MiB left, {gain >> 20} MiB taken out")
     return system
+
+
+def asks_over_https(recipe: Recipe) -> bool:
+    """Tell whether the agent asks the appliance itself, or its channel, over https."""
+    addresses = [check.http for check in recipe.health] + ([recipe.update.channel] if recipe.update else [])
+    return any(address.startswith("https:") for address in addresses)
 
 
 def write_system(one: Build, system: System, work: Path) -> str:

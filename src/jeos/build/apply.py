@@ -68,7 +68,7 @@ def add_files(recipe: Recipe, *, folder: Path, work: Path, sandbox: Sandbox, fou
     """Put all files in place: ours, those of wheels, and the recipe's, which go before all others."""
     items = [
         *plan_system.plan(recipe, folder=folder, os_release=found.os_release),
-        *guest.agent_files(properties=bool(recipe.properties)),
+        *guest.agent_files(properties=bool(recipe.properties), updates=recipe.update is not None),
         *plan_users.keys(recipe),
         *wheel_files(recipe, folder=folder, work=work, sandbox=sandbox),
         *plan_files.plan(recipe, folder=folder),

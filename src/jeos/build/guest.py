@@ -6,21 +6,25 @@ facts = Facts(python_modules=python_modules(), …)          # so that slimming 
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
-import jeos
+from jeos.build import guest_modules
+from jeos.build.guest_modules import AGENT
 from jeos.build.items import Item, link, text
+from jeos.trust import shipped
 
-PACKAGE = Path(jeos.__file__).parent
-AGENT = PACKAGE / "agent"
 PYTHON = "usr/lib/jeos/python"  # the only place that the agent's Python looks for modules, beside the standard library
 UNITS = "usr/lib/systemd/system"
 COMMAND = "usr/bin/jeos-agent"
-MODULES = ("__init__.py", "model/__init__.py", "model/frames.py", "model/properties.py")  # beside all of jeos.agent
 
 # Each unit, and what wants it at boot.
 WANTED = {"jeos-agent.service": "sysinit.target"}
 PROPERTIES = {"jeos-properties.service": "sysinit.target"}
+UPDATES = {
+    "jeos-begin.service": "sysinit.target",
+    "jeos-confirm.service": "sysinit.target",
+    "jeos-update.timer": "timers.target",
+}
+STARTED = ("jeos-update.service",)  # by the timer
 
 COMPILE = ("python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", f"/{PYTHON}")
 
@@ -63,27 +67,54 @@ STANDARD_LIBRARY = (
 LANDMARKS = ("lib-dynload/_json.*", "lib-dynload/_hashlib.*")
 # Where an appliance asks itself over https. Left out of the others: the library alone has 5 MB.
 TLS_LIBRARY = ("base64", "ssl")
+# What updates import beyond the agent and the check of signed metadata, and what these import.
+UPDATE_LIBRARY = (
+    *shipped.STANDARD_LIBRARY,
+    "calendar",
+    "email",
+    "encodings/idna",
+    "http/__init__",
+    "http/client",
+    "platform",
+    "quopri",
+    "stringprep",
+    "tomllib",
+    "uuid",
+)
+UPDATE_COMPILED = tuple(f"lib-dynload/{name}.*" for name in (*shipped.COMPILED, "_blake2", "_uuid"))
+
+# A system that hangs starts again, if the machine has a watchdog: a release on trial then uses up a start.
+WATCHDOG = """\
+# Written by jeos.
+[Manager]
+RuntimeWatchdogSec=60s
+"""
 
 
-def agent_files(*, properties: bool = True) -> tuple[Item, ...]:
+def agent_files(*, properties: bool = True, updates: bool = False) -> tuple[Item, ...]:
     """Return everything of ours that an image has: modules, the command `jeos-agent`, and units with what wants them.
 
-    Without `properties` (the recipe has none), nothing is started to take them. Run COMPILE in the root afterwards.
+    Without `properties` (the recipe has none), nothing is started to take them; without `updates`, the image is one
+    that stays as it is. Run COMPILE in the root afterwards.
     """
     return (
-        *_modules(),
+        *_modules(updates=updates),
         text(COMMAND, (AGENT / "jeos-agent.py.in").read_text(), mode=0o755),
-        *_units({**WANTED, **(PROPERTIES if properties else {})}),
+        *_units({**WANTED, **(PROPERTIES if properties else {}), **(UPDATES if updates else {})}),
+        *([text("usr/lib/systemd/system.conf.d/jeos-update.conf", WATCHDOG)] if updates else []),
+        *(text(f"{UNITS}/{name}", (AGENT / "units" / name).read_text()) for name in STARTED if updates),
     )
 
 
-def python_modules(*, tls: bool = False) -> tuple[str, ...]:
+def python_modules(*, tls: bool = False, updates: bool = False) -> tuple[str, ...]:
     """Return the paths below `usr/lib/python3.*` that the agent needs; with `tls`, those to ask over https too.
+
+    With `updates`, those that an image needs to update itself.
 
     A module is a file and its bytecode, a package a folder: each name stands for all three.
     """
-    names = (*STANDARD_LIBRARY, *(TLS_LIBRARY if tls else ()))
-    compiled = (*LANDMARKS, *(("lib-dynload/_ssl.*",) if tls else ()))
+    names = (*STANDARD_LIBRARY, *(TLS_LIBRARY if tls else ()), *(UPDATE_LIBRARY if updates else ()))
+    compiled = (*LANDMARKS, *(("lib-dynload/_ssl.*",) if tls else ()), *(UPDATE_COMPILED if updates else ()))
     return (*(pattern for name in names for pattern in _patterns(name)), *compiled)
 
 
@@ -92,9 +123,9 @@ def _patterns(name: str) -> tuple[str, str, str]:
     return f"{name}.py", f"{folder}{slash}__pycache__/{module}.cpython-*.pyc", name
 
 
-def _modules() -> Iterator[Item]:
-    for path in [*(PACKAGE / name for name in MODULES), *sorted(AGENT.glob("*.py"))]:
-        yield text(f"{PYTHON}/jeos/{path.relative_to(PACKAGE)}", path.read_text())
+def _modules(*, updates: bool) -> Iterator[Item]:
+    for name, path in guest_modules.modules(updates=updates).items():
+        yield text(f"{PYTHON}/{name}", path.read_text())
 
 
 def _units(wanted: dict[str, str]) -> Iterator[Item]:

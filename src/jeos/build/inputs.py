@@ -8,14 +8,14 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from jeos.build import apply, digests
+from jeos.build import apply, digests, guest_modules
 from jeos.model import lock_text
 from jeos.model.lock import Lock
 from jeos.model.recipe import Recipe
 from jeos.model.report import Report
 
 # What of jeos decides how an image comes out; the rest (verbs, machines) may change without a new build.
-CODE = ("agent", "build", "core", "disk", "model")
+CODE = ("agent", "build", "core", "disk", "model", "trust", "update")
 
 
 def collect(recipe: Recipe, lock: Lock, *, folder: Path) -> dict[str, str]:
@@ -27,6 +27,7 @@ def collect(recipe: Recipe, lock: Lock, *, folder: Path) -> dict[str, str]:
         "local packages": digests.of_files(folder / name for name in recipe.debs),
         "keys": digests.of_files(folder / name for name in signing),
         "jeos": digests.of_code(*CODE),
+        **({"updater": digests.of_files(guest_modules.modules(updates=True).values())} if recipe.update else {}),
     }
 
 

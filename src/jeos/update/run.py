@@ -260,6 +260,8 @@ def _write_down(guest: Guest, outcome: Outcome, *, settings: Settings) -> None:
             "version": outcome.version,
             "critical": outcome.critical,
             "passed": list(outcome.passed),
+            "window": settings.windows.text,
+            "pin": settings.pin,
         }
         return replace(known, agent=said)
 

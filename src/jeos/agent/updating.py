@@ -1,0 +1,167 @@
+"""The command `jeos-agent update`: look for a newer release, put it in place, restart into it.
+
+    jeos-agent update                 look now; restart if it is time for that
+    jeos-agent update --check         only tell what would be done
+    jeos-agent update --now           without waiting for percentages, pauses and windows
+    jeos-agent update --from PATH     from a folder, or a disk (/dev/…), instead of the channel
+    jeos-agent update --scheduled     what the timer does: nothing until it is time to look
+
+A disk that is attached with the label `jeos-update` goes before the channel: it is found at the next look.
+"""
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict
+from functools import partial
+
+from jeos.agent import appliance, local, trial
+from jeos.agent.appliance import Appliance
+from jeos.core.errors import JeosError, UsageError
+from jeos.model.release import Release
+from jeos.update import apply, fetch, mounts, programs, run, settings, slots
+from jeos.update.errors import UpdateError
+from jeos.update.fetch import Channel
+from jeos.update.run import Guest, Outcome, Wish
+from jeos.update.settings import Settings
+from jeos.update.state_file import FOLDER
+
+ROOT = "/usr/lib/jeos/root.json"
+IDENTITY = "/etc/machine-id"
+OFFLINE = "/dev/disk/by-label/jeos-update"
+KINDS = ("vfat", "ext4", "iso9660", "erofs", "squashfs")  # file systems that a disk may come with
+WISHES = {"--check": Wish.CHECK, "--now": Wish.NOW, "--scheduled": Wish.SCHEDULED}
+SHOW_SECONDS = 2.0  # for the consoles to show what came of it
+NO_UPDATES = "this appliance does not update itself: its recipe has no [update]"
+
+
+def update(options: Sequence[str]) -> int:
+    """Make one pass as the options say, and print what came of it."""
+    try:
+        wish, source, as_json = parse(options)
+        wanted = settings.read()
+        if wanted is None:
+            raise UsageError(NO_UPDATES)
+        outcome = make_pass(appliance.read(), wanted, wish, source=source)
+    except JeosError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    with suppress(OSError):  # the daemon may be starting again
+        local.ask({"do": "show"}, seconds=SHOW_SECONDS)
+    if as_json:
+        sys.stdout.write(json.dumps(asdict(outcome), indent=2) + "\n")
+    else:
+        sys.stdout.write("".join(f"{line}\n" for line in told(outcome)))
+    return 1 if outcome.error else 0
+
+
+def parse(options: Sequence[str]) -> tuple[Wish, str, bool]:
+    """Return the wish, the source and whether to answer in JSON. Raises UsageError."""
+    wish, source = Wish.ASKED, ""
+    left = list(options)
+    as_json = "--json" in left
+    while left:
+        option = left.pop(0)
+        if option in WISHES:
+            wish = WISHES[option]
+        elif option == "--from" and left:
+            source = left.pop(0)
+        elif option != "--json":
+            raise UsageError(
+                f"{option} is not understood", hint="jeos-agent update [--check|--now] [--from PATH] [--json]"
+            )
+    return wish, source, as_json
+
+
+def make_pass(own: Appliance, wanted: Settings, wish: Wish, *, source: str = "") -> Outcome:
+    """Make one pass; an attached disk goes before the channel, and where it is of no use the channel is asked."""
+    guest = this_guest(own)
+    if source:
+        with offline(source) as folder:
+            return run.run(guest, wanted, wish, source=folder)
+    if os.path.exists(OFFLINE) and (wish is not Wish.SCHEDULED or run.is_due(guest, wanted)):
+        with offline(OFFLINE) as folder:
+            outcome = run.run(guest, wanted, Wish.ASKED if wish is Wish.SCHEDULED else wish, source=folder)
+        if not outcome.error:
+            return outcome
+        _say(f"the attached disk is of no use: {outcome.error}")
+    return run.run(guest, wanted, wish)
+
+
+def this_guest(own: Appliance) -> Guest:
+    """Return the machine that this is. Raises UpdateError if it lacks what every machine has."""
+    try:
+        with open(ROOT, "rb") as file:
+            root = file.read()
+        with open(IDENTITY, encoding="ascii") as text:
+            identity = text.read().strip()
+    except OSError as error:
+        raise UpdateError(f"{error.filename} cannot be read: {error.strerror}") from None
+
+    def install(release: Release, *, patch: str | None, channel: Channel, settings: Settings, target: str) -> object:
+        from jeos.update import rebuild  # the largest part, for those passes alone that find something
+
+        rebuilt = partial(
+            rebuild.rebuild,
+            release,
+            patch=patch,
+            fetch=partial(fetch.read_blob, channel),
+            work=f"{FOLDER}/work",
+        )
+        place = apply.here(own.version)
+        keep = settings.snapshot
+        troubled = trial.failed_units()
+        return apply.apply(release, rebuild=rebuilt, place=place, keep=keep, troubled=troubled, target=target)
+
+    return Guest(
+        name=own.name,
+        version=own.version,
+        root_hash=slots.running_root_hash(),
+        identity=identity,
+        root=root,
+        built=os.stat(appliance.PLACE).st_mtime,
+        install=install,
+        withdraw=lambda: apply.withdraw(apply.here(own.version)),
+        restart=restart,
+        say=_say,
+    )
+
+
+def restart() -> None:
+    """Restart the machine, with all services stopped in order."""
+    programs.run([trial.SYSTEMCTL, "--no-block", "reboot"], seconds=trial.PROGRAM_SECONDS)
+
+
+@contextmanager
+def offline(source: str) -> Iterator[str]:
+    """Yield the folder of a channel that was brought: a folder, or a disk, which is mounted meanwhile."""
+    try:
+        device = stat.S_ISBLK(os.stat(source).st_mode)
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read: {error.strerror}", hint="name a folder or a disk") from None
+    if not device:
+        yield source
+        return
+    with ExitStack() as mounted:
+        yield _mount(os.path.realpath(source), mounted)
+
+
+def _mount(device: str, mounted: ExitStack) -> str:
+    for kind in KINDS:
+        with suppress(UpdateError):
+            return mounted.enter_context(mounts.mounted(device, kind=kind, read_only=True))
+    raise UpdateError(f"{device} has no file system of {', '.join(KINDS)}", hint="copy the channel onto one of these")
+
+
+def told(outcome: Outcome) -> list[str]:
+    """Return what a pass came to, as lines."""
+    hint = [f"hint: {outcome.hint}"] if outcome.hint else []
+    others = [line for line in outcome.passed if line != outcome.words]
+    return [outcome.words, *hint, *(f"  {line}" for line in others)]
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"jeos: {words}\n")
