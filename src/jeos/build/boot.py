@@ -23,6 +23,8 @@ LOADER = "usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 # table where the first was torn by a power cut.
 # The initrd raises the log level to 4, errors: those from before it are about hardware that small machines do without.
 # Consoles are logs and screens here, nobody logs in on them: TERM=dumb keeps control sequences of systemd off them.
+# Linux sets memory aside, three megabytes of a small machine, and wakes kswapd, whenever large pieces run short, which
+# is always so at the start (Documentation/admin-guide/sysctl/vm.rst, `watermark_boost_factor`).
 # What decides how an initrd of the same packages comes out.
 INITRD_CODE = ("build.initrd", "build.kernel", "disk.cpio", "disk.elf", "disk.elf_edit", "model.tree")
 PARAMETERS = (
@@ -34,6 +36,7 @@ PARAMETERS = (
     "loglevel=3",
     "systemd.show_status=false",
     "TERM=dumb",
+    "sysctl.vm.watermark_boost_factor=0",
 )
 
 
