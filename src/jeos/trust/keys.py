@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from securesystemslib.exceptions import KeyMismatchError
 from securesystemslib.signer import CryptoSigner, Key, Signer, SSlibKey
 from tuf.api.metadata import Metadata, Root
 
@@ -258,10 +259,12 @@ class Keys:
         if path.suffix == ".uri":
             return token.TokenSigner(token.address(path.read_text().strip()), public, self._passphrases.pin)
         private = self._passphrases.open(path.read_bytes(), name=_name(role, keyid))
-        found = CryptoSigner(private, public)
-        if CryptoSigner(private).public_key.keyval != public.keyval:
-            raise InputError(f"{path} holds another key than its name says", hint="bring the right file from a copy")
-        return found
+        try:
+            return CryptoSigner(private, public)
+        except (KeyMismatchError, ValueError):
+            raise InputError(
+                f"{path} holds another key than its name says", hint="bring the right file from a copy"
+            ) from None
 
     def _wanted(self, role: str, plan: Plan, new: _New) -> Wanted:
         addresses = (*plan.tokens, *([None] * (plan.keys - len(plan.tokens))))
