@@ -175,7 +175,7 @@ def test_library_stays_while_a_program_is_linked_to_it(root: Path) -> None:
 
 
 def test_relied_on_are_packages_named_and_depended_on() -> None:
-    stanzas = {"tool": "Package: tool\nDepends: libssl3t64 (>= 3.0), a:any | b\nPre-Depends: c\n"}
+    stanzas = {"tool": "Package: tool\nDepends: libssl3t64 (>= 3.0), a:any | b, libc6 (>= 2.38)\nPre-Depends: c\n"}
     recipe = Recipe(name="hello", version="1", packages=("tool", "libdb5.3t64"))
     relied = system.relied_on(recipe, LOCK, stanzas=stanzas)
     assert relied == {"tool", "libdb5.3t64", "libssl3t64", "a", "b", "c"}

@@ -32,6 +32,7 @@ UNIT = re.compile(r"(?:etc|usr/lib|usr/local/lib)/systemd/system/.*\.(?:conf|mou
 BPF_SETTING = re.compile(rb"^(?:RestrictFileSystems|RestrictNetworkInterfaces|SocketBind(?:Allow|Deny))=", re.MULTILINE)
 BPF_LIBRARY = "libbpf.so.1"
 LOGIN_MODULE = re.compile(rb"\bpam_\w+\.so\b")  # in the files of /etc/pam.d; pam.d(5)
+C_LIBRARY = "libc6"  # everything depends on it, which tells nothing about each of its libraries
 HEAD = 128  # bytes that hold a script's first line
 
 
@@ -149,7 +150,7 @@ def relied_on(recipe: Recipe, lock: Lock, *, stanzas: Mapping[str, str]) -> froz
     found = {name.partition("=")[0] for name in recipe.packages}
     for package in lock.having(Role.APP):
         groups = dpkg_status.dependencies(deb822.fields(stanzas.get(package.name, "")))
-        found |= {name for group in groups for name in group}
+        found |= {name for group in groups for name in group} - {C_LIBRARY}
     return frozenset(found)
 
 
