@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-bench demo test test-fast test-slow lint format docs bench clean
+.PHONY: help setup setup-test setup-bench demo test test-fast test-slow soak lint format docs bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,9 @@ test-fast: setup-test ## the tests that need no root, no network and no virtual 
 
 test-slow: setup-test ## the tests that need root, the Debian mirror or a virtual machine
 	$(PYTEST) -q -n 2 --dist loadfile -m "root or network or vm"
+
+soak: setup-test ## the tests that take very long: updates through hangs
+	JEOS_SOAK=1 $(PYTEST) -q --timeout 0 tests/system/test_update_slots.py
 
 lint: setup-test ## format, style, types, layers, licences, documentation
 	$(PYTHON) -m ruff format --check .
