@@ -11,14 +11,18 @@ import pe_files
 from jeos.build import image as disk_image
 from jeos.build import outputs
 from jeos.build.outputs import Outputs
+from jeos.channel import catalogue, layout
 from jeos.channel.built import ROOT_OF_TRUST
+from jeos.channel.catalogue import Listed, Terms
 from jeos.disk import erofs, uki, verity
 from jeos.model import tree_text
 from jeos.model.image import Image
 from jeos.model.recipe import Disk
+from jeos.model.release import Blob, Release, System
 from jeos.model.tree import Entry, Kind, Tree
 
 DATE = 1_790_000_000
+ANY_UUID = "6b7f0c1e-0000-4000-8000-0000000abcde"
 SIZES = Disk(slot=4 << 20, data=1 << 20, esp=34 << 20)
 
 
@@ -120,3 +124,13 @@ def _finish(folder: Path, *, name: str, version: str, tree: Tree, root_hash: str
     )
     (folder / f"{name}_{version}.json").write_text(outputs.dump_image(image))
     return Outputs(folder=folder, image=image)
+
+
+def listed(version: str, **terms: object) -> Listed:
+    """Return a listed release of which only the terms count."""
+    release = Release(
+        *("hello", version, "amd64", 0, "0" * 64, System(4096, ANY_UUID, "", 0, 4096, ANY_UUID, "")),
+        *(Blob("0" * 64, 1), Blob("0" * 64, 1), ()),
+    )
+    whole = catalogue.changed(Terms(version=version, date=0), **terms)  # type: ignore[arg-type]
+    return Listed(path=layout.release_path("hello", version), sha256="0" * 64, release=release, terms=whole)

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 import s3_server
+from channel_builds import listed
 from channel_keys import NOW, Vendor, vendor
 from jeos.channel import catalogue, layout, metadata, retire
 from jeos.channel.backend import Backend, BusyChannelError, ChangedFileError
-from jeos.channel.catalogue import Listed, Terms
+from jeos.channel.catalogue import Terms
 from jeos.channel.change import changing, promote, refresh, withdraw
 from jeos.channel.folder import FolderBackend
 from jeos.channel.objects import ObjectBackend
@@ -83,9 +84,9 @@ def seen(backend: Backend, made: Vendor, folder: Path) -> dict[str, Terms]:
 def test_promote_offers_a_release_to_others(backend: Backend, made: Vendor, tmp_path: Path) -> None:
     offer(backend, made, "1.0")
     offer(backend, made, "1.1", ring="beta", percent=10)
-    listed = promote(backend, "1.1", keys=made.keys(), ring="stable", percent=25, critical=True)
+    found = promote(backend, "1.1", keys=made.keys(), ring="stable", percent=25, critical=True)
     wanted = Terms(version="1.1", date=int(NOW), ring="stable", percent=25, critical=True)
-    assert listed.terms == wanted
+    assert found.terms == wanted
     assert seen(backend, made, tmp_path / "client") == {"1.1": wanted, "1.0": Terms(version="1.0", date=int(NOW))}
 
 
@@ -184,10 +185,10 @@ def test_retire_deletes_after_the_grace_what_nobody_needs(backend: Backend, made
     done = retire.retire(backend, keys=made.keys(), grace=DAY)
     assert (done.releases, done.waiting) == ((), 0)
     stored = {name for name in (found.name for found in backend.list()) if not name.startswith(layout.METADATA)}
-    listed = catalogue.catalogue(backend, metadata.look(backend, roots=made.roots).targets())
+    found = catalogue.catalogue(backend, metadata.look(backend, roots=made.roots).targets())
     assert stored == {
         retire.NOTES,
-        layout.target_name(listed[0].path, listed[0].sha256),
+        layout.target_name(found[0].path, found[0].sha256),
         *(layout.blob_name(blob.sha256) for blob in new.blobs),
     }
     assert {found.name for found in backend.list(layout.METADATA)} == {
@@ -210,7 +211,7 @@ def test_retire_only_says_what_it_would_do(backend: Backend, made: Vendor) -> No
 def test_retire_keeps_what_a_cut_off_publishing_has_written(backend: Backend, made: Vendor) -> None:
     offer(backend, made, "1.0")
     blob = put_blob(backend, b"a pack of 1.1")
-    note = {"steps": {"pack": {"sha256": blob.sha256, "length": blob.length}}}
+    note = {"steps": {"pack": [[blob.sha256, blob.length]]}}
     backend.put("work/hello_1.1.json", json.dumps(note).encode())
     made.clock.time = time.time()  # that of the file's writing
     retire.retire(backend, keys=made.keys(), grace=0)
@@ -226,16 +227,6 @@ def test_retire_leaves_a_release(made: Vendor, tmp_path: Path) -> None:
     offer(backend, made, "1.0")
     with pytest.raises(InputError, match="no release would be left"):
         retire.retire(backend, keys=made.keys(), versions=["1.0"])
-
-
-def listed(version: str, **terms: object) -> Listed:
-    """Return a listed release of which only the terms count."""
-    release = Release(
-        *("hello", version, "amd64", 0, "0" * 64, System(4096, UUID, "", 0, 4096, UUID, "")),
-        *(Blob("0" * 64, 1), Blob("0" * 64, 1), ()),
-    )
-    whole = catalogue.changed(Terms(version=version, date=0), **terms)  # type: ignore[arg-type]
-    return Listed(path=layout.release_path("hello", version), sha256="0" * 64, release=release, terms=whole)
 
 
 def test_too_old_counts_what_was_withdrawn_as_nothing() -> None:

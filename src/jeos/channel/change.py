@@ -134,9 +134,9 @@ def refresh(backend: Backend, *, keys: Keys) -> float:
     return end
 
 
-def offer_whole(backend: Backend, listed: Sequence[Listed], *, keys: Keys) -> None:
-    """Let the channel's SHA256SUMS, if it has one, list what every machine may have."""
-    if whole.stored_sums(backend) is None:
+def offer_whole(backend: Backend, listed: Sequence[Listed], *, keys: Keys, start: bool = False) -> None:
+    """Let the channel's SHA256SUMS, if it has one or `start` makes one, list what every machine may have."""
+    if not start and whole.stored_sums(backend) is None:
         return
     for_all = [one.release for one in listed if one.terms.for_all]
     offered = [name for one in for_all for name in whole.names(one.name, one.version, root_hash=one.root_hash)]

@@ -9,15 +9,17 @@ of grace. Since when is noted in the channel itself, in `work/garbage.json`: run
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from jeos.channel import catalogue, layout, lease, whole
 from jeos.channel.backend import Backend, Found
+from jeos.channel.blobs import read_notes
 from jeos.channel.catalogue import Listed
 from jeos.channel.change import Keys, commit, offer_whole
 from jeos.channel.metadata import open_repository, stored_names
 from jeos.core import log
-from jeos.core.errors import InputError
+from jeos.core.errors import InputError, JeosError
 
 KEEP = 6  # releases: the newest, and the five that it has patches from
 GRACE = 48 * 3600.0  # seconds; a slow line needs hours for a whole system
@@ -114,17 +116,10 @@ def work_blobs(backend: Backend, *, now: float) -> set[str]:
         if note.name == NOTES or note.modified < now - UNFINISHED:
             continue
         found.add(note.name)
-        found |= {layout.blob_name(digest) for digest in _digests(backend.get(note.name))}
+        with suppress(ValueError, KeyError, TypeError, AttributeError, JeosError):  # notes that nobody can go on from
+            steps = read_notes(backend.get(note.name))
+            found |= {layout.blob_name(blob.sha256) for blobs in steps.values() for blob in blobs}
     return found
-
-
-def _digests(note: bytes) -> set[str]:
-    """Return all digests of blobs that a note names."""
-    try:
-        values = json.loads(note)
-        return {str(step["sha256"]) for step in values["steps"].values()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return set()
 
 
 def _sweep(backend: Backend, is_needed: Callable[[str], bool], *, now: float, grace: float, dry_run: bool) -> Retired:
