@@ -28,6 +28,15 @@ _XEN_OWNER, _PVH_ENTRY = "Xen", 18  # XEN_ELFNOTE_PHYS32_ENTRY
 
 def payload(image: bytes) -> bytes:
     """Return the packed kernel inside a bzImage; raises InputError for anything else."""
+    start, length = payload_place(image)
+    return image[start : start + length + _SIZE_FIELD]
+
+
+def payload_place(image: bytes) -> tuple[int, int]:
+    """Return where in a bzImage the packed kernel is: offset and length, without the size that follows it.
+
+    Raises InputError for anything else.
+    """
     if image[_MAGIC] != b"HdrS" or int.from_bytes(image[_VERSION], "little") < _FIRST_VERSION_WITH_PAYLOAD:
         raise InputError(
             "not a bzImage with a kernel that can be taken out", hint="give it a vmlinuz of Linux 2.6.26 or later"
@@ -36,7 +45,7 @@ def payload(image: bytes) -> bytes:
     end = start + int.from_bytes(image[_PAYLOAD_LENGTH], "little")
     if not start + _SIZE_FIELD < end <= len(image):
         raise InputError(f"damaged bzImage: its kernel ends at byte {end} of {len(image)}", hint="copy it again")
-    return image[start:end]
+    return start, end - start - _SIZE_FIELD
 
 
 def vmlinux(image: bytes) -> bytes:

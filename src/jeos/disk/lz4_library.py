@@ -1,14 +1,14 @@
 """LZ4's legacy frames through the system's liblz4.so.1: how Debian 12 packs its kernel, bit for bit.
 
     for packed in pack(blocks): …              # a magic number, then each block with its length in front
-    for block in unpack(packed): …
+    for block in unpack(file.read, length=…): …
 
 The legacy frame is described in LZ4's `lz4_Frame_format.md` ("Legacy frame"): blocks of 8 MiB, each packed by itself;
 `lz4 -l -9`, which the kernel's build uses, packs them with the library's HC level 9.
 """
 
 import ctypes
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
 from jeos.core.errors import HostError, InputError
@@ -52,19 +52,23 @@ def pack(blocks: Iterable[bytes], *, path: str = LIBRARY) -> Iterator[bytes]:
         yield ctypes.string_at(out, length)
 
 
-def unpack(packed: bytes) -> Iterator[bytes]:
-    """Yield the blocks of a legacy frame. Raises InputError if it is damaged, HostError if there is no liblz4."""
-    if not packed.startswith(MAGIC):
-        raise InputError(f"not a legacy frame of LZ4: it starts with {packed[:4].hex()}")
+def unpack(read: Callable[[int], bytes], *, length: int) -> Iterator[bytes]:
+    """Yield the blocks of a legacy frame of `length` bytes, which `read` returns from its start on.
+
+    Raises InputError if it is damaged, HostError if there is no liblz4.
+    """
     library = _library(LIBRARY)
+    magic = read(len(MAGIC))
+    if magic != MAGIC:
+        raise InputError(f"not a legacy frame of LZ4: it starts with {magic.hex()}")
     out = ctypes.create_string_buffer(BLOCK)
-    position = len(MAGIC)
-    while position < len(packed):
-        length = int.from_bytes(packed[position : position + _LENGTH_BYTES], "little")
-        position += _LENGTH_BYTES
-        block = packed[position : position + length]
-        size = library.LZ4_decompress_safe(block, out, len(block), BLOCK) if len(block) == length else -1
+    left = length - len(MAGIC)
+    room = library.LZ4_compressBound(BLOCK)
+    while left > 0:
+        packed = int.from_bytes(read(_LENGTH_BYTES), "little")
+        left -= _LENGTH_BYTES + packed
+        block = read(packed) if packed <= room and left >= 0 else b""
+        size = library.LZ4_decompress_safe(block, out, len(block), BLOCK) if block and len(block) == packed else -1
         if size <= 0:
             raise InputError("a legacy frame of LZ4 is damaged", hint="copy it again")
-        position += length
         yield ctypes.string_at(out, size)

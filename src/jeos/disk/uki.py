@@ -113,6 +113,18 @@ def section(file: BinaryIO, name: str) -> bytes:
     raise InputError(f"the EFI program has no section {name}", hint="it is no unified kernel image")
 
 
+def places(file: BinaryIO) -> dict[str, tuple[int, int]]:
+    """Return where in an EFI program the bytes of each section are: offset and length.
+
+    The headers are taken to end within the first page. Raises InputError if it is no EFI program.
+    """
+    file.seek(0)
+    return {
+        one.name: (one.raw_offset, min(one.virtual_size or one.raw_size, one.raw_size))
+        for one in _read_headers(file.read(_PAGE)).sections
+    }
+
+
 def _aligned(value: int, alignment: int) -> int:
     return -(-value // alignment) * alignment
 

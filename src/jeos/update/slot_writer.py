@@ -1,0 +1,86 @@
+"""Write a slot's EROFS in any order: each content goes to the place that the plan of the whole tree gives it."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from hashlib import sha256
+
+from jeos.core.errors import InputError
+from jeos.disk import erofs
+from jeos.disk.erofs_format import BLOCK
+from jeos.disk.erofs_layout import Inode, plan
+from jeos.model.release import System
+from jeos.model.tree import Kind, Tree
+from jeos.update.errors import RebuildError
+
+
+class SlotWriter:
+    """The slot of a tree whose files have, as their digest, any name that is the same for equal contents."""
+
+    def __init__(self, descriptor: int, tree: Tree, system: System) -> None:
+        """Plan the slot. Raises RebuildError if it does not come out as large as the release says."""
+        self._descriptor = descriptor
+        layout = plan(tree, time=system.time)
+        if layout.size != system.size:
+            raise RebuildError(f"the tree makes a system of {layout.size} bytes, but the release has {system.size}")
+        self._head = erofs.make_head(layout, uuid=system.uuid, time=system.time, label=system.label)
+        self._small: defaultdict[str, list[Inode]] = defaultdict(list)
+        for inode in layout.inodes.values():
+            if inode.inline and inode.entry.kind is Kind.FILE:
+                self._small[inode.entry.digest].append(inode)
+        self._large = {inode.entry.digest: inode for inode in layout.files}
+
+    def put(self, name: str, pieces: Iterable[bytes], *, size: int, digest: str = "") -> None:
+        """Write a content wherever it goes. Raises InputError if it has another size, or another SHA-256 than given."""
+        large = self._large.get(name)
+        state = sha256() if digest else None
+        small, done = [], 0
+        for piece in pieces:
+            if done + len(piece) > size:
+                raise InputError(f"a file has more than its {size} bytes")
+            if state:
+                state.update(piece)
+            if large:
+                write_at(self._descriptor, piece, offset=large.data_position + done)
+            if name in self._small:
+                small.append(piece)
+            done += len(piece)
+        if done != size:
+            raise InputError(f"a file has {done} bytes instead of {size}")
+        if state and state.hexdigest() != digest:
+            raise InputError("a file does not have its digest")
+        if large:
+            write_at(self._descriptor, bytes(-size % BLOCK), offset=large.data_position + size)
+        for inode in self._small.get(name, ()):
+            self._head[inode.data_position : inode.data_position + size] = b"".join(small)
+
+    def places(self) -> dict[str, tuple[int, int]]:
+        """Return where in the slot each content is, by name: offset and length."""
+        small = {name: inodes[0] for name, inodes in self._small.items()}
+        return {name: (inode.data_position, inode.size) for name, inode in {**small, **self._large}.items()}
+
+    def holds(self, name: str, *, size: int, digest: str) -> bool:
+        """Tell whether a content is in its place already, from an attempt that was cut short."""
+        large = self._large.get(name)
+        if large is None or name in self._small:
+            return False
+        state = sha256()
+        for start in range(0, size, BLOCK * 256):
+            state.update(os.pread(self._descriptor, min(BLOCK * 256, size - start), large.data_position + start))
+        if state.hexdigest() == digest:
+            write_at(self._descriptor, bytes(-size % BLOCK), offset=large.data_position + size)
+            return True
+        return False
+
+    def finish(self) -> None:
+        """Write what stands before the files, now that the small ones are in it."""
+        erofs.seal_head(self._head)
+        write_at(self._descriptor, self._head, offset=0)
+
+
+def write_at(descriptor: int, data: bytes | bytearray, *, offset: int) -> None:
+    """Write all bytes at a place of a file."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
