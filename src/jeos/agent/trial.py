@@ -13,15 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from jeos.agent import appliance, health, local
 from jeos.agent.appliance import Appliance, number
 from jeos.core.errors import JeosError
-from jeos.model import schedule
-from jeos.update import confirm, mounts, programs, slots
+from jeos.update import confirm, mounts, programs, settings, slots
 from jeos.update.confirm import Machine, Place
 
 SYSTEMCTL = "/usr/bin/systemctl"
 JOURNAL = ("/usr/bin/journalctl", "--boot", "--priority=warning", "--lines=40", "--no-pager", "--output=cat")
 ASK_SECONDS = 5.0  # beyond what the checks themselves may take
 PROGRAM_SECONDS = 30.0
-HOLD = "60s"  # the default of jeos.model.recipe.Update
+HOLD = 60.0  # seconds; the default of jeos.model.recipe.Update
 RESTART_SECONDS = 3600.0  # that a start goes no further while it ends
 
 
@@ -37,9 +36,8 @@ def begin(options: Sequence[str]) -> int:
 
 
 def _begin(own: Appliance, restart: Callable[[], None]) -> str:
-    keep = own.update.get("snapshot")
-    paths = [path for path in keep if isinstance(path, str)] if isinstance(keep, list) else []
-    return confirm.begin(_place(own), _machine(own, restart), keep=paths)
+    wanted = settings.read()
+    return confirm.begin(_place(own), _machine(own, restart), keep=wanted.snapshot if wanted else ())
 
 
 def _report(work: Callable[[], str], restarts: Sequence[str]) -> int:
@@ -58,10 +56,10 @@ def _report(work: Callable[[], str], restarts: Sequence[str]) -> int:
 def keep_or_leave(options: Sequence[str]) -> int:
     """Wait until the running release has been well for as long as its recipe says; else restart into the other."""
     own = appliance.read()
-    held = own.update.get("hold")
     within = max([number(check, "within", health.WITHIN) for check in own.health], default=health.WITHIN)
     try:
-        hold = schedule.seconds(held if isinstance(held, str) else HOLD)
+        wanted = settings.read()
+        hold = wanted.hold if wanted else HOLD
         _say(confirm.confirm(_place(own), _machine(own, _restart), hold=hold, within=within))
     except (JeosError, OSError, ValueError) as error:
         _say(str(error))
