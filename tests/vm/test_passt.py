@@ -26,6 +26,32 @@ def test_argv_forwards_both_protocols_and_nothing_else() -> None:
     assert passt.argv([], descriptor=7) == [*start, "--tcp-ports", "none", "--udp-ports", "none"]
 
 
+@pytest.mark.parametrize(
+    ("own", "upstream", "options"),
+    [
+        ("nameserver 192.0.2.1\n", None, ["--no-map-gw"]),
+        ("# mine\nnameserver 127.0.0.1\nnameserver 192.0.2.1\n", None, ["--no-map-gw"]),
+        ("search example\n", None, ["--no-map-gw"]),
+        (None, None, ["--no-map-gw"]),
+        (
+            "nameserver 127.0.0.53\noptions edns0\n",
+            "nameserver 192.0.2.7\nnameserver fe80::1%eth0\nnameserver 2001:db8::7\n",
+            ["--no-map-gw", "--dns", "192.0.2.7", "--dns", "2001:db8::7"],
+        ),
+        ("nameserver 127.0.0.1\n", None, []),
+        ("nameserver ::1\n", "nameserver 127.0.0.2\nnameserver\n", []),
+    ],
+)
+def test_fence_keeps_guests_from_the_hosts_own_services_but_not_from_names(
+    tmp_path: Path, own: str | None, upstream: str | None, options: list[str]
+) -> None:
+    for name, text in (("own", own), ("upstream", upstream)):
+        if text is not None:
+            (tmp_path / name).write_text(text)
+    assert passt.fence(resolver=tmp_path / "own", upstream=tmp_path / "upstream") == options
+    assert passt.argv([], descriptor=7, more=options)[5 + len(passt.ADDRESSES) :][: len(options)] == options
+
+
 def test_checksum_of_the_example_in_rfc_1071() -> None:
     assert checksum(bytes.fromhex("0001f203f4f5f6f7")) == bytes.fromhex("220d")
 

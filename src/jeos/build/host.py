@@ -264,8 +264,9 @@ def _router(facts: Facts) -> Finding:
 def _network(facts: Facts) -> Finding:
     if not facts.passt:
         return Finding("run", "network", State.OK, "passt")
-    mend = f"{_install(facts, 'passt')} (a version that works) brings IPv6 and speed"
-    return Finding("run", "network", State.NOTE, f"QEMU's own, because {facts.passt}", mend)
+    mend = f"{_install(facts, 'passt')} (a version that works) keeps them out, and brings IPv6 and speed"
+    value = f"QEMU's own, in which guests reach this host's loopback services, because {facts.passt}"
+    return Finding("run", "network", State.NOTE, value, mend)
 
 
 CHECKS: tuple[Callable[[Facts], Finding], ...] = (

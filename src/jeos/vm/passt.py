@@ -19,18 +19,22 @@ from jeos.model.machine import Forward
 PROGRAM = "passt"
 CACHE = "passt.json"
 # The addresses that QEMU's own network has, so that a machine sees the same whichever is taken.
+RESOLVER = Path("/etc/resolv.conf")
+UPSTREAM = Path("/run/systemd/resolve/resolv.conf")  # whom the host's own resolver asks, systemd-resolved.service(8)
 ADDRESSES = ("--address", "10.0.2.15", "--netmask", "24", "--gateway", "10.0.2.2")
 
 
 def start(forwards: Sequence[Forward], *, descriptor: int, log: Path) -> "subprocess.Popen[bytes]":
     """Start a passt that serves the guest at the other end of an inherited socket; it ends with that socket."""
     with log.open("wb") as file:
-        return spawn(argv(forwards, descriptor=descriptor), stdout=file, stderr=file, pass_fds=(descriptor,))
+        return spawn(
+            argv(forwards, descriptor=descriptor, more=fence()), stdout=file, stderr=file, pass_fds=(descriptor,)
+        )
 
 
-def argv(forwards: Sequence[Forward], *, descriptor: int) -> list[str]:
-    """Return passt's command line for these forwards, whose host ports are known."""
-    words = [PROGRAM, "--foreground", "--quiet", "--fd", str(descriptor), *ADDRESSES]
+def argv(forwards: Sequence[Forward], *, descriptor: int, more: Sequence[str] = ()) -> list[str]:
+    """Return passt's command line for these forwards, whose host ports are known, with `more` options."""
+    words = [PROGRAM, "--foreground", "--quiet", "--fd", str(descriptor), *ADDRESSES, *more]
     for protocol in ("tcp", "udp"):
         ports = [one for one in forwards if one.protocol == protocol]
         for one in ports:
@@ -38,6 +42,33 @@ def argv(forwards: Sequence[Forward], *, descriptor: int) -> list[str]:
         if not ports:
             words += [f"--{protocol}-ports", "none"]
     return words
+
+
+def fence(*, resolver: Path = RESOLVER, upstream: Path = UPSTREAM) -> list[str]:
+    """Return the options that keep a guest from the services on the host's loopback device.
+
+    Without them the gateway's address leads there. A host whose only name server is on that device gives the guest
+    those that it asks itself; if they are not known, the way must stay open, or the guest would have no names.
+    """
+    servers = _name_servers(resolver)
+    if not servers or any(not _is_loopback(server) for server in servers):
+        return ["--no-map-gw"]
+    others = [server for server in _name_servers(upstream) if not _is_loopback(server) and "%" not in server]
+    return ["--no-map-gw", *(word for server in others for word in ("--dns", server))] if others else []
+
+
+def _name_servers(place: Path) -> list[str]:
+    """Return the addresses in a file of resolv.conf(5); none if it is not there."""
+    try:
+        lines = place.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    words = [line.split() for line in lines]
+    return [line[1] for line in words if line[:1] == ["nameserver"] and len(line) > 1]
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"
 
 
 def complaint() -> str:
