@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-bench demo test test-fast test-slow soak lint format docs bench clean
+.PHONY: help setup setup-test setup-bench demo test test-fast test-slow soak lint format docs conformance bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ format: setup-test ## format the code
 
 docs: setup-test ## write the generated pages of the reference
 	$(PYTHON) scripts/reference.py
+
+conformance: setup-test ## TUF's own suite against the update client: make conformance SUITE=checkout-of-tuf-conformance
+	JEOS_TUF_CONFORMANCE="$(SUITE)" $(PYTEST) -q -rs tests/trust/test_conformance.py
 
 bench: setup-bench ## measure what README and docs promise, beside other tools
 	$(PYTHON) bench/build.py

@@ -1,30 +1,16 @@
 """The client runs in an appliance: with the listed files only, and nothing else that is installed here."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-import jeos
 from jeos.core.errors import HostError
 from jeos.trust import shipped
+from lean_python import OURS, install
 from vendor import NOW, Vendor
 
-PACKAGE = Path(jeos.__file__).parent
-# What build/guest_modules.py finds by following imports.
-OURS = (
-    "__init__.py",
-    "core/__init__.py",
-    "core/errors.py",
-    "core/files.py",
-    "trust/__init__.py",
-    "trust/client.py",
-    "trust/crypto.py",
-    "trust/errors.py",
-    "trust/trusted.py",
-)
 FROZEN = ("zipimport.py", "ntpath.py")  # in every Python
 DONE_WITHOUT = ("bz2.py", "lzma.py", "_compression.py")
 
@@ -55,12 +41,6 @@ except TrustError:
 assert "cryptography" not in sys.modules
 print(*(module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)), sep="\\n")
 """
-
-
-def install(folder: Path) -> None:
-    for name, path in (*((f"jeos/{name}", PACKAGE / name) for name in OURS), *shipped.third_party()):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, folder / name)
 
 
 DEBIAN = Path("/usr/bin/python3")  # what appliances have, where this machine is a Debian
