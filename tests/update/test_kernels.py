@@ -1,6 +1,7 @@
 """Kernel images on the ESP, and the starts counted in their names."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,43 @@ def test_install_without_room_leaves_nothing(disk: GuestDisk, monkeypatch: pytes
     with pytest.raises(RoomError, match="the ESP has"):
         install(disk)
     assert disk.names() == ["hello_1.0.efi"]
+
+
+@pytest.fixture
+def tangled(disk: GuestDisk, monkeypatch: pytest.MonkeyPatch) -> GuestDisk:
+    """An ESP whose files can share their content, as those on FAT after a cut; here they are links to one file."""
+    monkeypatch.setattr(kernels, "_first_block", lambda path: os.stat(path).st_ino)
+    return disk
+
+
+def second_name(disk: GuestDisk, name: str, second: str) -> None:
+    os.link(disk.esp / "EFI/Linux" / name, disk.esp / "EFI/Linux" / second)
+
+
+def test_install_after_a_cut_in_the_rename_before_keeps_the_running_image(tangled: GuestDisk) -> None:
+    second_name(tangled, "hello_1.0.efi", "hello_1.0.partial")
+    shared = (tangled.esp / "EFI/Linux/hello_1.0.efi").stat().st_ino
+    install(tangled)
+    assert tangled.names() == ["hello_1.0.efi", "hello_1.1+3.efi"]
+    assert (tangled.esp / "EFI/Linux/hello_1.0.efi").stat().st_ino != shared, "its content went with the other name"
+    assert (tangled.esp / "EFI/Linux/hello_1.0.efi").read_bytes() == kernel_image(OLD)
+
+
+@pytest.mark.parametrize("change", [kernels.bless, kernels.condemn])
+def test_a_change_that_was_cut_is_done_by_the_next(tangled: GuestDisk, change: Callable[[str, Entry], Entry]) -> None:
+    install(tangled)
+    tangled.start()
+    before = kernels.of(str(tangled.esp), NEW)
+    assert before is not None
+    after = change(str(tangled.esp), before)
+    second_name(tangled, after.name, before.name)
+    assert change(str(tangled.esp), before) == after
+    assert tangled.names() == sorted(["hello_1.0.efi", after.name])
+    assert (tangled.esp / "EFI/Linux" / after.name).read_bytes() == kernel_image(NEW)
+
+
+def test_remove_of_a_second_name_leaves_the_first(tangled: GuestDisk) -> None:
+    second_name(tangled, "hello_1.0.efi", "hello_1.0+1-2.efi")
+    kernels.remove(str(tangled.esp), Entry("hello_1.0+1-2.efi", "hello_1.0", 1, 2, OLD))
+    assert tangled.names() == ["hello_1.0.efi"]
+    assert (tangled.esp / "EFI/Linux/hello_1.0.efi").read_bytes() == kernel_image(OLD)

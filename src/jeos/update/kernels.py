@@ -9,6 +9,7 @@ left. What a file belongs to is told by the root hash in its command line, never
 """
 
 import errno
+import fcntl
 import hashlib
 import os
 import re
@@ -23,6 +24,7 @@ from jeos.update.state_file import sync_folder
 FOLDER = "EFI/Linux"  # on the ESP
 TRIES = 3
 PARTIAL = ".partial"  # a suffix that boot loaders do not look at
+FIBMAP = 1  # linux/fs.h
 STEP = 1 << 20  # bytes written between two flushes: the most that a power cut can leave without an owner on FAT
 _NAME = re.compile(r"(?P<stem>.+?)(?:\+(?P<left>[0-9]+)(?:-(?P<done>[0-9]+))?)?\.efi", re.IGNORECASE)
 _ROOT_HASH = re.compile(rb"(?:^|\s)roothash=([0-9a-f]{64})(?:\s|\0|$)")
@@ -87,6 +89,7 @@ def install(esp: str, source: str, *, name: str, version: str, root_hash: str, t
     if root_hash_of(source) != root_hash:
         raise RebuildError("the kernel image does not start the system it came with", hint="the release is faulty")
     os.makedirs(folder, exist_ok=True)
+    _untangle(folder)
     _sweep(folder)
     _check_room(esp, wanted=os.stat(source).st_size)
     entry = Entry(f"{name}_{version}+{tries}.efi", f"{name}_{version}", tries, 0, root_hash)
@@ -117,14 +120,56 @@ def condemn(esp: str, entry: Entry) -> Entry:
 def remove(esp: str, entry: Entry) -> None:
     """Delete a kernel image."""
     folder = f"{esp}/{FOLDER}"
-    os.unlink(f"{folder}/{entry.name}")
+    _untangle(folder)
+    with suppress(FileNotFoundError):  # it was a second name of another
+        os.unlink(f"{folder}/{entry.name}")
     sync_folder(folder)
 
 
 def _renamed(esp: str, entry: Entry, after: Entry) -> Entry:
+    folder = f"{esp}/{FOLDER}"
     if entry.name != after.name:
-        _rename(f"{esp}/{FOLDER}", entry.name, after.name)
+        _untangle(folder)
+        if os.path.exists(f"{folder}/{entry.name}") or not os.path.exists(f"{folder}/{after.name}"):
+            _rename(folder, entry.name, after.name)
     return after
+
+
+def _untangle(folder: str) -> None:
+    """Give each name content of its own: on FAT, a power cut in a rename leaves two names with the same clusters.
+
+    Deleting one, or renaming over it, would give the clusters of the other away. So the name that was meant to be gets
+    a copy in its place before the other goes.
+    """
+    names = sorted((name for name in os.listdir(folder) if not os.path.isdir(f"{folder}/{name}")), key=_counted)
+    kept: dict[int, str] = {}
+    for name in names:
+        place = _first_block(f"{folder}/{name}")
+        first = kept.setdefault(place, name) if place else name
+        if first != name:
+            copy = f"{folder}/{first}{PARTIAL}"
+            _copy(f"{folder}/{first}", copy)
+            os.rename(copy, f"{folder}/{first}")
+            sync_folder(folder)
+            os.unlink(f"{folder}/{name}")
+            sync_folder(folder)
+
+
+def _counted(name: str) -> tuple[int, int]:
+    """Return what sorts names by how late they come in an update: `.efi`, `+0-3.efi`, `+2-1.efi`, `.partial`."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return (2, 0)
+    return (0, 0) if match["left"] is None else (1, int(match["left"]))
+
+
+def _first_block(path: str) -> int:
+    """Return where on its file system a file begins (FIBMAP, linux/fs.h); 0 if it is empty, or that cannot be told."""
+    with open(path, "rb") as file:
+        try:
+            return int.from_bytes(fcntl.ioctl(file.fileno(), FIBMAP, bytes(4)), "little")
+        except OSError:
+            return 0
 
 
 def _rename(folder: str, before: str, after: str) -> None:

@@ -17,8 +17,9 @@ CLONE_NEWNS = 0x00020000  # linux/sched.h
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8  # linux/mount.h
 MS_BIND, MS_REC, MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18
 MNT_DETACH = 2
-# Folders on the ESP are written at once and in an order in which none ever names clusters that are not its own.
-ESP_OPTIONS = "dirsync,umask=0077,shortname=winnt,errors=remount-ro"
+# Folders on the ESP are written at once and in an order in which none ever names clusters that are not its own. What a
+# power cut left of a file that was being written may lack clusters: deleting it is to go on.
+ESP_OPTIONS = "dirsync,umask=0077,shortname=winnt,errors=continue"
 
 
 class _Own:
