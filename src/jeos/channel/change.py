@@ -12,13 +12,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
+
 from jeos.channel import catalogue, whole
 from jeos.channel.backend import Backend
 from jeos.channel.catalogue import Listed
 from jeos.channel.metadata import open_repository
 from jeos.core import log
 from jeos.core.errors import InputError
+from jeos.trust.errors import SignatureError
 from jeos.trust.repository import DAY, Expiry, Repository, Signers
+from jeos.trust.trusted import parse
 
 EXPIRES = 30 * DAY  # seconds that a timestamp is good for, unless told otherwise
 
@@ -52,6 +56,22 @@ def changing(backend: Backend, *, keys: Keys) -> Iterator[Repository]:
         repository = open_repository(backend, roots=keys.roots)
         yield repository
         commit(repository, keys=keys)
+
+
+def check_signers(keys: Keys) -> None:
+    """Unlock all that sign a release, so that nobody waits long to learn that a key or passphrase is missing.
+
+    Raises SignatureError if there are too few keys for a role, and what the keys raise.
+    """
+    root = parse(keys.roots[-1], Root).signed
+    for role in (Targets.type, Snapshot.type, Timestamp.type):
+        wanted = root.roles[role]
+        here = {signer.public_key.keyid for signer in keys.signers(role)} & set(wanted.keyids)
+        if len(here) < wanted.threshold:
+            raise SignatureError(
+                f"the {role} metadata needs {wanted.threshold} signatures, and there are keys for {len(here)}",
+                hint=f"bring the keys of the role {role} (--offline DIR): `jeos keys show` lists them",
+            )
 
 
 def commit(repository: Repository, *, keys: Keys) -> None:

@@ -27,17 +27,31 @@ from jeos.model.release import MOST_PACKS, Blob, Release
 FRAMES_HELD = 64  # unpacked frames of old releases kept in memory: 64 MiB
 
 
+Progress = Callable[[int, int], None]  # bytes done, of all
+
+
 @contextmanager
-def source_of_build(built: Built) -> Iterator[Source]:
-    """Give what a build holds, read from its disk."""
+def source_of_build(built: Built, *, progress: Progress | None = None) -> Iterator[Source]:
+    """Give what a build holds, read from its disk; `progress` is told how much of it was read."""
     places = {entry.digest: entry.path for entry in built.tree if entry.digest and not entry.hardlink}
+    done = 0
     with built.filesystem() as filesystem:
+
+        def read(digest: str) -> bytes:
+            """Return the content with this SHA-256."""
+            nonlocal done
+            data = filesystem.read(places[digest])
+            done += len(data)
+            if progress is not None:
+                progress(done, built.tree.size)
+            return data
+
         yield Source(
             version=built.image.version,
             root_hash=built.image.root_hash,
             time=built.time,
             tree=built.tree,
-            read=lambda digest: filesystem.read(places[digest]),
+            read=read,
             kernel=built.kernel,
         )
 
@@ -108,12 +122,14 @@ def reading(index: PackIndex, reader: Reader) -> Callable[[str], bytes]:
     return read
 
 
-def write_packs(built: Built, backend: Backend, *, earlier: Iterable[Release]) -> tuple[Blob, ...]:
+def write_packs(
+    built: Built, backend: Backend, *, earlier: Iterable[Release], progress: Progress | None = None
+) -> tuple[Blob, ...]:
     """Write a build's index and packs into a channel, and return their blobs, the index first.
 
     What packs of `earlier` releases have is not packed again, unless the release would need too many packs.
     """
-    with source_of_build(built) as source:
+    with source_of_build(built, progress=progress) as source:
         made = packs.make(source, earlier=[read_index(release, backend) for release in earlier])
         if len(made.packs) > MOST_PACKS:
             made = packs.make(source)

@@ -17,7 +17,7 @@ from jeos.channel.backend import Backend
 from jeos.channel.blobs import Notes, blob_of
 from jeos.channel.built import Built
 from jeos.channel.catalogue import STABLE, Listed, Terms
-from jeos.channel.change import Keys, commit, offer_whole
+from jeos.channel.change import Keys, check_signers, commit, offer_whole
 from jeos.channel.metadata import open_repository
 from jeos.core import log
 from jeos.core.errors import InputError
@@ -67,6 +67,7 @@ def publish(built: Built, backend: Backend, *, keys: Keys, offer: Offer, work: P
         if there is not None:
             _write_whole(built, backend, listed, keys=keys, offer=offer, work=work)
             return Published(there, new=False)
+        check_signers(keys)
         terms = Terms(
             version=built.image.version,
             date=built.time,
@@ -139,7 +140,12 @@ def _write_blobs(built: Built, backend: Backend, listed: Sequence[Listed], *, of
     kernel = notes.blob("kernel", lambda: built.kernel)
     known = [one.release for one in listed]
     with log.step("packs") as step:
-        index, *packs = notes.known("packs") or notes.add("packs", contents.write_packs(built, backend, earlier=known))
+        index, *packs = notes.known("packs") or notes.add(
+            "packs",
+            contents.write_packs(
+                built, backend, earlier=known, progress=lambda done, of: step.update(f"{done >> 20} of {of >> 20} MiB")
+            ),
+        )
         step.done(f"{len(packs)} packs, {sum(pack.length for pack in packs) >> 10} KiB")
     describe = partial(_describe, built, kernel=kernel, index=index, packs=tuple(packs), notes=offer.notes)
     patches = []

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 from jeos.channel import catalogue, change, metadata, retire, serve, verify
@@ -100,7 +101,8 @@ def add_signing(parser: argparse.ArgumentParser) -> None:
 def open_keys(args: argparse.Namespace) -> Keys:
     """Return what signs, from the arguments."""
     keys = unlock.open_keys(args)
-    return Keys(roots=keys.roots(), signers=keys.signers, expires=args.expires, gpg_key=args.gpg_key)
+    # Unlocked once: a passphrase is not asked for again by the next that signs.
+    return Keys(roots=keys.roots(), signers=cache(keys.signers), expires=args.expires, gpg_key=args.gpg_key)
 
 
 def run(args: argparse.Namespace) -> int:
