@@ -19,7 +19,7 @@ from jeos.update.state import MIGRATED, PREPARED, STARTED, Failure, State, Trial
 from jeos.update.state_file import FOLDER
 
 INTERVAL = 3.0  # seconds between two looks at the health of a release on trial
-WITHIN = 120.0  # seconds after boot until a check must hold, if the recipe does not say
+WITHIN = 120.0  # seconds until a check must hold, if the recipe does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,9 @@ def guess(trial: Trial, entry: Entry | None) -> str:
 def confirm(place: Place, machine: Machine, *, hold: float, within: float = WITHIN) -> str:
     """Keep the running release once it has been well for `hold` seconds, and return what happened, in words.
 
-    It has until `within` seconds after boot to become well; whatever happens, the decision falls `hold` seconds
-    later. A release that is not well is left: the reason is kept, the boot loader told, and the machine restarted.
+    It has `within` seconds from now to become well, however long its migrations took; the decision falls `hold` seconds
+    later, or twice that where it was well for a part of the time. A release that is not well is left: the reason is
+    kept, the boot loader told, and the machine restarted.
     """
     known = state.read(place.folder)
     with place.esp(True) as esp:
@@ -146,6 +147,7 @@ def _watch(place: Place, machine: Machine, trial: Trial, *, hold: float, within:
     """Wait until the machine was well for `hold` seconds; return why it is not when its time is up."""
     shown: Sequence[str] = trial.reasons
     well_since: float | None = None
+    end = machine.uptime() + within + hold
     while True:
         reasons = [*machine.complaints(), *_new_trouble(machine, trial)]
         now = machine.uptime()
@@ -155,7 +157,7 @@ def _watch(place: Place, machine: Machine, trial: Trial, *, hold: float, within:
             well_since = now
         if well_since is not None and now - well_since >= hold:
             return ()
-        if now >= within + hold and (reasons or now >= within + 2 * hold):
+        if now >= end and (reasons or now >= end + hold):
             return reasons or ("it was well, but never for as long as it must be",)
         if list(reasons) != list(shown):
             shown = reasons
