@@ -13,6 +13,8 @@ from jeos.model.release import System
 from jeos.model.tree import Kind, Tree
 from jeos.update.errors import RebuildError
 
+HASHED_BYTES = 1 << 20
+
 
 class SlotWriter:
     """The slot of a tree whose files have, as their digest, any name that is the same for equal contents."""
@@ -60,17 +62,22 @@ class SlotWriter:
         return {name: (inode.data_position, inode.size) for name, inode in {**small, **self._large}.items()}
 
     def holds(self, name: str, *, size: int, digest: str) -> bool:
-        """Tell whether a content is in its place already, from an attempt that was cut short."""
+        """Tell whether a content is in its place already, from an attempt that was cut short; then it stays."""
         large = self._large.get(name)
-        if large is None or name in self._small:
+        start = large.data_position if large else self._small[name][0].data_position
+        state, pieces = sha256(), []
+        for offset in range(start, start + size, HASHED_BYTES):
+            piece = os.pread(self._descriptor, min(HASHED_BYTES, start + size - offset), offset)
+            state.update(piece)
+            if not large or name in self._small:
+                pieces.append(piece)
+        if state.hexdigest() != digest:
             return False
-        state = sha256()
-        for start in range(0, size, BLOCK * 256):
-            state.update(os.pread(self._descriptor, min(BLOCK * 256, size - start), large.data_position + start))
-        if state.hexdigest() == digest:
+        if large:
             write_at(self._descriptor, bytes(-size % BLOCK), offset=large.data_position + size)
-            return True
-        return False
+        for inode in self._small.get(name, ()):
+            self._head[inode.data_position : inode.data_position + size] = b"".join(pieces)
+        return True
 
     def finish(self) -> None:
         """Write what stands before the files, now that the small ones are in it."""
