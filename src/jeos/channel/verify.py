@@ -67,7 +67,8 @@ def verify(reader: Reader, *, root: bytes, folder: Path, now: float) -> Verified
     if reader.stat(layout.TIMESTAMP) is None:
         raise InputError(f"there is no channel at {reader.place}", hint="`jeos publish --channel DIR` makes one")
     with log.step("metadata") as step:
-        targets = _targets(reader, found, root=root, folder=folder, now=now)
+        believed = _targets(reader, found, root=root, folder=folder, now=now)
+        targets = believed or {}
         step.done(f"{len(targets)} targets")
     with log.step("releases") as step:
         listed = list(_releases(reader, targets, found))
@@ -85,12 +86,15 @@ def verify(reader: Reader, *, root: bytes, folder: Path, now: float) -> Verified
             step.update(one.version)
             _check_contents(reader, one, found, good=good, work=folder)
         step.done("")
-    _check_sums(reader, listed, found)
+    _check_sums(reader, listed if believed is not None and len(listed) == len(targets) else None, found)
     return found
 
 
-def _targets(reader: Reader, found: Verified, *, root: bytes, folder: Path, now: float) -> dict[str, Target]:
-    """Return the targets as a machine sees them; if it would refuse, note why, and look without its strictness."""
+def _targets(reader: Reader, found: Verified, *, root: bytes, folder: Path, now: float) -> dict[str, Target] | None:
+    """Return the targets as a machine sees them, or None if it would not believe them; note why it would refuse.
+
+    Outdated ones are looked at all the same.
+    """
     client = Client(str(folder), root=root, fetch=metadata.fetcher(reader), now=lambda: now)
     try:
         client.refresh()
@@ -100,10 +104,10 @@ def _targets(reader: Reader, found: Verified, *, root: bytes, folder: Path, now:
             return dict(metadata.look(reader, roots=metadata.stored_roots(reader)).targets())
         except JeosError as worse:
             found.add("metadata", worse)
-            return {}
-    except (JeosError, MissingFileError) as error:
+            return None
+    except JeosError as error:
         found.add("metadata", error)
-        return {}
+        return None
     end = metadata.look(reader, roots=metadata.stored_roots(reader)).timestamp_expires() or 0.0
     found.expires = end
     if end < now + SOON:
@@ -142,8 +146,7 @@ def _check_blob(reader: Reader, blob: Blob, found: Verified) -> bool:
         found.add(name, error)
         return False
     if length != blob.length:
-        found.add(name, f"it has {'more than ' if length > blob.length else ''}{min(length, blob.length)} bytes, "
-                  f"not {blob.length}")  # fmt: skip
+        found.add(name, f"it has {'more than' if length > blob.length else f'{length} bytes of'} {blob.length} bytes")
         return False
     if digest != blob.sha256:
         found.add(name, f"its SHA-256 is {digest}")
@@ -158,10 +161,10 @@ def _read(reader: Reader, name: str, *, limit: int) -> tuple[str, int]:
     digest, length = hashlib.sha256(), 0
     while length < limit:
         piece = reader.get(name, offset=length, limit=min(PIECE, limit - length))
-        if not piece:
-            break
         digest.update(piece)
         length += len(piece)
+        if len(piece) < PIECE:
+            break
     return digest.hexdigest(), length
 
 
@@ -174,8 +177,8 @@ def _check_contents(reader: Reader, one: Listed, found: Verified, *, good: set[s
         found.add(title, problem)
 
 
-def _check_sums(reader: Reader, listed: Iterable[Listed], found: Verified) -> None:
-    """Read what systemd-sysupdate would, if the channel has it."""
+def _check_sums(reader: Reader, listed: Iterable[Listed] | None, found: Verified) -> None:
+    """Read what systemd-sysupdate would, if the channel has it; `listed` is None if not all releases are known."""
     try:
         text = reader.get(layout.SUMS)
     except MissingFileError:
@@ -187,14 +190,14 @@ def _check_sums(reader: Reader, listed: Iterable[Listed], found: Verified) -> No
         return
     known = {
         name
-        for one in listed
+        for one in listed or ()
         if one.terms.for_all
         for name in whole.names(one.release.name, one.version, root_hash=one.release.root_hash)
     }
     with log.step("images") as step:
         for name, wanted in sums.items():
             step.update(name)
-            if name not in known:
+            if listed is not None and name not in known:
                 found.add(layout.SUMS, f"it lists {name}, which belongs to no release that everybody may have")
             try:
                 digest, length = _read(reader, name, limit=1 << 40)

@@ -13,6 +13,10 @@ TIMEOUT = 60.0  # seconds of silence
 GONE = (403, 404, 410)  # buckets that may not be listed say 403 for what is not there
 
 
+class _PastEndError(Exception):
+    """A part was asked for that begins behind the end."""
+
+
 class WebReader:
     """The files of a channel at an http(s) address."""
 
@@ -44,6 +48,8 @@ class WebReader:
                     raise NetworkError(f"{self.place} does not serve ranges of {name}", hint="use another server")
                 data: bytes = answer.read(limit)
                 return data
+        except _PastEndError:
+            return b""
         except (OSError, http.client.HTTPException) as error:
             raise self._failed(name, error) from error
 
@@ -57,6 +63,8 @@ class WebReader:
             return answer
         except urllib.error.HTTPError as error:
             error.close()
+            if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise _PastEndError from None
             if error.code in GONE:
                 raise MissingFileError(name, where=self.place) from None
             raise NetworkError(
