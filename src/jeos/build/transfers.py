@@ -135,19 +135,26 @@ class Transfers:
 def _partial(path: Path) -> Iterator[BinaryIO]:
     """Open the file that a download is collected in, alone among all processes; an empty one is not left behind."""
     while True:
-        path.touch()
-        with path.open("r+b") as file:
+        # In one step: between making and opening it, who had it before may make it an object of the store.
+        with open(path, "r+b", opener=lambda name, flags: os.open(name, flags | os.O_CREAT, 0o644)) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            # Who had the lock before may have made the file an object of the store: then this is another file now.
-            if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            if not _is_at(path, file):  # the same happened before we had the lock: this is another file now
                 continue
             try:
                 yield file
             finally:
-                if path.exists() and not path.stat().st_size:
+                if not os.fstat(file.fileno()).st_size and _is_at(path, file):
                     path.unlink()
                     path.with_name(path.name + VALIDATOR_SUFFIX).unlink(missing_ok=True)
             return
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    """Tell whether an open file still has its path."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _raise_first(works: Iterable[Future[None]]) -> None:
