@@ -85,8 +85,8 @@ class Client:
     def refresh(self) -> None:
         """Bring the metadata up to date (5.3 to 5.6).
 
-        Raises a TrustError if anything does not hold, and a NetworkError if a file cannot be had; what was trusted
-        before stays then, and the next call begins anew.
+        Raises a TrustError if anything does not hold, a NetworkError if a file cannot be had, and HostError or OSError
+        if the folder cannot be written; what was trusted before stays then, and the next call begins anew.
         """
         self._trusted = None
         trusted = Trusted(self._root, now=self._now())
