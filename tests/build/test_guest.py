@@ -25,7 +25,7 @@ print(*(module.__file__ for module in list(sys.modules.values()) if getattr(modu
 
 
 # What updates import only in some cases: overrides of the operator, dates, names of hosts, formats of metadata.
-LAZY = ("tomllib", "_strptime", "calendar", "encodings.idna", "tuf.api.serialization.json")
+LAZY = ("tomllib", "_strptime", "calendar", "encodings.idna", "encodings.utf_16_le", "tuf.api.serialization.json")
 # What `shutil` and `http.client` import if it is there, and do without.
 OPTIONAL = ("bz2.py", "lzma.py", "_compression.py", "ssl.py")
 

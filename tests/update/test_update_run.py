@@ -1,5 +1,6 @@
 """A pass over a signed channel: what is decided, fetched, noted, and what happens when it goes wrong."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -362,3 +363,29 @@ def test_download_for_an_older_release_is_deleted(machine: Machine, vendor: Vend
     vendor.publish(release("1.1"))
     machine.run()
     assert not stale.exists()
+
+
+def test_fault_of_ours_is_told_and_tried_again(
+    machine: Machine, vendor: Vendor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(patch: bytes | None) -> None:
+        raise KeyError("surprise")
+
+    vendor.publish(release("1.1"))
+    machine.happened.fail = fail
+    assert machine.run().words == "failed: KeyError: 'surprise'"
+    assert agent(machine)["failures"] == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_full_disk_is_told_even_where_nothing_can_be_noted(machine: Machine, vendor: Vendor) -> None:
+    def fail(patch: bytes | None) -> None:
+        shutil.rmtree(machine.guest.folder)
+        Path(machine.guest.folder).write_text("in the way")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    vendor.publish(release("1.1"))
+    machine.happened.fail = fail
+    outcome = machine.run()
+    assert (outcome.error, outcome.hint) == ("No space left on device", "free some of the data disk, or enlarge it")
+    assert machine.happened.said[-1] == "this cannot be remembered: File exists"

@@ -13,10 +13,12 @@ import json
 import os
 import stat
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
+from typing import BinaryIO
 
 from jeos.agent import appliance, local, trial
 from jeos.agent.appliance import Appliance
@@ -34,6 +36,8 @@ IDENTITY = "/etc/machine-id"
 OFFLINE = "/dev/disk/by-label/jeos-update"
 KINDS = ("vfat", "ext4", "iso9660", "erofs", "squashfs")  # file systems that a disk may come with
 WISHES = {"--check": Wish.CHECK, "--now": Wish.NOW, "--scheduled": Wish.SCHEDULED}
+REBOOT = [trial.SYSTEMCTL, "--no-block", "reboot"]
+HEARD_SECONDS = 1.0  # until the restart, so that the agent can pass on what was printed
 SHOW_SECONDS = 2.0  # for the consoles to show what came of it
 NO_UPDATES = "this appliance does not update itself: its recipe has no [update]"
 
@@ -55,6 +59,9 @@ def update(options: Sequence[str]) -> int:
         sys.stdout.write(json.dumps(asdict(outcome), indent=2) + "\n")
     else:
         sys.stdout.write("".join(f"{line}\n" for line in told(outcome)))
+    sys.stdout.flush()
+    if outcome.restarting:
+        restart(at_once=wish is Wish.SCHEDULED)
     return 1 if outcome.error else 0
 
 
@@ -104,13 +111,21 @@ def this_guest(own: Appliance) -> Guest:
     def install(release: Release, *, patch: str | None, channel: Channel, settings: Settings, target: str) -> object:
         from jeos.update import rebuild  # the largest part, for those passes alone that find something
 
-        rebuilt = partial(
-            rebuild.rebuild,
-            release,
-            patch=patch,
-            fetch=partial(fetch.read_blob, channel),
-            work=f"{FOLDER}/work",
-        )
+        def rebuilt(*, active: str, kernel: str, system: BinaryIO, hashes: BinaryIO, kernel_out: BinaryIO) -> None:
+            useless = rebuild.rebuild(
+                release,
+                active=verified_device(),
+                kernel=kernel,
+                patch=patch,
+                fetch=partial(fetch.read_blob, channel),
+                system=system.name,
+                hashes=hashes.name,
+                kernel_out=kernel_out.name,
+                work=f"{FOLDER}/work",
+            )
+            if useless:
+                _say(f"the patch was of no use, so that packs were fetched: {useless}")
+
         place = apply.here(own.version)
         keep = settings.snapshot
         troubled = trial.failed_units()
@@ -125,14 +140,28 @@ def this_guest(own: Appliance) -> Guest:
         built=os.stat(appliance.PLACE).st_mtime,
         install=install,
         withdraw=lambda: apply.withdraw(apply.here(own.version)),
-        restart=restart,
+        restart=lambda: None,  # `update` does it, when it has said so
         say=_say,
     )
 
 
-def restart() -> None:
-    """Restart the machine, with all services stopped in order."""
-    programs.run([trial.SYSTEMCTL, "--no-block", "reboot"], seconds=trial.PROGRAM_SECONDS)
+def verified_device() -> str:
+    """Return the device that / is on, whose every block the kernel checks when it is read."""
+    device = os.stat("/").st_dev
+    return f"/dev/{os.path.basename(os.path.realpath(f'/sys/dev/block/{os.major(device)}:{os.minor(device)}'))}"
+
+
+def restart(*, at_once: bool) -> None:
+    """Restart the machine, with all services stopped in order; not `at_once` lets whoever asked hear it first."""
+    if at_once:
+        programs.run(REBOOT, seconds=trial.PROGRAM_SECONDS)
+    elif os.fork() == 0:
+        os.setsid()
+        null = os.open("/dev/null", os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        time.sleep(HEARD_SECONDS)
+        os.execv(REBOOT[0], REBOOT)
 
 
 @contextmanager

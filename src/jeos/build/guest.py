@@ -73,6 +73,7 @@ UPDATE_LIBRARY = (
     "calendar",
     "email",
     "encodings/idna",
+    "encodings/utf_16_le",
     "http/__init__",
     "http/client",
     "platform",

@@ -133,7 +133,7 @@ class Connection(http.client.HTTPConnection):
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.wire = Wire(plain, limits=self._limits, bandwidth=self._line.bandwidth)
         self.wire.start(seconds=self._limits.whole)
-        self.sock = self.wire  # type: ignore[assignment]  # all that the client uses of a socket
+        self.sock = self.wire  # all that the client uses of a socket
         if self._tunnel_host:  # type: ignore[attr-defined]
             self._tunnel()  # type: ignore[attr-defined]
         if self._scheme == "https":

@@ -9,6 +9,7 @@ was trusted, a download that was broken off. All that was found out is kept in t
 
 import fcntl
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -108,14 +109,19 @@ def run(guest: Guest, settings: Settings, wish: Wish, *, source: str = "") -> Ou
             return Outcome(str(known.agent.get("words", "")))
         try:
             if wait > 0:  # nothing to look for yet, but a release waits for its window
-                return _restart(guest, settings, _staged(known, me), asked=False)
+                outcome = _start_if_time(guest, settings, _staged(known, me), asked=False)
+                if outcome.restarting:
+                    guest.restart()
+                return outcome
             outcome = _pass(guest, settings, wish, me, source=source or settings.channel)
-        except (JeosError, OSError) as error:
-            outcome = _failed(error, guest)
+        except Exception as error:  # a fault of ours is told like any other failure, and tried again later
+            outcome = _failed(error)
         try:
             _write_down(guest, outcome, settings=settings)
         except OSError as error:  # a full disk, above all, must not hide what the pass itself had to say
             guest.say(f"this cannot be remembered: {error.strerror}")
+        if outcome.restarting:
+            guest.restart()
         return outcome
 
 
@@ -171,7 +177,7 @@ def _pass(guest: Guest, settings: Settings, wish: Wish, me: Me, *, source: str) 
         changed = choice.offer.version != me.staged
         if changed:
             _take(guest, settings, client, channel, targets[choice.offer.path])
-        outcome = _restart(guest, settings, choice.offer, asked=asked)
+        outcome = _start_if_time(guest, settings, choice.offer, asked=asked)
         return replace(outcome, changed=changed, critical=choice.offer.critical, passed=choice.passed)
     finally:
         channel.close()
@@ -209,14 +215,12 @@ def described(client: "Client", target: "Target", *, name: str) -> Release:
     return release
 
 
-def _restart(guest: Guest, settings: Settings, offer: Offer, *, asked: bool) -> Outcome:
-    """Restart into what was put in place, if it is time for that."""
+def _start_if_time(guest: Guest, settings: Settings, offer: Offer, *, asked: bool) -> Outcome:
+    """Return whether what was put in place is to be started now, or what it waits for."""
     minute = minute_of_week(time.localtime(guest.clock()))
     held_up = plan.hold_up(offer, wishes_of(settings, asked=asked), minute=minute)
     if held_up:
         return Outcome(held_up, version=offer.version)
-    guest.say(f"restarting into {offer.version}")
-    guest.restart()
     return Outcome(f"{offer.version} is in place, and the machine restarts", version=offer.version, restarting=True)
 
 
@@ -268,14 +272,17 @@ def _write_down(guest: Guest, outcome: Outcome, *, settings: Settings) -> None:
     state.change(edit, folder=guest.folder)
 
 
-def _failed(error: JeosError | OSError, guest: Guest) -> Outcome:
+def _failed(error: Exception) -> Outcome:
     """Return the outcome that tells an error."""
     if isinstance(error, HostError) or (isinstance(error, OSError) and files.out_of_room(error)):
         words = error.message if isinstance(error, HostError) else str(error.strerror)
         return Outcome(f"failed: {words}", error=words, hint="free some of the data disk, or enlarge it")
     if isinstance(error, JeosError):
         return Outcome(f"failed: {error.message}", error=error.message, hint=error.hint)
-    return Outcome(f"failed: {error}", error=str(error))
+    words = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+    if not isinstance(error, OSError):
+        sys.excepthook(type(error), error, error.__traceback__)
+    return Outcome(f"failed: {words}", error=words, hint="journalctl -u jeos-update tells more")
 
 
 def _version(choice: Choice) -> str:
