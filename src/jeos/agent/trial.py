@@ -18,6 +18,7 @@ from jeos.update.confirm import Machine, Place
 
 SYSTEMCTL = "/usr/bin/systemctl"
 JOURNAL = ("/usr/bin/journalctl", "--boot", "--priority=warning", "--lines=40", "--no-pager", "--output=cat")
+UPDATE_UNITS = ("jeos-update.service", "jeos-update.timer")
 ASK_SECONDS = 5.0  # beyond what the checks themselves may take
 PROGRAM_SECONDS = 30.0
 HOLD = 60.0  # seconds; the default of jeos.model.recipe.Update
@@ -68,10 +69,11 @@ def keep_or_leave(options: Sequence[str]) -> int:
 
 
 def failed_units() -> list[str]:
-    """Return the units that have failed."""
+    """Return the units that have failed; not the one that looks for updates, which needs a network."""
     argv = [SYSTEMCTL, "list-units", "--state=failed", "--plain", "--no-legend", "--no-pager"]
     status, words = programs.run(argv, seconds=PROGRAM_SECONDS)
-    return [line.split()[0] for line in words.splitlines() if line.strip()] if status == 0 else []
+    names = [line.split()[0] for line in words.splitlines() if line.strip()] if status == 0 else []
+    return [name for name in names if name not in UPDATE_UNITS]
 
 
 def _place(own: Appliance) -> Place:
