@@ -71,7 +71,7 @@ def archive(files: Mapping[str, bytes], *, date: int) -> bytes:
     ]
     out = io.BytesIO()
     cpio.write(Tree.of(entries), content=digests.__getitem__, out=out)
-    return initrd.compress(out.getvalue())
+    return initrd.compress(out.getvalue(), library=LIBRARIES / "libzstd.so.1")
 
 
 def sample(version: int) -> Sample:

@@ -32,6 +32,7 @@ from jeos.model.image import Image, Port
 from jeos.model.lock import Role
 from jeos.model.recipe import Recipe
 from jeos.model.report import Report
+from jeos.model.tree import Kind
 
 LOCK = "logs/.lock"  # in the output folder: beside what is made there, so that no result has it as a neighbour
 UMASK = 0o022  # what the modes of new folders in an image must not take from who builds it
@@ -89,7 +90,8 @@ def make(one: Build, work: Path) -> Outputs:
         system = make_system(one, parts, root)
         root_hash = write_system(one, system, work)
         release = os_release(system)
-    booting = make_boot(one, parts, root_hash=root_hash, os_release=release, work=work)
+        library = packing_library(system, work)
+    booting = make_boot(one, parts, root_hash=root_hash, os_release=release, library=library, work=work)
     with log.step("image") as step:
         result = write_outputs(one, system, booting, root_hash=root_hash, work=work)
         step.done(str(result.disk))
@@ -158,7 +160,18 @@ def write_system(one: Build, system: System, work: Path) -> str:
     return root_hash
 
 
-def make_boot(one: Build, parts: Layers, *, root_hash: str, os_release: bytes, work: Path) -> boot.Boot:
+def packing_library(system: System, work: Path) -> Path | None:
+    """Return a copy of the appliance's own libzstd, which packs its initial file system again at each update."""
+    for entry in system.tree:
+        if entry.kind is Kind.FILE and entry.name.startswith("libzstd.so.") and entry.path.startswith("usr/lib/"):
+            (work / entry.name).write_bytes(system.contents.read(entry))
+            return work / entry.name
+    return None
+
+
+def make_boot(
+    one: Build, parts: Layers, *, root_hash: str, os_release: bytes, library: Path | None, work: Path
+) -> boot.Boot:
     """Make the unified kernel image, with the initrd from the cache if it is there."""
     with log.step("boot") as step:
         initrd_file, reused = boot.cached_initrd(
@@ -166,6 +179,7 @@ def make_boot(one: Build, parts: Layers, *, root_hash: str, os_release: bytes, w
             kernel_package=parts.modules,
             kernel_digest=one.lock.having(Role.KERNEL)[0].sha256,
             modules=one.recipe.kernel.modules,
+            library=library,
             date=one.lock.date,
             cache=one.caches,
         )

@@ -26,7 +26,16 @@ LOADER = "usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 # Linux sets memory aside, three megabytes of a small machine, and wakes kswapd, whenever large pieces run short, which
 # is always so at the start (Documentation/admin-guide/sysctl/vm.rst, `watermark_boost_factor`).
 # What decides how an initrd of the same packages comes out.
-INITRD_CODE = ("build.initrd", "build.kernel", "disk.cpio", "disk.elf", "disk.elf_edit", "model.tree")
+INITRD_CODE = (
+    "build.initrd",
+    "build.kernel",
+    "disk.cpio",
+    "disk.elf",
+    "disk.elf_edit",
+    "disk.zstd_library",
+    "model.kernel_plan",
+    "model.tree",
+)
 PARAMETERS = (
     "gpt",
     "panic=10",
@@ -71,18 +80,20 @@ def cached_initrd(
     kernel_package: Path,
     kernel_digest: str,
     modules: Sequence[str] = (),
+    library: Path | None = None,
     date: int,
     cache: CacheFolder,
 ) -> tuple[Path, bool]:
     """Return the initrd's path and whether it was there already; `kernel_digest` is the SHA-256 of its package.
 
     Of the other packages, only the program and libraries that are taken from them count, and of the `modules` that the
-    recipe asks for, only those that drive disks: the root may be behind them.
+    recipe asks for, only those that drive disks: the root may be behind them. `library` is what packs it.
     """
     import zstandard
 
     drivers = initrd.storage_drivers(kernel_package, modules)
     parts = [digests.of_code(*INITRD_CODE), zstandard.__version__, str(date), kernel_digest, *drivers]
+    parts.append(hashlib.sha256(library.read_bytes()).hexdigest() if library else "")
     for path, data in sorted(initrd.program_closure(initrd.PROGRAM, packages=packages).items()):
         parts += [path, hashlib.sha256(data).hexdigest()]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -91,7 +102,9 @@ def cached_initrd(
         return found / "initrd", True
 
     def make(folder: Path) -> None:
-        data = initrd.make_initrd(packages=packages, kernel_package=kernel_package, date=date, extra_drivers=drivers)
+        data = initrd.make_initrd(
+            packages=packages, kernel_package=kernel_package, date=date, extra_drivers=drivers, library=library
+        )
         (folder / "initrd").write_bytes(data)
 
     return cache.obtain("stages", f"initrd-{key}", make) / "initrd", False

@@ -4,6 +4,7 @@ It is made from packages that are only unpacked, so no maintainer script, no she
 systems is involved. `initrd/init.lua` beside this module is what runs; `docs/adr/0004-initrd-in-lua.md` says why Lua.
 """
 
+import contextlib
 import hashlib
 import io
 import re
@@ -14,8 +15,9 @@ from pathlib import Path
 
 from jeos.build import kernel
 from jeos.core import rooted
-from jeos.core.errors import InputError
-from jeos.disk import cpio, elf, elf_edit
+from jeos.core.errors import HostError, InputError
+from jeos.disk import cpio, elf, elf_edit, zstd_library
+from jeos.model.kernel_plan import INITRD_LEVEL, INITRD_TABLE_LOGS, INITRD_WINDOW_LOG
 from jeos.model.tree import Entry, Kind, Tree
 
 # Loaded at each start, hardware or not: verified root, its file system, and the data's.
@@ -62,11 +64,6 @@ LIBRARY_FOLDERS = ("usr/lib/{triplet}", "lib/{triplet}", "usr/lib", "lib", "usr/
 TRIPLETS = ("x86_64-linux-gnu", "aarch64-linux-gnu")
 MOUNT_POINTS = ("dev", "proc", "sys", "sysroot")
 
-# zstd's highest level for a window that the kernel has memory for: 1.4 CPU seconds more than the strategy of level 17
-# with small tables, and 2 % smaller, which keeps the kernel image below 14 MB.
-COMPRESSION = 19
-WINDOW_LOG = 23
-
 
 @dataclass(slots=True)
 class _Files:
@@ -96,8 +93,9 @@ def make_initrd(
     kernel_package: Path,
     date: int,
     extra_drivers: Sequence[str] = (),
+    library: Path | None = None,
 ) -> bytes:
-    """Return the initial file system as a cpio archive packed with zstd.
+    """Return the initial file system as a cpio archive packed with zstd, by `library` if that is given.
 
     `packages` are folders of unpacked packages that hold LuaJIT and all libraries it needs, `kernel_package` that of
     linux-image, or the layer of its modules, which has them unpacked already; `extra_drivers` are modules that a recipe
@@ -105,7 +103,7 @@ def make_initrd(
     is in none of them.
     """
     archive = make_archive(packages=packages, kernel_package=kernel_package, date=date, extra_drivers=extra_drivers)
-    return compress(archive)
+    return compress(archive, library=library)
 
 
 def make_archive(
@@ -133,12 +131,27 @@ def make_archive(
     return out.getvalue()
 
 
-def compress(archive: bytes) -> bytes:
-    """Return an archive packed the way the kernel unpacks: one zstd frame with a window of at most 8 MiB."""
+def compress(archive: bytes, *, library: Path | None = None) -> bytes:
+    """Return an archive packed the way the kernel unpacks: one zstd frame with a window of at most 8 MiB.
+
+    `library` is the appliance's own libzstd. An update makes the initial file system anew in the guest, which has just
+    that one, and it must be the same bit for bit. Where it is not there or cannot be loaded here, jeos' own is used.
+    """
+    if library is not None:
+        with contextlib.suppress(HostError):
+            return zstd_library.compress(
+                archive,
+                level=INITRD_LEVEL,
+                window_log=INITRD_WINDOW_LOG,
+                table_logs=INITRD_TABLE_LOGS,
+                long=False,
+                path=str(library),
+            )
     import zstandard
 
+    hash_log, chain_log = INITRD_TABLE_LOGS
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        COMPRESSION, window_log=WINDOW_LOG, write_checksum=False
+        INITRD_LEVEL, window_log=INITRD_WINDOW_LOG, hash_log=hash_log, chain_log=chain_log, write_checksum=False
     )
     return zstandard.ZstdCompressor(compression_params=parameters).compress(archive)
 

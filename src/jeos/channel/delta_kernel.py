@@ -14,7 +14,7 @@ from jeos.channel.source import Source, contents
 from jeos.core.errors import HostError, InputError
 from jeos.disk import bzimage, cpio, lz4_library, uki
 from jeos.disk import zstd_library as zstd
-from jeos.model.kernel_plan import INITRD, INITRD_LEVEL, INITRD_WINDOW_LOG, KERNEL, Piece
+from jeos.model.kernel_plan import INITRD, INITRD_LEVEL, INITRD_TABLE_LOGS, INITRD_WINDOW_LOG, KERNEL, Piece
 from jeos.model.tree import Kind
 
 SECTIONS = (KERNEL, INITRD)
@@ -93,7 +93,14 @@ def _initrd(was: bytes, now: bytes, *, old: Source, new: Source, streams: Stream
     before, after = _unpack_zstd(was), _unpack_zstd(now)
     with tempfile.TemporaryDirectory() as folder:
         library = _library(old, "libzstd.so", Path(folder))
-        packed = zstd.compress(after, level=INITRD_LEVEL, window_log=INITRD_WINDOW_LOG, long=False, path=library)
+        packed = zstd.compress(
+            after,
+            level=INITRD_LEVEL,
+            window_log=INITRD_WINDOW_LOG,
+            table_logs=INITRD_TABLE_LOGS,
+            long=False,
+            path=library,
+        )
     if packed != now:
         return None
     sizes = {length for _, _, length in cpio.members(after) if length >= SMALLEST_REFERENCE}
