@@ -12,7 +12,7 @@ from typing import Protocol
 from jeos.channel.differences import Difference, difference
 from jeos.channel.source import Source, contents
 from jeos.core.errors import HostError, InputError
-from jeos.disk import bzimage, cpio, lz4_library, uki
+from jeos.disk import bzimage, cpio, lz4_library, uki, word_tables
 from jeos.disk import zstd_library as zstd
 from jeos.model.kernel_plan import INITRD, INITRD_LEVEL, INITRD_TABLE_LOGS, INITRD_WINDOW_LOG, KERNEL, Piece
 from jeos.model.tree import Kind
@@ -135,6 +135,7 @@ def _kernel(was: bytes, now: bytes, *, old: Source, new: Source, streams: Stream
     start, length = payloads[1]
     if again != now[start : start + length]:
         return None
+    tables = [word_tables.find(kernel) for kernel in kernels]
     return {
         "kind": Piece.LZ4,
         "old_payload": list(payloads[0]),
@@ -142,5 +143,7 @@ def _kernel(was: bytes, now: bytes, *, old: Source, new: Source, streams: Stream
         "start": start,
         "size": len(kernels[1]),
         "frame": streams.add(frames[1], prefix=frames[0]),
-        "streams": streams.add_difference([difference(kernels[0], kernels[1])]),
+        "old_tables": tables[0],
+        "tables": tables[1],
+        "streams": streams.add_difference([difference(*map(word_tables.flatten, kernels, tables))]),
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 from jeos.core.errors import InputError
 from jeos.core.files import PARTIAL_SUFFIX
-from jeos.disk import lz4_library, uki
+from jeos.disk import lz4_library, uki, word_tables
 from jeos.disk import zstd_library as zstd
 from jeos.model.container import wrong
 from jeos.model.kernel_plan import INITRD, INITRD_LEVEL, INITRD_TABLE_LOGS, INITRD_WINDOW_LOG, KERNEL, Piece
@@ -199,8 +199,12 @@ class _Section:
         path.unlink()  # nothing is left of it, however this ends
         try:
             self._unpack(unpacked, start=self._start + old_start, length=old_length, size=old_size)
+            for at, long in word_tables.checked(self._piece["old_tables"], size=old_size):
+                write_at(unpacked, word_tables.flatten(os.pread(unpacked, long, at), [(0, long)]), offset=at)
             with self._file.differences(self._piece["streams"]) as differences:
                 pieces = differences.apply(_reading(unpacked, size=old_size), size=size)
+                tables = word_tables.checked(self._piece["tables"], size=size)
+                pieces = word_tables.restore(pieces, tables)
                 yield from lz4_library.pack(_blocks(pieces, length=lz4_library.BLOCK))
         finally:
             os.close(unpacked)
