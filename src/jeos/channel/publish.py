@@ -155,7 +155,7 @@ def _write_blobs(built: Built, backend: Backend, listed: Sequence[Listed], *, of
             make = partial(contents.make_patch, old.release, built, backend, work=work)
             blob = notes.blob(f"patch from {old.release.root_hash}", make)
             patches.append(Patch(old.release.root_hash, old.version, blob))
-            step.done(f"from {old.version}, {-(-blob.length >> 10)} KiB")
+            step.done(f"from {old.version}, {blob.length / 1024:.1f} KiB")
     return describe(patches=tuple(patches))
 
 

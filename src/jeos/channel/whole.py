@@ -69,7 +69,7 @@ def put(backend: Backend, built: Built, *, work: Path) -> None:
             step.update(whole.name)
             found = backend.stat(whole.name)
             if found is None:
-                _put_new(backend, whole, work=work)
+                _put_new(backend, whole, step=step, work=work)
                 found = backend.stat(whole.name)
             elif whole.name.endswith(".efi") and _digest(backend, whole.name) != _file_digest(whole.source):
                 raise InputError(
@@ -80,12 +80,13 @@ def put(backend: Backend, built: Built, *, work: Path) -> None:
         step.done(f"{size >> 20} MiB")
 
 
-def _put_new(backend: Backend, whole: Whole, *, work: Path) -> None:
+def _put_new(backend: Backend, whole: Whole, *, step: log.Step, work: Path) -> None:
     if not whole.name.endswith(".xz"):
         backend.put_new(whole.name, whole.source)
         return
     with tempfile.NamedTemporaryFile(dir=work) as file:
-        for piece in _packed(whole):
+        for number, piece in enumerate(_packed(whole)):
+            step.update(f"{whole.name}, {min(100, number * PIECE * 100 // max(1, whole.length))} %")
             file.write(piece)
         file.flush()
         backend.put_new(whole.name, Path(file.name))
