@@ -79,6 +79,22 @@ def test_publish_show_promote_withdraw_and_verify(recipe: Path, capfd: pytest.Ca
     assert out.endswith("all as signed\n")
 
 
+def test_publish_for_sysupdate_lists_what_everybody_may_have(recipe: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    build(recipe, "1.0")
+    jeos("publish", "--sysupdate", "--percent", "50", capfd=capfd)
+    sums = recipe / "channel/SHA256SUMS"
+    assert sums.read_text() == ""
+    jeos("channel", "promote", "1.0", "--percent", "100", capfd=capfd)
+    names = {line.split()[1].rpartition("_")[2].partition(".")[2] for line in sums.read_text().splitlines()}
+    assert names == {"0.efi", "root.xz", "root-verity.xz"}
+    build(recipe, "1.1")
+    jeos("publish", "--sysupdate", capfd=capfd)
+    assert len(sums.read_text().splitlines()) == 6
+    jeos("channel", "withdraw", "1.1", capfd=capfd)
+    assert "hello_1.1" not in sums.read_text()
+    assert jeos("channel", "verify", capfd=capfd)[0].startswith("2 releases")
+
+
 def test_publish_again_says_that_it_was(recipe: Path, capfd: pytest.CaptureFixture[str]) -> None:
     build(recipe, "1.0")
     jeos("publish", capfd=capfd)

@@ -29,6 +29,7 @@ PACKAGES = {
     "debugfs": "e2fsprogs",
     "dpkg-deb": "dpkg",
     "fsck.erofs": "erofs-utils",
+    "gpg": "gpg",
     "gpgv": "gpgv",
     "newuidmap": "uidmap",
     "passt": "passt",
