@@ -205,6 +205,21 @@ def test_publish_uses_again_what_retire_was_about_to_delete(
     assert problems(backend, made, tmp_path / "verify") == []
 
 
+@pytest.mark.parametrize("damaged", ["index", "packs"])
+def test_publish_beside_a_damaged_release_stands_alone(
+    builds: dict[str, Outputs], made: Vendor, tmp_path: Path, damaged: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    backend = FolderBackend(tmp_path / "channel")
+    old = put(builds["1.0"], backend, made, tmp_path).listed.release
+    blob = old.index if damaged == "index" else old.packs[0]
+    (tmp_path / "channel" / layout.blob_name(blob.sha256)).write_bytes(b"damaged")
+    release = put(builds["1.1"], backend, made, tmp_path).listed.release
+    assert release.patches == ()
+    assert not set(release.packs) & set(old.packs)
+    assert "1.0 in" in capfd.readouterr().err
+    assert {problem.what for problem in problems(backend, made, tmp_path / "verify")} == {layout.blob_name(blob.sha256)}
+
+
 class PowerCutError(Exception):
     """The publisher was killed."""
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from jeos.channel import delta, layout, packs
 from jeos.channel.backend import Backend, Reader
-from jeos.channel.blobs import blob_of, put_blob
+from jeos.channel.blobs import blob_of, is_there, put_blob
 from jeos.channel.built import Built
 from jeos.channel.source import Source
+from jeos.core import log
 from jeos.core.errors import JeosError, TrustError
 from jeos.disk import erofs, verity
 from jeos.disk import zstd_library as zstd
@@ -130,12 +131,25 @@ def write_packs(
     What packs of `earlier` releases have is not packed again, unless the release would need too many packs.
     """
     with source_of_build(built, progress=progress) as source:
-        made = packs.make(source, earlier=[read_index(release, backend) for release in earlier])
+        made = packs.make(source, earlier=list(_indexes(backend, earlier)))
         if len(made.packs) > MOST_PACKS:
             made = packs.make(source)
     for pack in made.new:
         put_blob(backend, pack)
     return (put_blob(backend, made.index), *made.packs)
+
+
+def _indexes(backend: Backend, earlier: Iterable[Release]) -> Iterator[PackIndex]:
+    """Yield the indexes of the releases whose packs can be relied on."""
+    for release in earlier:
+        try:
+            if all(is_there(backend, pack) for pack in release.packs):
+                yield read_index(release, backend)
+                continue
+            reason = "a pack is missing or has another length"
+        except JeosError as error:
+            reason = error.message
+        log.warn(f"{release.version} in {backend.place} is damaged, and nothing of it is used: {reason}")
 
 
 def make_patch(old: Release, built: Built, backend: Backend, *, work: Path) -> bytes:

@@ -20,7 +20,7 @@ from jeos.channel.catalogue import STABLE, Listed, Terms
 from jeos.channel.change import Keys, check_signers, commit, offer_whole
 from jeos.channel.metadata import open_repository
 from jeos.core import log
-from jeos.core.errors import InputError
+from jeos.core.errors import InputError, StoreError, TrustError
 from jeos.model import release as releases
 from jeos.model.release import Blob, Patch, Release, System
 from jeos.model.version import newer, sort_key
@@ -153,7 +153,11 @@ def _write_blobs(built: Built, backend: Backend, listed: Sequence[Listed], *, of
         with log.step("patch") as step:
             step.update(f"from {old.version}")
             make = partial(contents.make_patch, old.release, built, backend, work=work)
-            blob = notes.blob(f"patch from {old.release.root_hash}", make)
+            try:
+                blob = notes.blob(f"patch from {old.release.root_hash}", make)
+            except (StoreError, TrustError, InputError) as error:  # machines with it fetch what they lack from packs
+                log.warn(f"{old.version} in {backend.place} is damaged, and gets no patch: {error.message}")
+                continue
             patches.append(Patch(old.release.root_hash, old.version, blob))
             step.done(f"from {old.version}, {blob.length / 1024:.1f} KiB")
     return describe(patches=tuple(patches))
