@@ -185,6 +185,7 @@ def test_expired_root_is_refused_but_kept(machine: Machine, vendor: Vendor) -> N
     with pytest.raises(ExpiredError, match="the root metadata expired"):
         machine.refresh()
     assert list(machine.kept()) == ["roots/1.json", "roots/2.json"]
+    assert vendor.asked == ["metadata/2.root.json", "metadata/3.root.json"]
     vendor.root.expires = date(NOW + DAY)
     vendor.next_root()
     machine.refresh()
@@ -237,9 +238,9 @@ def test_clock_years_ahead_refuses_and_recovers(machine: Machine, vendor: Vendor
 
 
 def test_timestamp_signed_after_its_own_end_is_refused(machine: Machine, vendor: Vendor) -> None:
-    vendor.timestamp.unrecognized_fields["date"] = "2030-01-01T00:00:00Z"
+    vendor.timestamp.unrecognized_fields["date"] = "2027-06-01T00:00:00Z"
     vendor.next()
-    with pytest.raises(ExpiredError):
+    with pytest.raises(ExpiredError, match="the timestamp metadata expired"):
         machine.refresh()
 
 
@@ -351,6 +352,15 @@ def test_mix_and_match_without_digests_is_refused_by_version(machine: Machine, v
     vendor.publish_snapshot()
     vendor.serve["metadata/2.targets.json"] = old
     with pytest.raises(MismatchError, match="wanted version 2 of the targets metadata, found 1"):
+        machine.refresh()
+
+
+def test_mix_and_match_of_snapshots_without_digests_is_refused_by_version(machine: Machine, vendor: Vendor) -> None:
+    vendor.timestamp.snapshot_meta = MetaFile(2)
+    vendor.timestamp.version += 1
+    vendor.serve["metadata/timestamp.json"] = vendor.sign(vendor.timestamp)
+    vendor.serve["metadata/2.snapshot.json"] = vendor.serve["metadata/1.snapshot.json"]
+    with pytest.raises(MismatchError, match="wanted version 2 of the snapshot metadata, found 1"):
         machine.refresh()
 
 
@@ -549,6 +559,20 @@ def test_fast_forward_is_recovered_from_by_new_keys(machine: Machine, vendor: Ve
     vendor.next()
     machine.refresh()
     assert json.loads(machine.kept()[f"{role}.json"])["signed"]["version"] < 10
+
+
+def test_fast_forward_of_the_snapshot_is_forgotten_with_its_key(machine: Machine, vendor: Vendor) -> None:
+    """The kept timestamp, whose key stays, names the thief's version: it must be forgotten with the snapshot's key."""
+    vendor.snapshot.version = 1 << 60
+    vendor.timestamp.version += 1
+    vendor.publish()
+    machine.refresh()
+    vendor.new_key(Snapshot.type)
+    vendor.next_root()
+    vendor.snapshot.version = 1
+    vendor.next()
+    machine.refresh()
+    assert json.loads(machine.kept()["snapshot.json"])["signed"]["version"] == 2
 
 
 def test_fast_forward_is_recovered_from_by_a_new_image(machine: Machine, vendor: Vendor) -> None:

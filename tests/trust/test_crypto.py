@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
@@ -106,10 +107,13 @@ def pem(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey) -> str:
 def test_verify_refuses_weak_keys_and_other_curves() -> None:
     weak = CryptoSigner(rsa.generate_private_key(65537, 1024))
     assert not holds(verifying(weak.public_key), weak.sign(DATA))
-    curve = CryptoSigner(ec.generate_private_key(ec.SECP384R1()))
+    private = ec.generate_private_key(ec.SECP384R1())
+    curve = CryptoSigner(private)
     assert isinstance(verifying(curve.public_key), UnusableKey)
     named_wrong = SSlibKey("a", "ecdsa", "ecdsa-sha2-nistp256", curve.public_key.keyval)
     assert not holds(verifying(named_wrong), curve.sign(DATA))
+    signature = Signature("a", private.sign(DATA, ec.ECDSA(hashes.SHA256())).hex())
+    assert not holds(verifying(named_wrong), signature)
 
 
 def test_verify_refuses_a_key_of_another_algorithm() -> None:
