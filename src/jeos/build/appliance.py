@@ -180,7 +180,7 @@ def make_boot(
             kernel_digest=one.lock.having(Role.KERNEL)[0].sha256,
             modules=one.recipe.kernel.modules,
             library=library,
-            date=one.lock.date,
+            date=boot.INITRD_DATE,
             cache=one.caches,
         )
         one.note("initrd", reused=reused, reason="same kernel and tools" if reused else one.why)
