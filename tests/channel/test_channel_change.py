@@ -21,7 +21,7 @@ from jeos.core.errors import InputError
 from jeos.model import release as releases
 from jeos.model.release import Blob, Patch, Release, System
 from jeos.trust.client import Client
-from jeos.trust.errors import SignatureError
+from jeos.trust.errors import ExpiredError, SignatureError
 
 DAY = 86400
 UUID = "6b7f0c1e-0000-4000-8000-0000000abcde"
@@ -152,6 +152,16 @@ def test_refresh_needs_only_the_online_keys(backend: Backend, made: Vendor, tmp_
         made.clock.time += 25 * DAY
         assert refresh(backend, keys=online) > made.clock.time + 29 * DAY
         assert set(seen(backend, made, tmp_path / "client")) == {"1.0"}
+
+
+def test_refresh_brings_a_forgotten_channel_back(made: Vendor, tmp_path: Path) -> None:
+    backend = FolderBackend(tmp_path / "channel")
+    offer(backend, made, "1.0")
+    made.clock.time += 100 * DAY
+    with pytest.raises(ExpiredError):
+        seen(backend, made, tmp_path / "client")
+    refresh(backend, keys=made.keys(without=("root", "targets")))
+    assert set(seen(backend, made, tmp_path / "client")) == {"1.0"}
 
 
 def test_refresh_warns_that_the_list_of_releases_ends(
