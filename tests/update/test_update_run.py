@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from jeos.trust.repository import Expiry, Folder, Repository
 from jeos.update import fetch, run, state
 from jeos.update.errors import BusyError, RebuildError, RoomError
 from jeos.update.fetch import Channel
+from jeos.update.fetch_http import HttpChannel
 from jeos.update.run import Guest, Outcome, Wish
 from jeos.update.settings import Settings
 from jeos.update.state import Failure, Trial
@@ -192,6 +194,27 @@ def test_update_over_http(machine: Machine, vendor: Vendor) -> None:
             "/hello/metadata/timestamp.json",
         ]
     assert machine.happened.installed == [("1.1", PATCH)]
+
+
+def test_looking_and_finding_nothing_moves_less_than_two_kilobytes(machine: Machine, vendor: Vendor) -> None:
+    files = {str(path.relative_to(vendor.folder)): path.read_bytes() for path in vendor.folder.rglob("*.json")}
+    channels: list[HttpChannel] = []
+
+    def open_channel(address: str, **more: Any) -> Channel:
+        channel = fetch.open_channel(address, **more)
+        assert isinstance(channel, HttpChannel)
+        channels.append(channel)
+        return channel
+
+    with serving(static(files)) as server:
+        guest = replace(machine.guest, open_channel=open_channel)
+        for _ in range(2):
+            assert (
+                run.run(guest, replace(machine.settings, channel=server.address), Wish.ASKED).words
+                == "1.0 is the newest"
+            )
+    assert sum(channels[1].bytes_moved) < 1000
+    assert sum(channels[1].bytes_moved) < sum(channels[0].bytes_moved) < 8000
 
 
 def test_check_changes_nothing(machine: Machine, vendor: Vendor) -> None:
