@@ -94,12 +94,7 @@ def install(esp: str, source: str, *, name: str, version: str, root_hash: str, t
     _check_room(esp, wanted=os.stat(source).st_size)
     entry = Entry(f"{name}_{version}+{tries}.efi", f"{name}_{version}", tries, 0, root_hash)
     partial = f"{folder}/{entry.stem}{PARTIAL}"
-    try:
-        _copy(source, partial)
-    except OSError as error:
-        with suppress(OSError):
-            os.unlink(partial)
-        raise RoomError(f"cannot write the kernel image: {error.strerror}", hint="a larger [disk] esp helps") from error
+    _copy(source, partial)
     if _digest(partial) != _digest(source):
         raise RebuildError("the kernel image on the ESP is not what was written", hint="the disk may be failing")
     _rename(folder, f"{entry.stem}{PARTIAL}", entry.name)
@@ -195,11 +190,17 @@ def _check_room(esp: str, *, wanted: int) -> None:
 
 
 def _copy(source: str, target: str) -> None:
-    with open(source, "rb") as reading, open(target, "wb", buffering=0) as writing:
-        while data := reading.read(STEP):
-            if writing.write(data) != len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(writing.fileno())
+    """Copy a file to the ESP, so that it is on the disk; nothing is left of a copy that fails. Raises RoomError."""
+    try:
+        with open(source, "rb") as reading, open(target, "wb", buffering=0) as writing:
+            while data := reading.read(STEP):
+                if writing.write(data) != len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(writing.fileno())
+    except OSError as error:
+        with suppress(OSError):
+            os.unlink(target)
+        raise RoomError(f"cannot write the kernel image: {error.strerror}", hint="a larger [disk] esp helps") from error
 
 
 def _digest(path: str) -> bytes:
