@@ -36,7 +36,7 @@ INITRD_CODE = (
     "model.kernel_plan",
     "model.tree",
 )
-# The same in every release, in seconds since 1970: an initial file system that is otherwise the same stays the same, and
+# The same in every release, in seconds since 1970: so an initial file system that is otherwise the same stays so, and
 # a guest that updates itself need not pack it again.
 INITRD_DATE = 0
 PARAMETERS = (
