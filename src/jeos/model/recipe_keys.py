@@ -297,7 +297,7 @@ UPDATE = Table(
         Key(
             "snapshot",
             _list(DATA, "paths of folders"),
-            "Data that is copied before the restart, and put back if the machine goes back.",
+            "Data that is copied before a new version touches it, and put back, with /etc, if the machine goes back.",
             '["/var/lib/app"]',
         ),
     ),
