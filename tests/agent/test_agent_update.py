@@ -1,0 +1,86 @@
+"""The command `jeos-agent update`, and what status and consoles say of updates."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from jeos.agent import console, update_status, updating
+from jeos.core.errors import UsageError
+from jeos.update import state_file
+from jeos.update.run import Outcome, Wish
+
+DESCRIBED = {"name": "hello", "version": "1.1", "addresses": [], "ports": [], "health": "healthy", "reasons": []}
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ([], (Wish.ASKED, "", False)),
+        (["--check", "--json"], (Wish.CHECK, "", True)),
+        (["--now"], (Wish.NOW, "", False)),
+        (["--scheduled"], (Wish.SCHEDULED, "", False)),
+        (["--from", "/mnt", "--check"], (Wish.CHECK, "/mnt", False)),
+    ],
+)
+def test_options_are_understood(options: list[str], wanted: tuple[Wish, str, bool]) -> None:
+    assert updating.parse(options) == wanted
+
+
+@pytest.mark.parametrize("options", [["--later"], ["--from"], ["1.1"]])
+def test_other_options_are_refused(options: list[str]) -> None:
+    with pytest.raises(UsageError, match="is not understood"):
+        updating.parse(options)
+
+
+def test_outcome_is_told_once() -> None:
+    reasons = ("1.3 is in the ring beta, and this machine in stable", "1.2 failed here: x")
+    assert updating.told(Outcome(reasons[0], passed=reasons)) == [reasons[0], f"  {reasons[1]}"]
+    assert updating.told(Outcome("failed: x", error="x", hint="y")) == ["failed: x", "hint: y"]
+
+
+def test_folder_is_its_own_place_and_nothing_is_none(tmp_path: Path) -> None:
+    with updating.offline(str(tmp_path)) as folder:
+        assert folder == str(tmp_path)
+    with pytest.raises(UsageError, match="cannot be read: No such file"), updating.offline("/nowhere"):
+        pass
+
+
+AGENT = {"tried": 1000.0, "checked": 1000.0, "next": 2000.0, "words": "1.1 is in place", "version": "1.1"}
+FAILED = {"version": "1.1", "root_hash": "aa", "reason": "page: refused", "when": 1500.0}
+
+
+@pytest.mark.parametrize(
+    ("version", "state", "said"),
+    [
+        ("1.0", {}, "nothing was looked for yet"),
+        ("1.0", {"agent": AGENT}, "1.1 is in place"),
+        ("1.1", {"agent": AGENT, "trial": {"version": "1.1"}}, "1.1 is on trial: it is kept once its health has held"),
+        ("1.1", {"agent": AGENT}, "1.1 is confirmed"),
+        ("1.0", {"agent": AGENT, "failures": [FAILED]}, "1.1 failed here: page: refused; 1.0 runs again"),
+        ("1.0", {"agent": {**AGENT, "tried": 1600.0, "words": "no"}, "failures": [FAILED]}, "no"),
+        ("1.0", {"agent": 7, "trial": [], "failures": "x"}, "nothing was looked for yet"),
+    ],
+)
+def test_status_says_what_holds_now(version: str, state: dict[str, object], said: str, tmp_path: Path) -> None:
+    state_file.write(str(tmp_path), state)
+    described = update_status.describe(version, folder=str(tmp_path))
+    assert described["said"] == said
+    assert update_status.lines(described)[0] == said
+
+
+def test_consoles_show_updates_below_health(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    agent = {**AGENT, "version": "1.2", "words": "1.2 waits\x1b", "window": "Sun 02:00-05:00", "checked": 500.0}
+    state_file.write(str(tmp_path), {"agent": agent, "failures": [FAILED]})
+    update = update_status.describe("1.0", folder=str(tmp_path))
+    assert console.screen({**DESCRIBED, "slot": "B", "update": update}).splitlines()[4:-1] == [
+        " health   healthy",
+        " update   1.2 waits?",
+        "          runs from slot B",
+        "          looked at 1970-01-01 00:16, with success at 1970-01-01 00:08; again at 1970-01-01 00:33",
+        "          restarts Sun 02:00-05:00",
+        "          1.1 failed here: page: refused",
+    ]
+    assert "update" not in console.screen(DESCRIBED)
