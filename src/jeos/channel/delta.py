@@ -14,7 +14,7 @@ from jeos.channel import delta_kernel, predecessors
 from jeos.channel.differences import Difference, difference
 from jeos.channel.source import Source, contents, outlined
 from jeos.disk import zstd_library as zstd
-from jeos.model import container, numbers
+from jeos.model import container, numbers, sparse
 from jeos.model.patch import BATCH_BYTES, FORMAT, Group, Operation
 from jeos.model.tree import Entry
 
@@ -47,12 +47,15 @@ class Streams:
         return len(self.packed) - 1
 
     def add_difference(self, steps: Sequence[Difference]) -> list[int]:
-        """Pack the five streams of differences that are applied one after the other; return their numbers."""
+        """Pack the seven streams of differences that are applied one after the other; return their numbers."""
+        gaps, lengths, others = sparse.encode(b"".join(one.sums for one in steps))
         return [
             self.add(numbers.pack(number for one in steps for number in one.copies)),
             self.add(numbers.pack(number for one in steps for number in one.inserts)),
             self.add(numbers.pack(numbers.fold(number) for one in steps for number in one.seeks)),
-            self.add(b"".join(one.sums for one in steps)),
+            self.add(numbers.pack(gaps)),
+            self.add(numbers.pack(lengths)),
+            self.add(others),
             self.add(b"".join(one.extra for one in steps)),
         ]
 

@@ -28,7 +28,7 @@ class Streams(Protocol):
         """Pack a stream and return its number."""
 
     def add_difference(self, steps: list[Difference]) -> list[int]:
-        """Pack the five streams of differences and return their numbers."""
+        """Pack the streams of differences and return their numbers."""
 
 
 def make(old: Source, new: Source, streams: Streams) -> dict[str, object]:

@@ -37,7 +37,9 @@ class Operation(IntEnum):
 class Group(StrEnum):
     """How a group makes its contents."""
 
-    DIFFERENCES = "differences"  # five streams: lengths to copy, lengths to insert, seeks, sums, inserted bytes
+    DIFFERENCES = (
+        "differences"  # seven streams: lengths to copy and to insert, seeks, sums (three: `sparse`), inserted bytes
+    )
     BATCH = "batch"  # one stream: all contents, packed behind all their predecessors
     PLAIN = "plain"  # one stream: all contents, packed alone, to be read in pieces
 

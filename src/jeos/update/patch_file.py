@@ -6,13 +6,13 @@ from contextlib import contextmanager
 
 from jeos.disk import byte_sums
 from jeos.disk import zstd_library as zstd
-from jeos.model import container, numbers
+from jeos.model import container, numbers, sparse
 from jeos.model.container import Container, Stream, wrong
 from jeos.model.patch import BATCH_BYTES
 
 MOST_TABLE = 32 << 20  # bytes of a stream that is held in memory as a whole
 PIECE_BYTES = 256 << 10  # of a content, made at once
-_STREAMS = 5
+_STREAMS = 7  # of a group of differences
 
 ReadOld = Callable[[int, int], bytes]  # offset, length
 
@@ -50,9 +50,9 @@ class PatchFile:
 
     @contextmanager
     def differences(self, streams: object) -> Iterator["Differences"]:
-        """Open the five streams of differences."""
+        """Open the streams of differences."""
         if not isinstance(streams, list) or len(streams) != _STREAMS:
-            raise wrong("a group of differences does not have five streams")
+            raise wrong("a group of differences does not have seven streams")
         opened = [
             zstd.Reader(_reading(self._descriptor, one), size=one.size) for one in map(self.container.stream, streams)
         ]
@@ -104,8 +104,9 @@ class Differences:
     """Steps that are applied one after the other, to one content after the other."""
 
     def __init__(self, readers: list[zstd.Reader]) -> None:
-        self._copies, self._inserts, self._seeks = (_numbers(reader) for reader in readers[:3])
-        self._sums, self._extra = readers[3:]
+        self._copies, self._inserts, self._seeks, gaps, lengths = (_numbers(reader) for reader in readers[:5])
+        others, self._extra = readers[5:]
+        self._sums = sparse.Decoder(gaps, lengths, others.read)
 
     def apply(self, read_old: ReadOld, *, size: int) -> Iterator[bytes]:
         """Yield the next content, of `size` bytes. Raises InputError if the steps do not make just that."""
