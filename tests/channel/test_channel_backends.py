@@ -155,8 +155,8 @@ def _hold(folder: Path, held: Event) -> None:
 
 
 def test_folder_is_free_again_after_its_holder_was_killed(tmp_path: Path) -> None:
-    held = multiprocessing.get_context("spawn").Event()
-    holder = multiprocessing.get_context("spawn").Process(target=_hold, args=(tmp_path, held))
+    held = multiprocessing.get_context("fork").Event()
+    holder = multiprocessing.get_context("fork").Process(target=_hold, args=(tmp_path, held))
     holder.start()
     assert held.wait(60)
     backend = FolderBackend(tmp_path)

@@ -82,7 +82,8 @@ def test_third_interrupt_leaves_a_guest_that_does_not_answer(line: Line) -> None
     finally:
         agent.send_signal(signal.SIGCONT)
         process.stdout.close()
-    assert process.returncode == 128 + signal.SIGINT
+    # One more signal may come while Python ends, and takes its end over: to a shell both are 130.
+    assert process.returncode in (128 + signal.SIGINT, -signal.SIGINT)
 
 
 def test_nobody_who_reads_ends_the_program(line: Line) -> None:
