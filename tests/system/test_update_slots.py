@@ -179,7 +179,7 @@ def test_update_whose_kernel_panics_goes_back_when_its_starts_are_used_up(jeos: 
 
 @pytest.mark.skipif(not SOAK, reason="takes minutes; `make soak` runs it")
 def test_update_that_hangs_is_restarted_by_the_watchdog_and_left(jeos: Jeos, running: Running) -> None:
-    running.install(build(jeos, "4", program="/bin/sh -c 'kill -SEGV 1; sleep infinity'"))
+    running.install(build(jeos, "4", program="/bin/sh -c 'systemctl stop jeos-confirm; kill -SEGV 1; sleep infinity'"))
     failure = running.failure_of("4")
     assert failure["reason"].startswith("it stopped or hung before its health was proved")
 

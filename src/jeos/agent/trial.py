@@ -22,6 +22,7 @@ UPDATE_UNITS = ("jeos-update.service", "jeos-update.timer")
 ASK_SECONDS = 5.0  # beyond what the checks themselves may take
 PROGRAM_SECONDS = 30.0
 HOLD = 60.0  # seconds; the default of jeos.model.recipe.Update
+STOP_SECONDS = 600.0  # that services may take to stop when a release is left
 RESTART_SECONDS = 3600.0  # that a start goes no further while it ends
 
 
@@ -102,7 +103,11 @@ def _machine(own: Appliance, restart: Callable[[], None]) -> Machine:
 
 
 def _restart() -> None:
-    programs.run([SYSTEMCTL, "--no-block", "reboot"], seconds=PROGRAM_SECONDS)
+    """Restart with all services stopped in order; without systemd's help, if that hangs."""
+    status, _ = programs.run([SYSTEMCTL, "--no-block", "reboot"], seconds=PROGRAM_SECONDS)
+    if status == 0:
+        time.sleep(STOP_SECONDS)  # this process is among the first to be stopped
+    programs.run([SYSTEMCTL, "--force", "--force", "reboot"], seconds=PROGRAM_SECONDS)
 
 
 def _last_words() -> str:
