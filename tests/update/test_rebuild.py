@@ -2,6 +2,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 
 from jeos.channel import delta
 from jeos.core.errors import JeosError
+from jeos.disk import zstd_library as zstd
+from jeos.model import container, numbers
 from jeos.model.release import Blob
 from jeos.update.errors import RebuildError
 from jeos.update.rebuild import rebuild
@@ -162,4 +165,54 @@ def test_rebuild_with_a_damaged_patch_ends_well(machine: Machine, changes: list[
     for at, value in changes:
         patch[at % len(patch)] = value
     machine.run(bytes(patch[: cut % (2 * len(patch)) + 1]))
+    assert machine.is_new()
+
+
+def opened(patch: bytes) -> tuple[dict[str, Any], list[tuple[bytes, int]]]:
+    """Return the head of a patch, and its streams unpacked as far as they are packed alone."""
+    found = container.load(
+        container.PATCH,
+        length=len(patch),
+        read=lambda offset, length: patch[offset : offset + length],
+        unpack=lambda packed, size: zstd.decompress(packed, size=size),
+    )
+    head = {key: value for key, value in found.head.items() if key != "streams"}
+    return head, [(patch[one.offset : one.offset + one.length], one.size) for one in found.streams]
+
+
+def places_in(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Return the path of every value in a head."""
+    if isinstance(value, dict):
+        return [place for key, item in value.items() for place in ((*path, key), *places_in(item, (*path, key)))]
+    if isinstance(value, list):
+        return [place for at, item in enumerate(value) for place in ((*path, at), *places_in(item, (*path, at)))]
+    return []
+
+
+JUNK: st.SearchStrategy[object] = st.sampled_from(
+    [-1, 0, 1, 7, 1 << 40, 1 << 70, None, True, "", "old", "raw", "batch", [], {}, [[]], [1, 2], 0.5]
+)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 1 << 20), JUNK)
+def test_rebuild_with_a_strange_head_ends_well(machine: Machine, which: int, junk: object) -> None:
+    head, streams = opened(machine.pair.patch)
+    places = places_in(head)
+    *path, last = places[which % len(places)]
+    place: Any = head
+    for part in path:
+        place = place[part]
+    place[last] = junk
+    machine.run(container.dump(container.PATCH, head=head, streams=streams, pack=zstd.compress))
+    assert machine.is_new()
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 1 << 20), st.lists(st.integers(0, 300) | st.integers(0, (1 << 62)), max_size=400))
+def test_rebuild_with_strange_numbers_ends_well(machine: Machine, which: int, values: list[int]) -> None:
+    head, streams = opened(machine.pair.patch)
+    data = numbers.pack(values)
+    streams[which % len(streams)] = (zstd.compress(data), len(data))
+    machine.run(container.dump(container.PATCH, head=head, streams=streams, pack=zstd.compress))
     assert machine.is_new()
