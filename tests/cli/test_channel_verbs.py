@@ -1,6 +1,7 @@
 """`jeos publish` and `jeos channel`, from keys made by `jeos keys` to what a machine of the appliance sees."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +17,18 @@ from jeos.cli import main
 COMMON = {"usr/bin/app": b"".join(b"line %d\n" % number for number in range(5000))}
 
 
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make keys once: their passphrase costs time on purpose."""
+    folder = tmp_path_factory.mktemp("keys") / "keys"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JEOS_PASSPHRASE", "correct horse")
+        assert main.main(["-q", "keys", "new", "--keys", str(folder)]) == 0
+    return folder
+
+
 @pytest.fixture
-def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def recipe(tmp_path: Path, keys: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make a recipe's folder with keys in it, be in it, and keep all else of jeos below it."""
     folder = tmp_path / "hello"
     folder.mkdir()
@@ -25,7 +36,7 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(variable, str(tmp_path / variable))
     monkeypatch.setenv("JEOS_PASSPHRASE", "correct horse")
     monkeypatch.chdir(folder)
-    assert main.main(["-q", "keys", "new"]) == 0
+    shutil.copytree(keys, folder / "keys")
     return folder
 
 
