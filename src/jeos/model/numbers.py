@@ -25,6 +25,8 @@ def pack(numbers: Iterable[int]) -> bytes:
 
 def unpack(data: bytes) -> list[int]:
     """Return all numbers. Raises InputError if the last one is cut off, or one is 2^63 or more."""
+    if data.isascii():  # most streams are, and then their bytes are the numbers
+        return list(data)
     found: list[int] = []
     number = shift = 0
     for byte in data:

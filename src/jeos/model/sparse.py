@@ -47,7 +47,8 @@ class Decoder:
     def __init__(self, gaps: Iterator[int], lengths: Iterator[int], read: Callable[[int], bytes]) -> None:
         """Put runs together; `read` returns exactly so many of the bytes that are not zero."""
         self._gaps, self._lengths, self._read = gaps, lengths, read
-        self._waiting: list[tuple[int, int]] = []
+        self._some_gaps: list[int] = []
+        self._some_lengths: list[int] = []
         self._ready = b""
 
     def read(self, length: int) -> bytes:
@@ -65,22 +66,23 @@ class Decoder:
 
     def _fill(self) -> bool:
         """Put the next runs together; False at their end."""
-        if not self._waiting:
-            self._waiting = list(zip(islice(self._gaps, RUNS), islice(self._lengths, RUNS), strict=False))
-            if not self._waiting:
+        if not self._some_lengths:
+            self._some_gaps = list(islice(self._gaps, RUNS))
+            self._some_lengths = list(islice(self._lengths, len(self._some_gaps)))
+            if not self._some_lengths:
                 return False
-        runs = self._waiting
-        while True:
-            gaps, lengths = zip(*runs, strict=True)
-            if max(gaps) > LONGEST or max(lengths) > LONGEST:
+            if max(self._some_gaps) > LONGEST or max(self._some_lengths) > LONGEST:
                 raise InputError("a run of bytes is too long", hint="the patch is damaged: fetch it again")
-            if sum(gaps) + sum(lengths) <= MOST_BYTES or len(runs) == 1:
-                break
-            runs = runs[: len(runs) // 2]
-        self._waiting = self._waiting[len(runs) :]
-        others = self._read(sum(lengths))
-        ends = list(accumulate(lengths))
-        zeros = _ZEROS if max(gaps) <= len(_ZEROS) else bytes(max(gaps))
-        pairs = zip(gaps, ends, lengths, strict=True)
-        self._ready = b"".join([part for gap, end, own in pairs for part in (zeros[:gap], others[end - own : end])])
+        count = len(self._some_lengths)
+        gaps, lengths = self._some_gaps[:count], self._some_lengths
+        while sum(gaps) + sum(lengths) > MOST_BYTES and count > 1:
+            count //= 2
+            gaps, lengths = gaps[:count], lengths[:count]
+        self._some_gaps, self._some_lengths = self._some_gaps[count:], self._some_lengths[count:]
+        ends = list(accumulate(lengths, initial=0))
+        others = self._read(ends[-1])
+        most = max(gaps)
+        zeros = _ZEROS if most <= len(_ZEROS) else bytes(most)
+        places = zip(gaps, ends, ends[1:], strict=False)
+        self._ready = b"".join([part for gap, start, end in places for part in (zeros[:gap], others[start:end])])
         return True

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 from jeos.disk import byte_sums
 from jeos.disk import zstd_library as zstd
@@ -12,6 +13,7 @@ from jeos.model.patch import BATCH_BYTES
 
 MOST_TABLE = 32 << 20  # bytes of a stream that is held in memory as a whole
 PIECE_BYTES = 256 << 10  # of a content, made at once
+NUMBER_BYTES = 1 << 10  # that are unpacked at once: where all are below 128 that takes no time
 _STREAMS = 7  # of a group of differences
 
 ReadOld = Callable[[int, int], bytes]  # offset, length
@@ -86,16 +88,20 @@ def _reading(descriptor: int, stream: Stream) -> Callable[[int], bytes]:
 
 def _numbers(reader: zstd.Reader) -> Iterator[int]:
     """Yield the numbers of a stream; few are in memory at once."""
+    return chain.from_iterable(_some_numbers(reader))
+
+
+def _some_numbers(reader: zstd.Reader) -> Iterator[list[int]]:
     rest = b""
     while reader.left:
-        data = rest + reader.read(min(reader.left, 16 << 10))
+        data = rest + reader.read(min(reader.left, NUMBER_BYTES))
         end = len(data)
         while end and data[end - 1] & 0x80:
             end -= 1
         rest = data[end:]
         if len(rest) > numbers.MOST_BITS:
             raise wrong("a number has too many bytes")
-        yield from numbers.unpack(data[:end])
+        yield numbers.unpack(data[:end])
     if rest:
         raise wrong("a number is cut off")
 
