@@ -27,7 +27,7 @@ APPLIANCE = ROOT / "examples/web"
 MACHINE = "jeos-demo"
 UPDATED = "jeos-demo-updates"
 HOST = "10.0.2.2"  # this machine, as a guest behind QEMU's own router sees it
-WITHIN = 45  # seconds after boot until the page must answer; else a new release is left again
+WITHIN = 75  # seconds after boot until the page must answer; else a new release is left again
 
 
 def say(text: str) -> None:
