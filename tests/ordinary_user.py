@@ -15,6 +15,7 @@ import pytest
 
 import jeos as package
 from jeos.build import namespace
+from jeos.core import settings
 from jeos_command import Jeos, copy_recipe, make_jeos
 
 USER = f"jeos-{os.getpid()}"
@@ -67,8 +68,9 @@ def ordinary_user(jeos: Jeos) -> Iterator[Jeos]:
 def as_user(jeos: Jeos, base: Path, *, python: str) -> Jeos:
     account = pwd.getpwnam(USER)
     found = make_jeos(base / "own", store=base / "store")
-    work = found.work.with_name(base.name)
-    work.mkdir(parents=True)
+    # Beside root's own folder for work, which nobody else may enter.
+    work = settings.MEMORY / base.name if found.work.is_relative_to(settings.MEMORY) else base / "work"
+    work.mkdir()
     os.chown(work, account.pw_uid, account.pw_gid)
     for name in ("home", "source", "packages"):
         (base / name).mkdir()

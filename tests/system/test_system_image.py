@@ -61,6 +61,12 @@ def has_loader(data: bytes) -> bool:
     return elf.is_elf(data) and elf.interpreter(data) is not None
 
 
+def new_devices_appear() -> bool:
+    """Tell whether /dev is what the kernel shows new devices in: in many containers it is not."""
+    mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
+    return [words[2] for words in mounts if words[1] == "/dev"][-1:] == ["devtmpfs"]
+
+
 def test_slot_passes_fsck(slot: Path) -> None:
     said("fsck.erofs", slot)
 
@@ -77,6 +83,8 @@ def test_disk_has_a_sound_partition_table(web: Outputs) -> None:
 
 @pytest.mark.root
 def test_disk_follows_the_discoverable_partitions_specification(web: Outputs, is_root: None) -> None:
+    if not new_devices_appear():
+        pytest.skip("/dev is not the kernel's own here: systemd-dissect would not find the partitions it asks for")
     if "--validate" in said("systemd-dissect", "--help"):  # systemd 254 and later
         said("systemd-dissect", "--validate", web.disk)
     found = json.loads(said("systemd-dissect", "--no-pager", "--no-legend", "--json=short", web.disk))

@@ -15,7 +15,8 @@ from jeos.build import namespace, outputs
 from jeos_command import Jeos, copy_recipe, digests, make_jeos, mounts, nothing_left_running
 from ordinary_user import give
 
-pytestmark = pytest.mark.network
+# Fifty builds and more take their time where other programs want the processors too.
+pytestmark = [pytest.mark.network, pytest.mark.timeout(2400)]
 AS_ROOT, AS_USER = 40, 10  # times that a build is killed
 LATEST = 1.1  # of the time that an undisturbed build takes, so that some kills come too late
 
