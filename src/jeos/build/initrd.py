@@ -17,7 +17,7 @@ from jeos.build import kernel
 from jeos.core import rooted
 from jeos.core.errors import HostError, InputError
 from jeos.disk import cpio, elf, elf_edit, zstd_library
-from jeos.model.kernel_plan import INITRD_LEVEL, INITRD_TABLE_LOGS, INITRD_WINDOW_LOG
+from jeos.model.kernel_plan import INITRD_LEVEL, INITRD_TUNING, INITRD_WINDOW_LOG
 from jeos.model.tree import Entry, Kind, Tree
 
 # Loaded at each start, hardware or not: verified root, its file system, and the data's.
@@ -143,15 +143,21 @@ def compress(archive: bytes, *, library: Path | None = None) -> bytes:
                 archive,
                 level=INITRD_LEVEL,
                 window_log=INITRD_WINDOW_LOG,
-                table_logs=INITRD_TABLE_LOGS,
+                tuning=INITRD_TUNING,
                 long=False,
                 path=str(library),
             )
     import zstandard
 
-    hash_log, chain_log = INITRD_TABLE_LOGS
+    hash_log, chain_log, search_log, strategy = INITRD_TUNING
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        INITRD_LEVEL, window_log=INITRD_WINDOW_LOG, hash_log=hash_log, chain_log=chain_log, write_checksum=False
+        INITRD_LEVEL,
+        window_log=INITRD_WINDOW_LOG,
+        hash_log=hash_log,
+        chain_log=chain_log,
+        search_log=search_log,
+        strategy=strategy,
+        write_checksum=False,
     )
     return zstandard.ZstdCompressor(compression_params=parameters).compress(archive)
 

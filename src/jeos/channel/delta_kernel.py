@@ -14,7 +14,7 @@ from jeos.channel.source import Source, contents
 from jeos.core.errors import HostError, InputError
 from jeos.disk import bzimage, cpio, lz4_library, uki, word_tables
 from jeos.disk import zstd_library as zstd
-from jeos.model.kernel_plan import INITRD, INITRD_LEVEL, INITRD_TABLE_LOGS, INITRD_WINDOW_LOG, KERNEL, Piece
+from jeos.model.kernel_plan import INITRD, INITRD_LEVEL, INITRD_TUNING, INITRD_WINDOW_LOG, KERNEL, Piece
 from jeos.model.tree import Kind
 
 SECTIONS = (KERNEL, INITRD)
@@ -97,7 +97,7 @@ def _initrd(was: bytes, now: bytes, *, old: Source, new: Source, streams: Stream
             after,
             level=INITRD_LEVEL,
             window_log=INITRD_WINDOW_LOG,
-            table_logs=INITRD_TABLE_LOGS,
+            tuning=INITRD_TUNING,
             long=False,
             path=library,
         )

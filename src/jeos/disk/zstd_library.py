@@ -18,7 +18,8 @@ LIBRARY = "libzstd.so.1"
 WINDOW_LOG = 23  # 8 MiB: what every stream of jeos may ask the reader to hold
 PREFIX_WINDOW_LOG = 27  # decompression in one go has no window of its own: the output is the window
 
-_LEVEL, _WINDOW_LOG, _HASH_LOG, _CHAIN_LOG, _LONG, _CONTENT_SIZE, _CHECKSUM = 100, 101, 102, 103, 160, 200, 201
+_LEVEL, _WINDOW_LOG, _LONG, _CONTENT_SIZE, _CHECKSUM = 100, 101, 160, 200, 201
+_TUNED = (102, 103, 104, 107)  # hash log, chain log, search log, strategy
 _WINDOW_LOG_MOST = 100  # ZSTD_dParameter
 _INPUT_BYTES = 64 << 10
 
@@ -90,21 +91,21 @@ def compress(
     level: int = 19,
     window_log: int = WINDOW_LOG,
     prefix: bytes = b"",
-    table_logs: tuple[int, int] = (0, 0),
+    tuning: tuple[int, int, int, int] = (0, 0, 0, 0),
     long: bool = True,
     path: str = LIBRARY,
 ) -> bytes:
     """Return one frame with its content size and without a checksum; `prefix` is what the reader has already.
 
-    `table_logs` are those of the hash and chain tables, which the level chooses where they are 0. With `long`, matches
-    are looked for in all of the window. `path` names another libzstd than the system's.
+    `tuning` is hash log, chain log, search log and strategy, which the level chooses where they are 0. With `long`,
+    matches are looked for in all of the window. `path` names another libzstd than the system's.
     """
     lib = library(path)
     context = lib.create("CCtx")
-    tables = zip((_HASH_LOG, _CHAIN_LOG), table_logs, strict=True)
+    tuned = zip(_TUNED, tuning, strict=True)
     plain = ((_LEVEL, level), (_WINDOW_LOG, window_log), (_CONTENT_SIZE, 1), (_CHECKSUM, 0))
     try:
-        for parameter, value in (*plain, *tables):
+        for parameter, value in (*plain, *tuned):
             lib.call("ZSTD_CCtx_setParameter", context, parameter, value)
         if long:
             lib.call("ZSTD_CCtx_setParameter", context, _LONG, 1)

@@ -12,7 +12,7 @@ from jeos.core.files import PARTIAL_SUFFIX
 from jeos.disk import lz4_library, uki, word_tables
 from jeos.disk import zstd_library as zstd
 from jeos.model.container import wrong
-from jeos.model.kernel_plan import INITRD, INITRD_LEVEL, INITRD_TABLE_LOGS, INITRD_WINDOW_LOG, KERNEL, Piece
+from jeos.model.kernel_plan import INITRD, INITRD_LEVEL, INITRD_TUNING, INITRD_WINDOW_LOG, KERNEL, Piece
 from jeos.model.release import Blob
 from jeos.update.errors import RebuildError
 from jeos.update.patch_file import PatchFile
@@ -179,9 +179,7 @@ class _Section:
         parts.append(zstd.decompress(packed, size=old_size))
         archive = self._file.table(self._piece["stream"], prefix=b"".join(parts), most=LARGEST_ARCHIVE)
         del parts, packed
-        yield zstd.compress(
-            archive, level=INITRD_LEVEL, window_log=INITRD_WINDOW_LOG, table_logs=INITRD_TABLE_LOGS, long=False
-        )
+        yield zstd.compress(archive, level=INITRD_LEVEL, window_log=INITRD_WINDOW_LOG, tuning=INITRD_TUNING, long=False)
 
     def _lz4(self) -> Iterator[bytes]:
         old_start, old_length = _pair(self._piece["old_payload"], most=self._length)
