@@ -1,0 +1,91 @@
+"""A vendor of a small appliance that updates itself: builds of several versions, keys, and channels with them.
+
+vendor = Vendor.make(jeos, folder, port=8123)
+vendor.build("1"), vendor.build("2")
+vendor.publish("1"); vendor.publish("2")
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jeos.build.outputs import Outputs, find
+from jeos_command import Jeos
+from qemu_door import HOST
+
+PASSPHRASE = "only for tests"
+CHANGED = 300_000  # bytes that are new in each version and cannot be made smaller
+RECIPE = """
+name = "tiny"
+version = "{version}"
+[[unit]]
+name = "good.service"
+content = '''
+[Service]
+ExecStart=/usr/bin/sleep infinity
+[Install]
+WantedBy=multi-user.target
+'''
+[[health]]
+name = "good"
+unit = "good.service"
+within = 60
+[[file]]
+source = "changed"
+target = "/usr/lib/changed"
+[[file]]
+target = "/usr/lib/jeos/migrate.d/{version}-note"
+mode = "0755"
+content = '''#!/bin/sh
+echo "$JEOS_FROM $JEOS_TO" > /var/lib/app/note
+'''
+[update]
+channel = "http://{host}:{port}/{folder}/"
+root = "keys/root.json"
+hold = "2s"
+snapshot = ["/var/lib/app"]
+[disk]
+slot = "160M"
+data = "128M"
+"""
+
+
+@dataclass
+class Vendor:
+    """The vendor; `port` is where the guest looks for the channel, in the folder `main` of what is served there."""
+
+    jeos: Jeos
+    folder: Path
+    port: int
+    builds: dict[str, Outputs] = field(default_factory=dict)
+
+    @classmethod
+    def make(cls, jeos: Jeos, folder: Path, *, port: int) -> "Vendor":
+        """Make the vendor's keys."""
+        folder.mkdir(parents=True)
+        signing = jeos.having(JEOS_PASSPHRASE=PASSPHRASE)
+        signing.run("keys", "new", "--keys", folder / "keys")
+        return cls(signing, folder, port)
+
+    @property
+    def channels(self) -> Path:
+        return self.folder / "channels"
+
+    def build(self, version: str) -> Outputs:
+        """Build a version that has some bytes of its own."""
+        recipe = RECIPE.format(version=version, host=HOST, port=self.port, folder="main")
+        (self.folder / "appliance.toml").write_text(recipe)
+        (self.folder / "changed").write_bytes(os.urandom(CHANGED))
+        self.jeos.run("build", self.folder)
+        self.builds[version] = find(self.folder / f"build/tiny_{version}.json")
+        return self.builds[version]
+
+    def publish(self, version: str, *options: str, channel: str = "main") -> None:
+        """Publish a version that was built."""
+        description = self.folder / f"build/tiny_{version}.json"
+        words = ("--channel", self.channels / channel, "--keys", self.folder / "keys")
+        self.jeos.run("publish", description, *words, *options)
+
+    def channel(self, *words: str, channel: str = "main") -> None:
+        """Change the channel: `jeos channel …`."""
+        self.jeos.run("channel", *words, "--channel", self.channels / channel, "--keys", self.folder / "keys")
