@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from apt_repository import Archive, Package, made_key, serving
+from channel_keys import vendor as channel_vendor
 from jeos.build import user_network
 from jeos.build.outputs import Outputs
 from jeos.build.sources import host_keyrings, repositories
@@ -85,6 +86,7 @@ def make_parts(folder: Path) -> None:
         f"{INFO}/entry_points.txt": b"[console_scripts]\nshop = shop:main\n",
     }
     make_wheel(folder / "shop-1.0-py3-none-any.whl", parts)
+    (keys / "root.json").write_bytes(channel_vendor().roots[0])
 
 
 def recipe_text(folder: Path, *, vendor: str) -> str:
@@ -123,6 +125,7 @@ def ports(jeos: Jeos, built: Outputs) -> Iterator[dict[int, int]]:
     (folder / "password").write_text(SECRET + "\n")
     found = {guest: free_port() for guest in (22, 8000)}
     words: list[str | Path] = ["run", folder, "--detach", "--wait", "healthy", "--timeout", str(BOOT), "--accel", "tcg"]
+    words += ["--direct"]  # though it updates itself: what is asked here does not depend on firmware
     words += [word for guest, host in found.items() for word in ("--port", f"{host}:{guest}")]
     values = ["--set", f"site-title={TITLE}", "--set", "tier=large", "--set-file", f"password={folder}/password"]
     try:
@@ -203,6 +206,16 @@ def test_commands_have_a_network_only_if_the_recipe_says_so(built: Outputs) -> N
     assert int(read(built, "usr/share/interfaces-with-network")) == host
 
 
+def test_image_has_what_updates_are_verified_with(built: Outputs) -> None:
+    assert read(built, "usr/lib/jeos/root.json") == (built.folder.parent / "keys/root.json").read_bytes()
+    said = json.loads(read(built, "usr/lib/jeos/appliance.json"))["update"]
+    written = tomllib.loads((HERE / "everything.toml").read_text())["update"]
+    assert (said["channel"], said["ring"], said["snapshot"]) == tuple(
+        written[key] for key in ("channel", "ring", "snapshot")
+    )
+    assert built.image.updates
+
+
 def test_licence_is_agreed_to_before_anything_starts(jeos: Jeos, built: Outputs, tmp_path: Path) -> None:
     somebody = jeos.having(JEOS_STATE_DIR=str(tmp_path))
     said = somebody.run("run", built.folder.parent, "--detach", status=2).stderr
@@ -258,6 +271,7 @@ def test_user_logs_in_with_the_key(built: Outputs, ports: dict[int, int]) -> Non
         ("uname -r | grep -c cloud", "0"),
         ("nproc", "2"),
         ("hostname", NAME),
+        ("systemctl is-active jeos-update.timer", "active"),
         ("cat /usr/share/jeos/EULA", "You agree."),
         ("jeos-agent status --json | grep -o 'jeos/EULA'", "jeos/EULA"),
         ("stat -c '%U %a' /run/jeos/secrets /run/jeos/secrets/password", "root 700 root 600"),
