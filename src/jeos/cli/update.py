@@ -109,7 +109,9 @@ def follow(name: str, before: Mapping[str, object], *, wanted: str, seconds: flo
                 step.done(f"{wanted} runs")
                 return Result(name, wanted, True, f"{wanted} runs, and is confirmed")
             if decided is not None:
-                raise MachineError(plain(f"{name} went back to {status.get('version')}: {decided}"), hint="jeos logs")
+                raise MachineError(
+                    plain(f"{name} went back to {status.get('version')}: {decided}"), hint=f"jeos logs {name}"
+                )
             if time.monotonic() > until:
                 raise MachineError(
                     f"{name} has not confirmed {wanted} after {seconds:g} s", hint=f"jeos logs {name} shows why"
