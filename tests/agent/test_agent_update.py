@@ -47,7 +47,7 @@ def test_folder_is_its_own_place_and_nothing_is_none(tmp_path: Path) -> None:
 
 
 AGENT = {"tried": 1000.0, "checked": 1000.0, "next": 2000.0, "words": "1.1 is in place", "version": "1.1"}
-FAILED = {"version": "1.1", "root_hash": "aa", "reason": "page: refused", "when": 1500.0}
+FAILED = {"version": "1.1", "root_hash": "aa", "reason": "page: refused", "when": 15.0}  # by a wrong clock
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ FAILED = {"version": "1.1", "root_hash": "aa", "reason": "page: refused", "when"
         ("1.1", {"agent": AGENT, "trial": {"version": "1.1"}}, "1.1 is on trial: it is kept once its health has held"),
         ("1.1", {"agent": AGENT}, "1.1 is confirmed"),
         ("1.0", {"agent": AGENT, "failures": [FAILED]}, "1.1 failed here: page: refused; 1.0 runs again"),
-        ("1.0", {"agent": {**AGENT, "tried": 1600.0, "words": "no"}, "failures": [FAILED]}, "no"),
+        ("1.0", {"agent": {**AGENT, "failed": ["aa"], "words": "no"}, "failures": [FAILED]}, "no"),
         ("1.0", {"agent": 7, "trial": [], "failures": "x"}, "nothing was looked for yet"),
     ],
 )

@@ -45,8 +45,10 @@ def _said(
         return f"{version} is on trial: it is kept once its health has held"
     if taken and taken == version:
         return f"{version} is confirmed"
+    before = agent.get("failed")
     for one in failures:
-        if text(one, "version", "") == taken and number(one, "when", 0.0) >= number(agent, "tried", 0.0):
+        known = isinstance(before, list) and one.get("root_hash") in before
+        if text(one, "version", "") == taken and not known:
             return f"{taken} failed here: {text(one, 'reason', '')}; {version} runs again"
     return text(agent, "words", "nothing was looked for yet")
 
