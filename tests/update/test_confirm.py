@@ -35,9 +35,11 @@ class Guest:
     keep: tuple[str, ...] = ()
     now: float = 0.0
     said: list[str] = field(default_factory=list)
+    left: list[float] = field(default_factory=list)  # when it restarted
 
     def machine(self) -> Machine:
         def restart() -> None:
+            self.left.append(self.now)
             raise RestartError
 
         def sleep(seconds: float) -> None:
@@ -145,6 +147,23 @@ def test_a_unit_that_fails_is_held_against_the_release_unless_it_had_failed_befo
     guest.troubled = ("bad.service",)
     assert guest.boot() == OLD
     assert getattr(guest.state.failure(NEW), "reason", "") == "bad.service has failed"
+
+
+@pytest.mark.parametrize(("hold", "seconds"), [(60.0, 60), (0.0, 12)])
+def test_a_unit_that_has_failed_for_good_is_not_waited_for_longer(guest: Guest, hold: float, seconds: int) -> None:
+    guest.troubled = ("bad.service",)
+    assert guest.boot(hold=hold) == OLD
+    assert guest.left == [10 + seconds]
+
+
+def test_a_unit_that_has_failed_and_is_started_again_may_still_be_well(guest: Guest) -> None:
+    def well(now: float) -> Sequence[str]:
+        guest.troubled = ("slow.service",) if now < 60 else ()
+        return guest.troubled
+
+    guest.well = well
+    assert guest.boot() == NEW
+    assert guest.left == []
 
 
 def test_a_unit_that_had_failed_before_is_not_held_against_the_release(guest: Guest) -> None:

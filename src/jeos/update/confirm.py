@@ -8,7 +8,7 @@ was left. Nothing here needs the network, the channel or a right clock.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 
@@ -20,6 +20,9 @@ from jeos.update.state_file import FOLDER
 
 INTERVAL = 3.0  # seconds between two looks at the health of a release on trial
 WITHIN = 120.0  # seconds until a check must hold, if the recipe does not say
+SHORTEST_FAILED = (
+    10.0  # seconds that a unit must have failed for, at the least, to be given up: others may start it again
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +124,9 @@ def confirm(place: Place, machine: Machine, *, hold: float, within: float = WITH
     """Keep the running release once it has been well for `hold` seconds, and return what happened, in words.
 
     It has `within` seconds from now to become well, however long its migrations took; the decision falls `hold` seconds
-    later, or twice that where it was well for a part of the time. A release that is not well is left: the reason is
-    kept, the boot loader told, and the machine restarted.
+    later, or twice that where it was well for a part of the time. A unit that has failed, and stays so for `hold`, is
+    not waited for: systemd has given it up. A release that is not well is left: the reason is kept, the boot loader
+    told, and the machine restarted.
     """
     known = state.read(place.folder)
     with place.esp(True) as esp:
@@ -147,10 +151,15 @@ def _watch(place: Place, machine: Machine, trial: Trial, *, hold: float, within:
     """Wait until the machine was well for `hold` seconds; return why it is not when its time is up."""
     shown: Sequence[str] = trial.reasons
     well_since: float | None = None
+    failed_since: dict[str, float] = {}
     end = machine.uptime() + within + hold
     while True:
-        reasons = [*machine.complaints(), *_new_trouble(machine, trial)]
+        failed = [unit for unit in machine.troubled() if unit not in trial.troubled]
+        reasons = [*machine.complaints(), *(f"{unit} has failed" for unit in failed)]
         now = machine.uptime()
+        failed_since = {unit: failed_since.get(unit, now) for unit in failed}
+        if any(now - since >= max(hold, SHORTEST_FAILED) for since in failed_since.values()):
+            return reasons
         if reasons:
             well_since = None
         elif well_since is None:
@@ -164,10 +173,6 @@ def _watch(place: Place, machine: Machine, trial: Trial, *, hold: float, within:
             _note_trial(place, stage=MIGRATED, reasons=tuple(reasons))
         left = hold - (now - well_since) if well_since is not None else INTERVAL
         machine.sleep(max(0.05, min(INTERVAL, left)))
-
-
-def _new_trouble(machine: Machine, trial: Trial) -> Iterator[str]:
-    return (f"{unit} has failed" for unit in machine.troubled() if unit not in trial.troubled)
 
 
 def _keep(place: Place, trial: Trial) -> str:
