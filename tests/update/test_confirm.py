@@ -272,7 +272,7 @@ def test_a_trial_whose_state_was_lost_is_kept_or_left_by_its_counter(guest: Gues
 
 
 def test_a_failure_that_was_written_down_before_the_power_went_counts(guest: Guest) -> None:
-    failure = Failure("1.1", NEW, "web: no", 5.0)
+    failure = Failure("1.1", NEW, "web: no", 5.0, target="ff" * 32)
     state.change(lambda now: now.with_failure(failure), folder=str(guest.disk.state))
     assert guest.boot() == OLD
     assert guest.state.failures == (failure,)

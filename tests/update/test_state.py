@@ -101,9 +101,9 @@ def test_failures_keep_their_first_reason_and_the_newest_stay() -> None:
     found = State()
     for number in range(30):
         found = found.with_failure(Failure(str(number), f"{number:064x}", "first"))
-    again = found.with_failure(Failure("29", f"{29:064x}", "second"))
+    again = found.with_failure(Failure("29", f"{29:064x}", "second", target="12" * 32))
     assert len(found.failures) == state.MOST_FAILURES
-    assert again.failure(f"{29:064x}") == Failure("29", f"{29:064x}", "first")
+    assert again.failure(f"{29:064x}") == Failure("29", f"{29:064x}", "first", target="12" * 32)
     assert found.failure(f"{1:064x}") is None
 
 

@@ -76,9 +76,11 @@ class State:
         return next((one for one in self.failures if one.root_hash == root_hash), None)
 
     def with_failure(self, failure: Failure) -> "State":
-        """Return this state with one more failure; the first reason for a release stays."""
-        if self.failure(failure.root_hash):
-            return self
+        """Return this state with one more failure; a release keeps its first reason."""
+        known = self.failure(failure.root_hash)
+        if known:
+            again = replace(known, target=failure.target or known.target)
+            return replace(self, failures=tuple(again if one is known else one for one in self.failures))
         short = replace(failure, reason=failure.reason[:LONGEST_REASON], log=failure.log[-LONGEST_REASON:])
         return replace(self, failures=(*self.failures, short)[-MOST_FAILURES:])
 
