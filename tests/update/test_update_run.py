@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 import time
@@ -13,11 +14,12 @@ from typing import Any
 
 import pytest
 
+import channel_keys
+from channel_keys import Clock
+from jeos.channel.change import Keys
 from jeos.model import release as releases
 from jeos.model.release import Blob, Patch, Release, System
 from jeos.model.schedule import Windows, minute_of_week
-from jeos.trust.keys import Keys
-from jeos.trust.passphrase import Passphrases
 from jeos.trust.repository import Expiry, Folder, Repository
 from jeos.update import fetch, run, state
 from jeos.update.errors import BusyError, RebuildError, RoomError
@@ -36,9 +38,9 @@ UUID = "00000000-0000-0000-0000-000000000000"
 
 
 @pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+def keys() -> Keys:
     """A vendor's keys."""
-    return Keys.create(tmp_path_factory.mktemp("keys"), now=NOW, passphrases=Passphrases(given=("x",)))
+    return channel_keys.vendor(clock=Clock(NOW)).keys()
 
 
 def blob(data: bytes) -> Blob:
@@ -70,7 +72,7 @@ class Vendor:
 
     def publish(self, *all_of_them: Release, custom: Mapping[str, object] | None = None, at: float = NOW) -> None:
         """Offer releases."""
-        repository = Repository.open(Folder(self.folder), roots=self.keys.roots())
+        repository = Repository.open(Folder(self.folder), roots=self.keys.roots)
         for one in all_of_them:
             said = {"version": one.version, **(custom or {})}
             repository.add_target(f"releases/{one.name}_{one.version}.json", releases.dump(one), custom=said)
@@ -81,7 +83,7 @@ class Vendor:
 
     def decide(self, version: str, *, at: float = NOW, **custom: object) -> None:
         """Say something else of a release."""
-        repository = Repository.open(Folder(self.folder), roots=self.keys.roots())
+        repository = Repository.open(Folder(self.folder), roots=self.keys.roots)
         repository.set_custom(f"releases/hello_{version}.json", {"version": version, **custom})
         repository.commit(self.keys.signers, now=at)
 
@@ -147,7 +149,7 @@ def machine(tmp_path: Path, vendor: Vendor) -> Machine:
         version="1.0",
         root_hash=RUNNING,
         identity="0123456789abcdef0123456789abcdef",
-        root=vendor.keys.roots()[0],
+        root=vendor.keys.roots[0],
         built=NOW - 100 * DAY,
         install=install,
         withdraw=withdraw,
@@ -353,8 +355,7 @@ def test_clock_that_is_years_behind_does_not_stop_updates(machine: Machine, vend
 
 
 def test_channel_signed_by_another_vendor_is_refused(machine: Machine, tmp_path: Path) -> None:
-    others = Keys.create(tmp_path / "others", now=NOW, passphrases=Passphrases(given=("x",)))
-    impostor = Vendor(tmp_path / "impostor", others)
+    impostor = Vendor(tmp_path / "impostor", channel_keys.vendor(clock=Clock(NOW)).keys())
     impostor.publish(release("1.1"))
     outcome = machine.run(channel=f"file://{impostor.folder}")
     assert outcome.error
@@ -362,7 +363,7 @@ def test_channel_signed_by_another_vendor_is_refused(machine: Machine, tmp_path:
 
 
 def test_description_of_another_release_is_refused(machine: Machine, vendor: Vendor) -> None:
-    repository = Repository.open(Folder(vendor.folder), roots=vendor.keys.roots())
+    repository = Repository.open(Folder(vendor.folder), roots=vendor.keys.roots)
     repository.add_target("releases/hello_1.5.json", releases.dump(release("1.1")), custom={"version": "1.5"})
     repository.commit(vendor.keys.signers, now=NOW, expires=Expiry())
     assert machine.run().error == "releases/hello_1.5.json describes hello 1.1"
@@ -412,3 +413,163 @@ def test_full_disk_is_told_even_where_nothing_can_be_noted(machine: Machine, ven
     outcome = machine.run()
     assert (outcome.error, outcome.hint) == ("No space left on device", "free some of the data disk, or enlarge it")
     assert machine.happened.said[-1] == "this cannot be remembered: File exists"
+
+
+def closed_window() -> Windows:
+    """Return a window that opens an hour after NOW, for half an hour."""
+    return Windows(((minute_of_week(time.localtime(NOW)) + 60, 30),))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"pause": "by the operator"}, {"pin": "1.0"}, {"restart": False}],
+)
+def test_release_that_waits_is_not_started_against_the_operator(
+    machine: Machine, vendor: Vendor, change: dict[str, object]
+) -> None:
+    vendor.publish(release("1.1"))
+    machine.run(windows=closed_window())
+    assert not machine.at(NOW + 3700).run(Wish.SCHEDULED, windows=closed_window(), **change).restarting
+    assert machine.happened.restarts == 0
+    assert machine.at(NOW + 3700).run(Wish.SCHEDULED, windows=closed_window()).restarting
+
+
+def test_release_that_waits_is_not_started_once_its_roll_out_was_halted(machine: Machine, vendor: Vendor) -> None:
+    vendor.publish(release("1.1"))
+    machine.run(windows=closed_window())
+    vendor.decide("1.1", percent=0)
+    assert machine.run(windows=closed_window()).words.startswith("1.1 goes to 0 %")
+    assert not machine.at(NOW + 3700).run(Wish.SCHEDULED, windows=closed_window()).restarting
+    vendor.decide("1.1", percent=100)
+    assert machine.at(NOW + 3800).run(Wish.ASKED, windows=closed_window()).restarting
+    assert [version for version, _ in machine.happened.installed] == ["1.1"]
+
+
+def test_release_that_waits_starts_though_the_channel_went_away(
+    machine: Machine, vendor: Vendor, tmp_path: Path
+) -> None:
+    vendor.publish(release("1.1"))
+    machine.run(windows=closed_window())
+    away = f"file://{tmp_path}/away"
+    assert machine.at(NOW + 10).run(windows=closed_window(), channel=away).error
+    for minutes in range(10, 70, 10):
+        machine.at(NOW + 60 * minutes).run(Wish.SCHEDULED, windows=closed_window(), channel=away)
+    assert machine.happened.restarts == 1
+
+
+def test_looking_often_does_not_put_the_next_pass_off(machine: Machine, vendor: Vendor) -> None:
+    machine.run(Wish.SCHEDULED)
+    vendor.publish(release("1.1"))
+    for hour in range(1, 8):
+        assert machine.at(NOW + 3600 * hour).run(Wish.CHECK).version == "1.1"
+    assert agent(machine)["checked"] == NOW + 7 * 3600
+    assert machine.at(NOW + 7 * 3600 + 1).run(Wish.SCHEDULED).restarting
+
+
+def test_data_that_could_not_be_put_back_stops_updates_and_restarts(machine: Machine, vendor: Vendor) -> None:
+    vendor.publish(release("1.1"))
+    machine.run(windows=closed_window())
+    # It was started, failed, and the first step of this release could not put the data back.
+    trial = Trial("1.1", OTHER, "1.0", RUNNING, stage=state.MIGRATED)
+    state.change(lambda old: replace(old, trial=trial), folder=machine.guest.folder)
+    for wish in (Wish.SCHEDULED, Wish.ASKED, Wish.NOW):
+        outcome = machine.at(NOW + 3700).run(wish)
+        assert outcome.error == "1.1 was left, but what it changed could not be put back"
+        assert "jeos-begin" in outcome.hint
+    assert machine.happened.restarts == 0
+    assert state.read(machine.guest.folder).trial == trial
+
+
+def test_patch_that_was_cut_off_goes_on_the_next_time(machine: Machine, vendor: Vendor) -> None:
+    vendor.publish(release("1.1"))
+    line = {"left": 100, "offset": -1}
+
+    def open_channel(address: str, **more: Any) -> Channel:
+        channel = fetch.open_channel(address, **more)
+
+        def save(path: str, descriptor: int, *, length: int) -> None:
+            line["offset"] = os.lseek(descriptor, 0, os.SEEK_END)
+            part = PATCH[line["offset"] :][: line["left"]]
+            os.write(descriptor, part)
+            if line["offset"] + len(part) < length:
+                raise fetch.FetchError("the connection failed", again=True)
+
+        channel.save = save  # type: ignore[method-assign]
+        return channel
+
+    guest = replace(machine.guest, open_channel=open_channel)
+    assert run.run(guest, machine.settings, Wish.ASKED).error == "the connection failed"
+    assert machine.happened.installed == []  # a line that fails is no reason to fetch far more
+    line["left"] = len(PATCH)
+    assert run.run(guest, machine.settings, Wish.ASKED).restarting
+    assert line["offset"] == 100
+    assert machine.happened.installed == [("1.1", PATCH)]
+
+
+def test_patch_that_never_comes_is_followed_by_packs(machine: Machine, vendor: Vendor) -> None:
+    vendor.publish(release("1.1"))
+
+    def open_channel(address: str, **more: Any) -> Channel:
+        channel = fetch.open_channel(address, **more)
+
+        def save(path: str, descriptor: int, *, length: int) -> None:
+            raise fetch.FetchError("the server answered '503 No'", again=True)
+
+        channel.save = save  # type: ignore[method-assign]
+        return channel
+
+    guest = replace(machine.guest, open_channel=open_channel)
+    assert run.run(guest, machine.settings, Wish.ASKED).restarting
+    assert machine.happened.installed == [("1.1", None)]
+
+
+def test_what_an_abandoned_update_left_is_deleted(machine: Machine) -> None:
+    left = [f"{run.PATCH}-{'0' * 64}", "kernel.efi", "kernel.efi.0123456789abcdef.partial"]
+    Path(machine.guest.folder).mkdir()
+    for name in left:
+        Path(machine.guest.folder, name).write_bytes(b"x")
+    machine.run(Wish.CHECK)
+    machine.run(pause="by the operator")
+    assert set(left) <= set(os.listdir(machine.guest.folder))  # it may go on
+    machine.run()
+    assert not set(left) & set(os.listdir(machine.guest.folder))
+
+
+def test_room_is_asked_for_what_is_not_there_yet(
+    machine: Machine, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor.publish(release("1.1"))
+    Path(machine.guest.folder).mkdir()
+    Path(machine.guest.folder, f"{run.PATCH}-{blob(PATCH).sha256}").write_bytes(PATCH[:-10])
+    real = os.statvfs(machine.guest.folder)
+
+    class Room:
+        f_bavail, f_frsize = 10, 1
+
+    monkeypatch.setattr(os, "statvfs", lambda path: Room())
+    assert real.f_frsize
+    assert machine.run().restarting
+    assert machine.happened.installed == [("1.1", PATCH)]
+
+
+def test_timestamp_that_does_not_hold_is_not_asked_for_by_its_validator_again(machine: Machine, vendor: Vendor) -> None:
+    files = {str(path.relative_to(vendor.folder)): path.read_bytes() for path in vendor.folder.rglob("*.json")}
+    with serving(static(files)) as server:
+        machine.run(channel=server.address)
+        memory = Path(machine.guest.folder, "channel.json")
+        assert memory.exists()
+        # Somebody in the middle has answered with rubbish, under the validator that the vendor's server gives.
+        known = json.loads(memory.read_text())
+        memory.write_text(json.dumps({**known, "body": "AAAA"}))
+        assert machine.run(channel=server.address).error
+        assert machine.run(channel=server.address).words == "1.0 is the newest"
+        memory.write_text(json.dumps({**known, "body": "="}))
+        assert machine.run(channel=server.address).words == "1.0 is the newest"
+
+
+def test_what_is_noted_stays_small(machine: Machine, vendor: Vendor) -> None:
+    vendor.publish(*(release(f"1.{minor}") for minor in range(1, 60)), custom={"ring": "beta"})
+    assert len(machine.run().passed) == 59
+    noted = agent(machine)["passed"]
+    assert isinstance(noted, list)
+    assert len(noted) == run.MOST_PASSED
