@@ -30,8 +30,9 @@ def log(tmp_path: Path) -> WriteLog:
     (tmp_path / "log").touch()
     words = [f"driver=blklogwrites,discard=unmap,file.driver=file,file.filename={tmp_path}/disk,file.discard=unmap,"]
     words += [f"log.driver=file,log.filename={tmp_path}/log"]
-    argv = [find_program("qemu-io"), "--image-opts", "".join(words)]
-    subprocess.run([*argv, *(word for step in STEPS for word in ("-c", step))], check=True, timeout=60)
+    commands = [word for step in STEPS for word in ("-c", step)]
+    argv = [str(find_program("qemu-io")), "--image-opts", "".join(words), *commands]
+    subprocess.run(argv, check=True, timeout=60)
     return WriteLog.read(tmp_path / "log")
 
 
