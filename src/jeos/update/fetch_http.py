@@ -10,7 +10,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -44,7 +44,7 @@ class HttpChannel:
 
     def get(self, path: str, *, limit: int) -> bytes:
         """Return a whole file of at most `limit` bytes."""
-        known = self._recall() if path == CHANGING else {}
+        known = self._recall() if path == CHANGING else None
         return self._try(lambda: self._get(path, limit=limit, known=known))
 
     def read(self, path: str, *, offset: int, length: int) -> bytes:
@@ -73,12 +73,12 @@ class HttpChannel:
                     raise
             time.sleep(self._limits.pause * 2 ** (tries - 1))
 
-    def _get(self, path: str, *, limit: int, known: Mapping[str, str]) -> bytes:
-        headers = {"If-None-Match": known["etag"]} if known else {}
+    def _get(self, path: str, *, limit: int, known: tuple[str, bytes] | None) -> bytes:
+        headers = {"If-None-Match": known[0]} if known else {}
         with self._asker.ask(self._address + path, headers, seconds=self._limits.whole) as answer:
             if answer.status == 304 and known:
                 answer.read(0)
-                return base64.b64decode(known["body"])
+                return known[1]
             _expect(answer, path, 200)
             if answer.length is not None and answer.length > limit:
                 raise FetchError(f"the server has {answer.length} bytes of {path}, more than the {limit} that it may")
@@ -128,14 +128,14 @@ class HttpChannel:
                 self._tags[path] = tag
             _copy(answer, descriptor, length - begun, path)
 
-    def _recall(self) -> dict[str, str]:
-        """Return validator and body of the timestamp that this address sent last, or nothing."""
+    def _recall(self) -> tuple[str, bytes] | None:
+        """Return validator and body of the timestamp that this address sent last, or None."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             with open(self._memory, encoding="ascii") as file:
                 known = json.load(file)
             if known["address"] == self._address and known["etag"]:
-                return {"etag": str(known["etag"]), "body": str(known["body"])}
-        return {}
+                return str(known["etag"]), base64.b64decode(known["body"])
+        return None
 
     def _remember(self, tag: str, data: bytes) -> None:
         if self._memory and tag.isprintable():

@@ -174,6 +174,10 @@ def hold_up(offer: Offer, wishes: Wishes, *, minute: int) -> str:
     """Return why a machine does not restart into a release yet at a minute of the week, or "" if it may."""
     if wishes.asked:
         return ""
+    if wishes.pause:
+        return f"{offer.version} is in place, and waits: updates are paused {wishes.pause}"
+    if wishes.pin and not matches(offer.version, wishes.pin):
+        return f"{offer.version} is in place, and waits: {PINNED} {wishes.pin}"
     if not wishes.restart:
         return f"{offer.version} is in place, and starts when the operator restarts the machine"
     wait = 0 if offer.critical else wishes.windows.wait(minute)

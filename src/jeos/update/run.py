@@ -11,19 +11,19 @@ import fcntl
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from jeos.core import files
-from jeos.core.errors import HostError, InputError, JeosError, NetworkError
+from jeos.core.errors import HostError, InputError, JeosError, NetworkError, TrustError
 from jeos.model import release as releases
 from jeos.model.release import Release
 from jeos.model.schedule import minute_of_week
-from jeos.update import fetch, plan, state
-from jeos.update.errors import BusyError, RebuildError, RoomError
+from jeos.update import fetch, plan, record, state
+from jeos.update.errors import BusyError, RebuildError, RoomError, UpdateError
 from jeos.update.fetch import Channel
 from jeos.update.offers import offers_of
 from jeos.update.plan import Choice, Failure, Me, Offer, Wishes
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from jeos.trust.client import Client, Target
 
 PATCH = "patch"  # the name of a patch while it is downloaded, with the digest behind it
+KERNEL = "kernel.efi"  # what names of kernel images that are being made or fetched begin with
+ANSWER = "channel.json"  # the server's last answer about the timestamp
+MOST_RESTARTS = 3  # into one release that lead back here: as many starts as the boot loader gives it
 
 
 class Wish(Enum):
@@ -104,22 +107,17 @@ def run(guest: Guest, settings: Settings, wish: Wish, *, source: str = "") -> Ou
     with _alone(guest.folder):
         known = state.read(guest.folder)
         me = who_is(guest, known)
-        wait = _wait(known, settings, guest) if wish is Wish.SCHEDULED and not source else 0.0
-        if wait > 0 and not me.staged:
-            return Outcome(str(known.agent.get("words", "")))
-        try:
-            if wait > 0:  # nothing to look for yet, but a release waits for its window
-                outcome = _start_if_time(guest, settings, _staged(known, me), asked=False)
-                if outcome.restarting:
-                    guest.restart()
-                return outcome
-            outcome = _pass(guest, settings, wish, me, source=source or settings.channel)
-        except Exception as error:  # a fault of ours is told like any other failure, and tried again later
-            outcome = _failed(error)
-        try:
-            _write_down(guest, outcome, settings=settings)
-        except OSError as error:  # a full disk, above all, must not hide what the pass itself had to say
-            guest.say(f"this cannot be remembered: {error.strerror}")
+        wait = record.wait(known, guest, settings) if wish is Wish.SCHEDULED and not source else 0.0
+        if is_stuck(known.trial, guest) and not known.agent.get("error"):
+            wait = 0.0  # this is to be told at once
+        if wait > 0:  # nothing to look for yet, but perhaps a release waits for its window
+            if not me.staged or known.agent.get("waits") != me.staged:
+                return Outcome(str(known.agent.get("words", "")))
+            outcome = _start_if_time(guest, settings, _staged(known, me), asked=False)
+        else:
+            outcome = _look(guest, settings, wish, me, source=source or settings.channel)
+        if outcome.restarting:
+            outcome = record.counted(outcome, guest, most=None if wish is Wish.NOW else MOST_RESTARTS)
         if outcome.restarting:
             guest.restart()
         return outcome
@@ -127,7 +125,7 @@ def run(guest: Guest, settings: Settings, wish: Wish, *, source: str = "") -> Ou
 
 def is_due(guest: Guest, settings: Settings) -> bool:
     """Tell whether it is time to look into the channel again."""
-    return _wait(state.read(guest.folder), settings, guest) <= 0
+    return record.wait(state.read(guest.folder), guest, settings) <= 0
 
 
 def who_is(guest: Guest, known: state.State) -> Me:
@@ -138,9 +136,39 @@ def who_is(guest: Guest, known: state.State) -> Me:
         identity=guest.identity,
         running=guest.version,
         confirmed=not on_trial,
-        staged=trial.version if trial is not None and not on_trial else "",
+        staged=trial.version if trial is not None and not on_trial and trial.stage == state.PREPARED else "",
         failed={one.version: Failure(one.target, one.reason) for one in known.failures},
     )
+
+
+def _look(guest: Guest, settings: Settings, wish: Wish, me: Me, *, source: str) -> Outcome:
+    """Make a pass over a channel, whatever comes of it, and note that."""
+    try:
+        _check_put_back(state.read(guest.folder).trial, guest)
+        outcome = _pass(guest, settings, wish, me, source=source)
+    except Exception as error:  # a fault of ours is told like any other failure, and tried again later
+        outcome = _failed(error)
+    try:
+        record.write_down(outcome, guest, settings, only_told=wish is Wish.CHECK)
+    except OSError as error:  # a full disk, above all, must not hide what the pass itself had to say
+        guest.say(f"this cannot be remembered: {error.strerror}")
+    return outcome
+
+
+def is_stuck(trial: state.Trial | None, guest: Guest) -> bool:
+    """Tell whether a release was left, and the data is still as that release made it.
+
+    To start it again would only lead back here, and to overwrite it would lose what is to be put back.
+    """
+    return trial is not None and trial.root_hash != guest.root_hash and trial.stage != state.PREPARED
+
+
+def _check_put_back(trial: state.Trial | None, guest: Guest) -> None:
+    if trial is not None and is_stuck(trial, guest):
+        raise UpdateError(
+            f"{trial.version} was left, but what it changed could not be put back",
+            hint="journalctl -u jeos-begin tells why; mend that, then restart the machine",
+        )
 
 
 def wishes_of(settings: Settings, *, asked: bool) -> Wishes:
@@ -161,10 +189,15 @@ def _pass(guest: Guest, settings: Settings, wish: Wish, me: Me, *, source: str) 
 
     asked = wish is Wish.NOW
     line = fetch.Line(bandwidth=settings.bandwidth, proxy=settings.proxy)
-    channel = guest.open_channel(source, line=line, memory=f"{guest.folder}/channel.json")
+    channel = guest.open_channel(source, line=line, memory=f"{guest.folder}/{ANSWER}")
     try:
         client = Client(f"{guest.folder}/metadata", root=guest.root, fetch=channel.get, now=guest.clock)
-        client.refresh()
+        try:
+            client.refresh()
+        except TrustError:  # not to be given the same again under its validator, which may be somebody else's
+            with suppress(FileNotFoundError):
+                os.unlink(f"{guest.folder}/{ANSWER}")
+            raise
         targets = client.targets()
         offers = list(offers_of(targets.values(), name=guest.name))
         choice = plan.choose(offers, me, wishes_of(settings, asked=asked))
@@ -172,6 +205,8 @@ def _pass(guest: Guest, settings: Settings, wish: Wish, me: Me, *, source: str) 
             guest.withdraw()
             guest.say(f"{me.staged} will not be started: {choice.drop}")
             me = replace(me, staged="")
+        if choice.offer is None and wish is not Wish.CHECK and not settings.pause:
+            _sweep(guest.folder, kinds=(f"{PATCH}-", KERNEL))
         if choice.offer is None or wish is Wish.CHECK:
             return Outcome(choice.reason, version=_version(choice), passed=choice.passed)
         changed = choice.offer.version != me.staged
@@ -191,13 +226,16 @@ def _take(guest: Guest, settings: Settings, client: "Client", channel: Channel, 
         guest.say(f"{release.version} comes as a patch of {patch.blob.length} bytes")
         place = f"{guest.folder}/{PATCH}-{patch.blob.sha256}"
         _sweep(guest.folder, keep=place)
+        begun = _size(place)
         try:
-            _check_room(guest.folder, wanted=patch.blob.length)
+            _check_room(guest.folder, wanted=patch.blob.length - begun)
             fetch.save(channel, patch.blob, place)
             guest.install(release, patch=place, channel=channel, settings=settings, target=target.sha256)
             os.unlink(place)
             return
         except (NetworkError, RebuildError) as error:
+            if isinstance(error, fetch.FetchError) and error.again and _size(place) > begun:
+                raise  # it goes on the next time, and costs less than packs
             guest.say(f"the patch is of no use, so that packs are fetched: {error.message}")
     else:
         guest.say(f"{release.version} has no patch from {guest.version}, so that packs are fetched")
@@ -226,51 +264,8 @@ def _start_if_time(guest: Guest, settings: Settings, offer: Offer, *, asked: boo
 
 def _staged(known: state.State, me: Me) -> Offer:
     """Return what is known of the release that waits, without asking the channel."""
-    critical = known.agent.get("critical") is True and known.agent.get("version") == me.staged
+    critical = known.agent.get("critical") is True and known.agent.get("waits") == me.staged
     return Offer(version=me.staged, critical=critical)
-
-
-def _wait(known: state.State, settings: Settings, guest: Guest) -> float:
-    """Return the seconds until the channel is to be asked again."""
-    last = known.agent.get("tried")
-    now = guest.clock()
-    if not isinstance(last, int | float) or last > now:
-        return 0.0
-    failures = known.agent.get("failures")
-    due = plan.next_check(
-        float(last),
-        failures=failures if isinstance(failures, int) else 0,
-        period=settings.check,
-        identity=guest.identity,
-    )
-    return due - now
-
-
-def _write_down(guest: Guest, outcome: Outcome, *, settings: Settings) -> None:
-    """Keep what came of a pass, for the next one and for `jeos-agent status`."""
-    now = guest.clock()
-
-    def edit(known: state.State) -> state.State:
-        before = known.agent.get("failures")
-        failures = (before if isinstance(before, int) else 0) + 1 if outcome.error else 0
-        due = plan.next_check(now, failures=failures, period=settings.check, identity=guest.identity)
-        said: Mapping[str, object] = {
-            "tried": now,
-            "checked": known.agent.get("checked", 0) if outcome.error else now,
-            "failures": failures,
-            "next": due,
-            "words": outcome.words,
-            "error": outcome.error,
-            "version": outcome.version,
-            "critical": outcome.critical,
-            "passed": list(outcome.passed),
-            "failed": [one.root_hash for one in known.failures],  # so that later ones are known without a right clock
-            "window": settings.windows.text,
-            "pin": settings.pin,
-        }
-        return replace(known, agent=said)
-
-    state.change(edit, folder=guest.folder)
 
 
 def _failed(error: Exception) -> Outcome:
@@ -297,10 +292,17 @@ def _check_room(folder: str, *, wanted: int) -> None:
         raise RoomError(f"the data disk has {free} bytes left, and the update needs {wanted}", hint="free some of it")
 
 
-def _sweep(folder: str, *, keep: str = "") -> None:
-    """Delete what was downloaded for releases that are not wanted any more."""
+def _size(place: str) -> int:
+    try:
+        return os.stat(place).st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _sweep(folder: str, *, keep: str = "", kinds: tuple[str, ...] = (f"{PATCH}-",)) -> None:
+    """Delete what was downloaded, or begun, for releases that are not wanted any more."""
     for name in os.listdir(folder):
-        if name.startswith(f"{PATCH}-") and f"{folder}/{name}" != keep:
+        if name.startswith(kinds) and f"{folder}/{name}" != keep:
             os.unlink(f"{folder}/{name}")
 
 
