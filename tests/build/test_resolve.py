@@ -9,11 +9,11 @@ import pytest
 
 from apt_repository import Archive, Handler, Key, Package, Server, made_key, serving, standard
 from jeos.build import apt
-from jeos.build.resolve import inputs, resolve
+from jeos.build.resolve import inputs, resolve, wanted_packages
 from jeos.build.sources import repositories
 from jeos.core.errors import InputError, JeosError, NetworkError, TrustError
 from jeos.model.lock import Lock, Role
-from jeos.model.recipe import Kernel, Recipe, Repository
+from jeos.model.recipe import FileRule, Kernel, Recipe, Repository, Update
 
 APPLICATION = [
     Package("web", fields={"Depends": "libweb1, libc6", "Recommends": "web-doc", "Source": "web-src (2.0-1)"}),
@@ -21,7 +21,9 @@ APPLICATION = [
     Package("web-doc"),
     Package("mailer", fields={"Provides": "mail-transport-agent"}),
     Package("poster", fields={"Provides": "mail-transport-agent"}),
+    Package("ca-certificates"),
 ]
+ENCRYPTED = Update(channel="https://updates.example/x", root="root.json")
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +87,17 @@ def test_resolve_gives_each_package_its_role(recipe: Recipe, tmp_path: Path, arc
     web = next(package for package in lock.packages if package.name == "web")
     data = (archive.folder / web.path).read_bytes()
     assert (web.repository, web.size, web.source) == ("debian", len(data), "web-src 2.0-1")
+
+
+def test_channel_on_https_brings_certificates(recipe: Recipe, tmp_path: Path) -> None:
+    encrypted = replace(recipe, update=ENCRYPTED)
+    assert names(resolved(encrypted, tmp_path), Role.APP) == ["ca-certificates"]
+    own = replace(encrypted, files=(FileRule("/etc/ssl/certs/ca-certificates.crt", source="own.pem"),))
+    plain = replace(recipe, update=replace(ENCRYPTED, channel="http://updates.example/x"))
+    excluded = replace(encrypted, exclude=("ca-certificates",))
+    named = replace(encrypted, packages=("ca-certificates",))
+    assert [wanted_packages(one) for one in (own, plain, excluded, named)] == [(), (), (), ("ca-certificates",)]
+    assert inputs(plain, folder=tmp_path) == inputs(recipe, folder=tmp_path) != inputs(encrypted, folder=tmp_path)
 
 
 def test_resolve_takes_the_newest_date_of_the_indexes(recipe: Recipe, tmp_path: Path, archive: Archive) -> None:

@@ -115,7 +115,7 @@ def make_system(one: Build, parts: Layers, root: Path) -> System:
             recipe=one.recipe,
             lock=one.lock,
             python_modules=python_modules(
-                tls=asks_over_https(one.recipe),
+                tls=asks_itself_over_https(one.recipe),
                 updates=one.recipe.update is not None,
             ),
             extras=local_components(one),
@@ -129,10 +129,9 @@ def make_system(one: Build, parts: Layers, root: Path) -> System:
     return system
 
 
-def asks_over_https(recipe: Recipe) -> bool:
-    """Tell whether the agent asks the appliance itself, or its channel, over https."""
-    addresses = [check.http for check in recipe.health] + ([recipe.update.channel] if recipe.update else [])
-    return any(address.startswith("https:") for address in addresses)
+def asks_itself_over_https(recipe: Recipe) -> bool:
+    """Tell whether a health check of the appliance is over https."""
+    return any(check.http.startswith("https:") for check in recipe.health)
 
 
 def write_system(one: Build, system: System, work: Path) -> str:

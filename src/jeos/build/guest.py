@@ -65,7 +65,8 @@ STANDARD_LIBRARY = (
 # Python finds its library by os.py and by this folder, and complains at each start if there is nothing in it; Debian 13
 # has the first of the two in the program itself.
 LANDMARKS = ("lib-dynload/_json.*", "lib-dynload/_hashlib.*")
-# Where an appliance asks itself over https. Left out of the others: the library alone has 5 MB.
+# Where an appliance asks itself over https, or can be told to look for updates there. Left out of the others: the
+# libraries have 7 MB, of which updates need the larger one anyway.
 TLS_LIBRARY = ("base64", "ssl")
 # What updates import beyond the agent and the check of signed metadata, and what these import.
 UPDATE_LIBRARY = (
@@ -110,10 +111,12 @@ def agent_files(*, properties: bool = True, updates: bool = False) -> tuple[Item
 def python_modules(*, tls: bool = False, updates: bool = False) -> tuple[str, ...]:
     """Return the paths below `usr/lib/python3.*` that the agent needs; with `tls`, those to ask over https too.
 
-    With `updates`, those that an image needs to update itself.
+    With `updates`, those that an image needs to update itself, over https too, whatever its recipe's channel is: an
+    operator may name another one.
 
     A module is a file and its bytecode, a package a folder: each name stands for all three.
     """
+    tls = tls or updates
     names = (*STANDARD_LIBRARY, *(TLS_LIBRARY if tls else ()), *(UPDATE_LIBRARY if updates else ()))
     compiled = (*LANDMARKS, *(("lib-dynload/_ssl.*",) if tls else ()), *(UPDATE_COMPILED if updates else ()))
     return (*(pattern for name in names for pattern in _patterns(name)), *compiled)

@@ -44,6 +44,9 @@ BASE_EXCLUDED = ("usrmerge",)
 KERNELS = {"cloud": f"linux-image-cloud-{ARCHITECTURE}", "generic": f"linux-image-{ARCHITECTURE}"}
 BOOT = ("systemd-boot-efi",)
 INITRD = ("luajit", "libluajit-5.1-2", "libluajit-5.1-common")
+# What proves who answers where the channel is on https, and the file that it makes of it.
+CERTIFICATES = "ca-certificates"
+CERTIFICATES_FILE = "/etc/ssl/certs/ca-certificates.crt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def inputs(recipe: Recipe, *, folder: Path) -> str:
         "initrd": INITRD,
         "suite": recipe.suite,
         "components": recipe.components,
-        "packages": sorted(recipe.packages),
+        "packages": sorted(wanted_packages(recipe)),
         "exclude": sorted(recipe.exclude),
         "debs": [hashlib.sha256(path.read_bytes()).hexdigest() for path in local_packages(recipe, folder=folder)],
         "repositories": [{**asdict(extra), "key": ""} for extra in recipe.repositories],
@@ -141,7 +144,7 @@ class _Resolver:
     def _application(self, base: Sequence[Candidate]) -> list[Candidate]:
         """Return what the recipe asks for, as far as the base does not have it."""
         local = [str(path.resolve()) for path in local_packages(self.recipe, folder=self.folder)]
-        wanted = [*self.recipe.packages, *local]
+        wanted = [*wanted_packages(self.recipe), *local]
         if not wanted:
             return []
         installed = [candidate.stanza for candidate in base]
@@ -221,6 +224,15 @@ class _Resolver:
                     f"{name} cannot be left out: it is part of the base of every appliance",
                     hint=f"take {name} out of `exclude`; `slim` removes files of the base that nothing needs",
                 )
+
+
+def wanted_packages(recipe: Recipe) -> tuple[str, ...]:
+    """Return the packages of the recipe, with certificates for a channel on https unless the recipe brings its own."""
+    encrypted = recipe.update is not None and recipe.update.channel.startswith("https:")
+    brought = any(file.target == CERTIFICATES_FILE for file in recipe.files)
+    if not encrypted or brought or CERTIFICATES in (*recipe.packages, *recipe.exclude):
+        return recipe.packages
+    return (*recipe.packages, CERTIFICATES)
 
 
 def local_packages(recipe: Recipe, *, folder: Path) -> list[Path]:

@@ -286,7 +286,12 @@ UPDATE = Table(
     recipe.Update,
     "Where the appliance's updates come from. An operator overrides these in `/etc/jeos/update.toml` of a machine.",
     (
-        Key("channel", URL, "The address of the vendor's channel.", '"https://updates.example/hello"'),
+        Key(
+            "channel",
+            URL,
+            "The address of the vendor's channel; https:// brings `ca-certificates` along.",
+            '"https://updates.example/hello"',
+        ),
         Key("root", SOURCE, "The vendor's TUF root metadata, which trust begins with.", '"keys/root.json"'),
         Key("ring", LABEL, "The ring whose releases are taken.", '"beta"'),
         Key("check", PERIOD, "How often the channel is asked, give or take a tenth.", '"1h"'),

@@ -149,7 +149,7 @@ def encrypted(plain: socket.socket, *, name: str, certificates: str) -> socket.s
     except OSError as error:
         raise FetchError(
             f"there are no certificates at {certificates} to prove who answers: {error.strerror}",
-            hint='add "ca-certificates" to the packages of the recipe, or put your own file there',
+            hint="put those of your servers there, or ask the vendor for an image that has them",
         ) from None
     return context.wrap_socket(plain, server_hostname=name)
 
