@@ -1,14 +1,19 @@
 """The command `jeos-agent update`, and what status and consoles say of updates."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from jeos.agent import console, update_status, updating
+from jeos.agent import appliance, console, update_status, updating
+from jeos.agent.appliance import Appliance
 from jeos.core.errors import UsageError
-from jeos.update import state_file
-from jeos.update.run import Outcome, Wish
+from jeos.update import run, settings, state_file
+from jeos.update.errors import BusyError, UpdateError
+from jeos.update.run import Guest, Outcome, Wish
+from jeos.update.settings import Settings
 
 DESCRIBED = {"name": "hello", "version": "1.1", "addresses": [], "ports": [], "health": "healthy", "reasons": []}
 
@@ -84,3 +89,68 @@ def test_consoles_show_updates_below_health(tmp_path: Path, monkeypatch: pytest.
         "          1.1 failed here: page: refused",
     ]
     assert "update" not in console.screen(DESCRIBED)
+
+
+@pytest.fixture
+def looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Wish]]:
+    """Let a machine have an attached disk and a channel; return what is looked into."""
+    seen: list[tuple[str, Wish]] = []
+    answers = {"": Outcome("1.2 waits", version="1.2"), str(tmp_path): Outcome("1.0 is the newest")}
+
+    def run_pass(guest: Guest, wanted: Settings, wish: Wish, *, source: str = "") -> Outcome:
+        seen.append((source, wish))
+        return answers[source]
+
+    monkeypatch.setattr(updating, "OFFLINE", str(tmp_path))
+    monkeypatch.setattr(updating, "this_guest", lambda own: None)
+    monkeypatch.setattr(run, "is_due", lambda guest, wanted: True)
+    monkeypatch.setattr(run, "run", run_pass)
+    return seen
+
+
+OWN = Appliance({"name": "hello", "version": "1.0"})
+WANTED = Settings(channel="https://updates.example/hello")
+
+
+def test_attached_disk_with_nothing_to_take_does_not_hide_the_channel(
+    looked: list[tuple[str, Wish]], tmp_path: Path
+) -> None:
+    assert updating.make_pass(OWN, WANTED, Wish.SCHEDULED).version == "1.2"
+    assert looked == [(str(tmp_path), Wish.ASKED), ("", Wish.ASKED)]
+
+
+def test_attached_disk_that_cannot_be_read_does_not_hide_the_channel(
+    looked: list[tuple[str, Wish]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @contextmanager
+    def offline(source: str) -> Iterator[str]:
+        raise UpdateError("/dev/vdb has no file system of vfat")
+        yield source
+
+    monkeypatch.setattr(updating, "offline", offline)
+    assert updating.make_pass(OWN, WANTED, Wish.NOW).version == "1.2"
+    assert looked == [("", Wish.NOW)]
+    assert "of no use: /dev/vdb has no file system" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("options", "status"), [(["--scheduled"], 0), ([], 1), (["--now"], 1)])
+def test_channel_that_is_away_does_not_fail_the_unit(
+    options: list[str], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "read", lambda: WANTED)
+    monkeypatch.setattr(appliance, "read", lambda: OWN)
+    monkeypatch.setattr(updating, "make_pass", lambda *args, **more: Outcome("failed: away", error="away"))
+    assert updating.update(options) == status
+
+
+@pytest.mark.parametrize(("options", "status"), [(["--scheduled"], 0), ([], BusyError.exit_code)])
+def test_pass_of_somebody_else_does_not_fail_the_unit(
+    options: list[str], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*args: object, **more: object) -> Outcome:
+        raise BusyError("another update of this machine is at work")
+
+    monkeypatch.setattr(settings, "read", lambda: WANTED)
+    monkeypatch.setattr(appliance, "read", lambda: OWN)
+    monkeypatch.setattr(updating, "make_pass", busy)
+    assert updating.update(options) == status

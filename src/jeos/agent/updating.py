@@ -25,7 +25,7 @@ from jeos.agent.appliance import Appliance
 from jeos.core.errors import JeosError, UsageError
 from jeos.model.release import Release
 from jeos.update import apply, fetch, mounts, programs, run, settings, slots
-from jeos.update.errors import UpdateError
+from jeos.update.errors import BusyError, UpdateError
 from jeos.update.fetch import Channel
 from jeos.update.run import Guest, Outcome, Wish
 from jeos.update.settings import Settings
@@ -52,7 +52,7 @@ def update(options: Sequence[str]) -> int:
         outcome = make_pass(appliance.read(), wanted, wish, source=source)
     except JeosError as error:
         sys.stderr.write(f"{error}\n")
-        return error.exit_code
+        return 0 if isinstance(error, BusyError) and "--scheduled" in options else error.exit_code
     with suppress(OSError):  # the daemon may be starting again
         local.ask({"do": "show"}, seconds=SHOW_SECONDS)
     if as_json:
@@ -62,7 +62,8 @@ def update(options: Sequence[str]) -> int:
     sys.stdout.flush()
     if outcome.restarting:
         restart(at_once=wish is Wish.SCHEDULED)
-    return 1 if outcome.error else 0
+    # What the timer found is in the state and on the consoles; a unit that has failed would make the machine unwell.
+    return 1 if outcome.error and wish is not Wish.SCHEDULED else 0
 
 
 def parse(options: Sequence[str]) -> tuple[Wish, str, bool]:
@@ -84,18 +85,36 @@ def parse(options: Sequence[str]) -> tuple[Wish, str, bool]:
 
 
 def make_pass(own: Appliance, wanted: Settings, wish: Wish, *, source: str = "") -> Outcome:
-    """Make one pass; an attached disk goes before the channel, and where it is of no use the channel is asked."""
+    """Make one pass; an attached disk goes before the channel, which is asked where the disk has nothing to take.
+
+    Else a disk that was forgotten in the machine would keep it from all that comes later.
+    """
     guest = this_guest(own)
     if source:
         with offline(source) as folder:
             return run.run(guest, wanted, wish, source=folder)
     if os.path.exists(OFFLINE) and (wish is not Wish.SCHEDULED or run.is_due(guest, wanted)):
-        with offline(OFFLINE) as folder:
-            outcome = run.run(guest, wanted, Wish.ASKED if wish is Wish.SCHEDULED else wish, source=folder)
-        if not outcome.error:
-            return outcome
-        _say(f"the attached disk is of no use: {outcome.error}")
+        if wish is Wish.SCHEDULED:
+            wish = Wish.ASKED  # the channel is due as well, though the disk has just been looked at
+        found = _from_disk(guest, wanted, wish)
+        if found is not None and found.version:
+            return found
     return run.run(guest, wanted, wish)
+
+
+def _from_disk(guest: Guest, wanted: Settings, wish: Wish) -> Outcome | None:
+    """Make a pass over the attached disk; None if that is of no use."""
+    try:
+        with offline(OFFLINE) as folder:
+            outcome = run.run(guest, wanted, wish, source=folder)
+    except BusyError:
+        raise
+    except (UpdateError, UsageError) as error:
+        _say(f"the attached disk is of no use: {error.message}")
+        return None
+    if outcome.error:
+        _say(f"the attached disk is of no use: {outcome.error}")
+    return outcome
 
 
 def this_guest(own: Appliance) -> Guest:
