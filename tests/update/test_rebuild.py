@@ -126,6 +126,17 @@ def test_rebuild_begun_again_fetches_only_what_is_missing(machine: Machine, monk
     assert not [blob for blob, _, _ in machine.fetched if blob.sha256 in packs]
 
 
+@pytest.mark.parametrize("name", ["kernel.efi.partial", "kernel.efi.{digest}.partial"])
+def test_what_another_release_left_of_a_kernel_is_not_gone_on_with(machine: Machine, name: str) -> None:
+    wanted = machine.pair.new.release.kernel
+    machine.folder.mkdir(exist_ok=True)
+    left = machine.folder / name.format(digest=wanted.sha256[:16])
+    left.write_bytes(b"x" * (wanted.length - 1))  # or blocks that a power cut kept from the disk
+    assert machine.run(None) == ""
+    assert machine.is_new()
+    assert not list(machine.folder.glob("*.partial"))
+
+
 def test_rebuild_with_a_patch_of_other_releases_falls_back(machine: Machine) -> None:
     wrong = delta.make_patch(machine.pair.new.source, machine.pair.old.source)
     assert machine.run(wrong) != ""

@@ -19,6 +19,7 @@ from jeos.update.patch_file import PatchFile
 from jeos.update.slot_writer import write_at
 
 PIECE_BYTES = 256 << 10
+PREFIX = 16  # digits of a kernel image's digest that name what has come of it
 LARGEST_KERNEL = 256 << 20  # bytes of a kernel, unpacked
 LARGEST_ARCHIVE = 48 << 20  # bytes of an initial file system with what it is packed behind
 LARGEST_FRAME = 8 << 20  # bytes of all but the large sections
@@ -47,7 +48,24 @@ def obtain(blob: Blob, *, kernel: str, fetch: Fetch, out: str) -> None:
     if not unlike(kernel, blob):
         shutil.copyfile(kernel, out)
         return
-    part = f"{out}{PARTIAL_SUFFIX}"
+    part = f"{out}.{blob.sha256[:PREFIX]}{PARTIAL_SUFFIX}"
+    for other in Path(out).parent.glob(f"{Path(out).name}*{PARTIAL_SUFFIX}"):
+        if str(other) != part:  # of a release that was given up
+            other.unlink()
+    begun = os.path.exists(part)
+    _fetch(blob, part, fetch=fetch)
+    if begun and unlike(part, blob):  # what was begun may be what a power cut left of it
+        os.unlink(part)
+        _fetch(blob, part, fetch=fetch)
+    wrong_with = unlike(part, blob)
+    if wrong_with:
+        os.unlink(part)
+        raise RebuildError(f"the channel sent something else than was signed: {wrong_with}")
+    os.replace(part, out)
+
+
+def _fetch(blob: Blob, part: str, *, fetch: Fetch) -> None:
+    """Write a blob to a file that may hold its beginning."""
     descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         start = min(os.fstat(descriptor).st_size, blob.length) // PIECE_BYTES * PIECE_BYTES
@@ -61,11 +79,6 @@ def obtain(blob: Blob, *, kernel: str, fetch: Fetch, out: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    wrong_with = unlike(part, blob)
-    if wrong_with:
-        os.unlink(part)
-        raise RebuildError(f"the channel sent something else than was signed: {wrong_with}")
-    os.replace(part, out)
 
 
 def patch(file: PatchFile, *, kernel: str, content: Content, out: str, work: str) -> None:
