@@ -17,8 +17,8 @@ import pytest
 import tiny_guest
 from jeos.cli import logs, ls, run
 from jeos.core.errors import InputError, UsageError
-from jeos.model.machine import Machine, machine_text, parse_forward
-from jeos.vm import session
+from jeos.model.machine import Machine, State, machine_text, parse_forward
+from jeos.vm import session, supervisor
 from jeos.vm.places import places_of
 
 DEADLINE = 30.0  # seconds
@@ -46,6 +46,22 @@ def tiny(tmp_path: Path) -> Machine:
 def test_ls_without_machines_prints_a_header_or_an_empty_list() -> None:
     assert jeos("ls").stdout.split() == ["NAME", "STATUS", "FOR", "APPLIANCE", "MEMORY", "PORTS", "WHY"]
     assert json.loads(jeos("ls", "--json").stdout) == []
+
+
+@pytest.mark.parametrize(("running", "shown"), [("", "shop 1.0"), ("1.1", "shop 1.1")])
+def test_ls_shows_the_version_that_runs_once_the_agent_told_it(running: str, shown: str) -> None:
+    machine = Machine(name="tiny", disk="/x.img", appliance="shop", version="1.0")
+    assert ls.row(session.Seen(machine, State(version=running)))[3] == shown
+
+
+def test_version_that_ran_is_known_at_the_next_start() -> None:
+    places = places_of("tiny")
+    assert supervisor.last_version(places) == ""
+    places.folder.mkdir(parents=True)
+    supervisor.write_state(places, State(version="1.1"))
+    assert supervisor.last_version(places) == "1.1"
+    places.state.write_text("{")
+    assert supervisor.last_version(places) == ""
 
 
 @pytest.mark.parametrize("words", [["stop"], ["rm"], ["console"], ["logs"]])

@@ -113,9 +113,16 @@ def test_machine_updates_itself_and_confirms_its_health(world: World) -> None:
     after = world.status()
     assert (after["version"], after["slot"], after["update"]["said"]) == ("1.1", "B", "1.1 is confirmed")
     assert world.title() == "<title>1.1</title>\n"
+    assert listed(world) == ("hello", "1.0", "1.1")
     blobs = {path.rpartition("/")[2] for path in world.asked if path.startswith("/data/")}
     assert blobs == {patch_of(world, "1.1")}, done.stderr
     assert world.update("--check").stdout == f"{NAME}: 1.1 is the newest\n"
+
+
+def listed(world: World) -> tuple[str, str, str]:
+    """Return what `jeos ls` says of the machine: appliance, version of its image, and the one that runs."""
+    [seen] = json.loads(world.jeos.run("ls", "--json").stdout)
+    return seen["machine"]["appliance"], seen["machine"]["version"], seen["state"]["version"]
 
 
 def patch_of(world: World, version: str) -> str:

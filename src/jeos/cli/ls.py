@@ -37,7 +37,7 @@ def row(seen: Seen) -> tuple[str, ...]:
         machine.name,
         state.status,
         age(time.time() - state.since) if state.since else "",
-        f"{machine.appliance} {machine.version}".strip() or machine.disk.rpartition("/")[2],
+        f"{machine.appliance} {state.version or machine.version}".strip() or machine.disk.rpartition("/")[2],
         output.size(seen.memory) if alive else "",
         ", ".join(str(forward) for forward in state.forwards) if alive else "",
         state.reason.partition("\n")[0],

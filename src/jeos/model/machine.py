@@ -87,7 +87,8 @@ class State:
     """How a machine is, as its supervisor last wrote it.
 
     `since` is when the status began and `started` when QEMU was started, in seconds since 1970; `boots` counts the
-    guest's starts since then. `forwards` have the real host ports.
+    guest's starts since then. `forwards` have the real host ports. `version` is the one that the guest's agent told
+    last: another than the image's in a machine that has updated itself.
     """
 
     status: Status = Status.STOPPED
@@ -101,6 +102,7 @@ class State:
     accelerator_reason: str = ""
     network: str = ""
     forwards: tuple[Forward, ...] = ()
+    version: str = ""
 
     def become(self, status: Status, *, reason: str = "", now: float) -> "State":
         """Return this state with another status from now on; one that it has already goes on, with another reason."""

@@ -13,8 +13,8 @@ import time
 from dataclasses import replace
 
 from jeos.core import files, log
-from jeos.core.errors import JeosError
-from jeos.model.machine import Machine, State, Status, parse_machine, state_text
+from jeos.core.errors import InputError, JeosError
+from jeos.model.machine import Machine, State, Status, parse_machine, parse_state, state_text
 from jeos.vm import orders
 from jeos.vm.launch import Launched, launch
 from jeos.vm.places import Places, places_of
@@ -29,6 +29,7 @@ def main(argv: list[str]) -> int:
     state = State(status=Status.STARTING, since=time.time(), started=time.time(), supervisor=os.getpid())
     try:
         machine = parse_machine(places.machine.read_text(), source=str(places.machine))
+        state = replace(state, version=last_version(places))
         write_state(places, state)
         launched = launch(machine, places)
     except JeosError as error:
@@ -36,6 +37,14 @@ def main(argv: list[str]) -> int:
         orders.report(ready, error)
         return 0
     return supervise(machine, places, launched, state=state, ready=ready)
+
+
+def last_version(places: Places) -> str:
+    """Return the version that the machine ran when it was last seen, or ""."""
+    try:
+        return parse_state(places.state.read_text(), source=str(places.state)).version
+    except (OSError, InputError, UnicodeDecodeError):
+        return ""
 
 
 def supervise(machine: Machine, places: Places, launched: Launched, *, state: State, ready: int) -> int:

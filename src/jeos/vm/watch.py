@@ -115,7 +115,9 @@ class Watch:
         reasons = event.get("reasons")
         reason = "; ".join(str(each) for each in reasons) if isinstance(reasons, list) else ""
         status = Status.HEALTHY if event.get("state") == "healthy" else Status.RUNNING
-        if (status, reason) != (self._state.status, self._state.reason):
+        version = str(event.get("version") or self._state.version)
+        if (status, reason, version) != (self._state.status, self._state.reason, self._state.version):
+            self._state = replace(self._state, version=version)
             self._become(status, reason=reason)
 
     async def _take_order(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
