@@ -27,8 +27,9 @@ test-fast: setup-test ## the tests that need no root, no network and no virtual 
 test-slow: setup-test ## the tests that need root, the Debian mirror or a virtual machine
 	$(PYTEST) -q -n 2 --dist loadfile -m "root or network or vm"
 
-soak: setup-test ## the tests that take very long: updates through hangs
-	JEOS_SOAK=1 $(PYTEST) -q --timeout 0 tests/system/test_update_slots.py
+soak: setup-test ## the tests that take very long: updates through hangs, slow channels and a hundred power cuts
+	JEOS_SOAK=1 $(PYTEST) -q --timeout 0 tests/system/test_update_slots.py tests/system/test_update_channel.py \
+		tests/system/test_update_cuts.py
 
 lint: setup-test ## format, style, types, layers, licences, documentation
 	$(PYTHON) -m ruff format --check .

@@ -142,5 +142,7 @@ class Surveyor:
         """Return what a program printed; that it failed is a problem."""
         done = subprocess.run([find_program(name), *words], capture_output=True, check=False)
         if done.returncode:
-            problems.append(f"{name} {' '.join(map(str, words))}: {(done.stdout + done.stderr).decode()[-300:]}")
+            problems.append(
+                f"{name} {' '.join(map(str, words))}: {(done.stdout + done.stderr).decode(errors='replace')[-300:]}"
+            )
         return done.stdout

@@ -37,6 +37,7 @@ target = "/usr/lib/changed"
 target = "/usr/lib/jeos/migrate.d/{version}-note"
 mode = "0755"
 content = '''#!/bin/sh
+mkdir -p /var/lib/app
 echo "$JEOS_FROM $JEOS_TO" > /var/lib/app/note
 '''
 [update]
