@@ -256,3 +256,18 @@ def test_terms_ignore_what_is_unknown_and_refuse_what_is_wrong() -> None:
     for wrong in ({"version": "1.0"}, {"version": 1, "date": 5}, {"version": "1", "date": 5, "percent": True}):
         with pytest.raises(InputError):
             catalogue.terms_of(wrong)
+
+
+@pytest.mark.parametrize("name", ["index.html", "other/metadata/timestamp.json", "photos/1.xz", "data/ab/notes.txt"])
+def test_retire_leaves_what_is_not_of_the_channel(backend: Backend, made: Vendor, name: str) -> None:
+    offer(backend, made, "1.0")
+    backend.put(name, b"somebody else's")
+    retire.retire(backend, keys=made.keys(), grace=0)
+    assert backend.stat(name) is not None
+
+
+def test_retire_where_there_is_no_channel_deletes_nothing(made: Vendor, tmp_path: Path) -> None:
+    (tmp_path / "thesis.xz").write_bytes(b"years of work")
+    with pytest.raises(InputError, match="there is no channel"):
+        retire.retire(FolderBackend(tmp_path), keys=made.keys(), grace=0)
+    assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == ["thesis.xz"]

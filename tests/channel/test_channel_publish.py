@@ -1,5 +1,6 @@
 """Publishing: what readers see, what is refused, what is left when it is cut off anywhere, and two at once."""
 
+import json
 import shutil
 import threading
 from collections.abc import Iterator
@@ -12,13 +13,13 @@ import channel_builds
 import s3_server
 from channel_keys import NOW, Vendor, vendor
 from jeos.build.outputs import Outputs
-from jeos.channel import built, catalogue, layout, metadata, verify
+from jeos.channel import blobs, built, catalogue, layout, metadata, verify, whole
 from jeos.channel.backend import GET_LIMIT, Backend, BusyChannelError, ChangedFileError, Found
 from jeos.channel.catalogue import Terms
 from jeos.channel.change import withdraw
 from jeos.channel.folder import FolderBackend
 from jeos.channel.objects import ObjectBackend
-from jeos.channel.publish import Offer, Published, predecessors, publish
+from jeos.channel.publish import Offer, Published, note_name, predecessors, publish
 from jeos.channel.retire import retire
 from jeos.core.errors import InputError, TrustError
 from jeos.trust.client import Client
@@ -361,3 +362,27 @@ def test_withdrawn_release_is_still_a_predecessor(builds: dict[str, Outputs], ma
     withdraw(backend, "1.1", keys=made.keys())
     done = put(builds["1.2"], backend, made, tmp_path)
     assert [patch.version for patch in done.listed.release.patches] == ["1.1", "1.0"]
+
+
+def test_notes_of_a_stranger_do_not_get_a_kernel_signed(
+    builds: dict[str, Outputs], made: Vendor, tmp_path: Path
+) -> None:
+    backend = FolderBackend(tmp_path / "channel")
+    proved = built.check(builds["1.0"].image, folder=builds["1.0"].folder)
+    evil = blobs.put_blob(backend, b"a kernel image of somebody who can write to the channel")
+    backend.put(note_name(proved), json.dumps({"steps": {"kernel": [[evil.sha256, evil.length]]}}).encode())
+    release = put(builds["1.0"], backend, made, tmp_path).listed.release
+    assert release.kernel == blobs.blob_of(builds["1.0"].kernel)
+
+
+def test_list_of_a_stranger_does_not_get_a_kernel_signed(
+    builds: dict[str, Outputs], made: Vendor, tmp_path: Path
+) -> None:
+    backend = FolderBackend(tmp_path / "channel")
+    release = put(builds["1.0"], backend, made, tmp_path, Offer(whole_images=True)).listed.release
+    name = whole.names("hello", "1.0", root_hash=release.root_hash)[2]
+    (tmp_path / "channel" / name).write_bytes(b"evil")
+    sums = whole.read_sums(backend.get(layout.SUMS).decode())
+    backend.put(layout.SUMS, whole.dump_sums({**sums, name: blobs.blob_of(b"evil").sha256}).encode())
+    put(builds["1.1"], backend, made, tmp_path, Offer(whole_images=True))
+    assert whole.read_sums(backend.get(layout.SUMS).decode())[name] == release.kernel.sha256

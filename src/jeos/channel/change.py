@@ -159,5 +159,7 @@ def offer_whole(backend: Backend, listed: Sequence[Listed], *, keys: Keys, start
     if not start and whole.stored_sums(backend) is None:
         return
     for_all = [one.release for one in listed if one.terms.for_all]
-    offered = [name for one in for_all for name in whole.names(one.name, one.version, root_hash=one.root_hash)]
-    whole.update_sums(backend, offered=offered, gpg_key=keys.gpg_key)
+    named = {one.kernel.sha256: whole.names(one.name, one.version, root_hash=one.root_hash) for one in for_all}
+    proved = {names[-1]: digest for digest, names in named.items()}
+    offered = [name for names in named.values() for name in names]
+    whole.update_sums(backend, offered=offered, gpg_key=keys.gpg_key, proved=proved)

@@ -21,6 +21,8 @@ SHORT = 60  # seconds in which every reader sees a new release
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _VERSIONED = re.compile(r"metadata/([1-9][0-9]*)\.(root|snapshot|targets)\.json")
 _RELEASE = re.compile(r"releases/([a-z0-9][a-z0-9.-]*)_([^/_]+)\.json")
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_WHOLE = re.compile(rf"[a-z0-9][a-z0-9.-]*_[^/_]+(?:_{_UUID}\.root(?:-verity)?\.xz|\.efi)")
 
 
 def blob_name(digest: str) -> str:
@@ -60,6 +62,18 @@ def metadata_of(name: str) -> tuple[str, int] | None:
     """Return the role and version of a versioned metadata file, or None if it is none."""
     match = _VERSIONED.fullmatch(name)
     return (match[2], int(match[1])) if match else None
+
+
+def is_ours(name: str) -> bool:
+    """Tell whether a file is one that publishing writes; all others in the folder or bucket are somebody else's."""
+    folder, _, own = name.rpartition("/")
+    return bool(
+        metadata_of(name)
+        or blob_of(name)
+        or (f"{folder}/" == f"{TARGETS}{RELEASES}" and _DIGEST.fullmatch(own.partition(".")[0]))
+        or (f"{folder}/" == WORK and own.endswith(".json"))
+        or _WHOLE.fullmatch(name)
+    )
 
 
 def is_immutable(name: str) -> bool:

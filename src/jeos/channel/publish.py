@@ -14,11 +14,12 @@ from pathlib import Path
 
 from jeos.channel import catalogue, contents, layout, whole
 from jeos.channel.backend import Backend
-from jeos.channel.blobs import Notes, blob_of
+from jeos.channel.blobs import Notes, blob_of, is_there, put_blob
 from jeos.channel.built import Built
 from jeos.channel.catalogue import STABLE, Listed, Terms
 from jeos.channel.change import Keys, check_signers, commit, offer_whole
 from jeos.channel.metadata import open_repository
+from jeos.channel.streams import Memory
 from jeos.core import log
 from jeos.core.errors import InputError, StoreError, TrustError
 from jeos.model import release as releases
@@ -137,7 +138,10 @@ def note_name(built: Built) -> str:
 def _write_blobs(built: Built, backend: Backend, listed: Sequence[Listed], *, offer: Offer, work: Path) -> Release:
     """Write all that the release is made of, and return its description."""
     notes = Notes(backend, note_name(built))
-    kernel = notes.blob("kernel", lambda: built.kernel)
+    # Never from the notes, which nobody signed: nothing else says what a machine's kernel image has to be.
+    kernel = blob_of(built.kernel)
+    if not is_there(backend, kernel):
+        put_blob(backend, built.kernel)
     known = [one.release for one in listed]
     with log.step("packs") as step:
         index, *packs = notes.known("packs") or notes.add(
@@ -149,10 +153,11 @@ def _write_blobs(built: Built, backend: Backend, listed: Sequence[Listed], *, of
         step.done(f"{len(packs)} packs, {sum(pack.length for pack in packs) >> 10} KiB")
     describe = partial(_describe, built, kernel=kernel, index=index, packs=tuple(packs), notes=offer.notes)
     patches = []
+    memory = Memory()
     for old in predecessors(listed, built.image.version, count=offer.patches):
         with log.step("patch") as step:
             step.update(f"from {old.version}")
-            make = partial(contents.make_patch, old.release, built, backend, work=work)
+            make = partial(contents.make_patch, old.release, built, backend, work=work, memory=memory)
             try:
                 blob = notes.blob(f"patch from {old.release.root_hash}", make)
             except (StoreError, TrustError, InputError) as error:  # machines with it fetch what they lack from packs

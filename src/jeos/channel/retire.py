@@ -68,6 +68,8 @@ def retire(
     """
     with backend.lock():
         repository = open_repository(backend, roots=keys.roots)
+        if repository.timestamp_expires() is None:
+            raise InputError(f"there is no channel at {backend.place}", hint="`jeos publish` makes one")
         listed = catalogue.catalogue(backend, repository.targets())
         named = [catalogue.find(listed, version) for version in dict.fromkeys(versions)]
         gone = named or too_old(listed, keep=keep)
@@ -127,7 +129,9 @@ def _sweep(backend: Backend, is_needed: Callable[[str], bool], *, now: float, gr
     unfinished = work_blobs(backend, now=now)
     since = _noted(backend)
     garbage: list[Found] = [
-        found for found in backend.list() if not is_needed(found.name) and found.name not in unfinished
+        found
+        for found in backend.list()
+        if layout.is_ours(found.name) and not is_needed(found.name) and found.name not in unfinished
     ]
     first_seen = {found.name: min(since.get(found.name, now), now) for found in garbage}
     doomed = [found for found in garbage if first_seen[found.name] <= now - grace]

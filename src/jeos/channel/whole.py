@@ -130,15 +130,19 @@ def stored_sums(backend: Backend) -> dict[str, str] | None:
     return read_sums(backend.get(layout.SUMS).decode(errors="replace"))
 
 
-def update_sums(backend: Backend, *, offered: Iterable[str], gpg_key: str) -> None:
+def update_sums(
+    backend: Backend, *, offered: Iterable[str], gpg_key: str, proved: Mapping[str, str] | None = None
+) -> None:
     """Let SHA256SUMS list those of the files `offered` to everybody that are there, and sign it.
 
-    `gpg_key` is what gpg calls a key, or "". Raises InputError if the list was signed and there is no key now: readers
-    would refuse the new one.
+    `gpg_key` is what gpg calls a key, or "". `proved` are digests that do not come from the list as it is stored, which
+    somebody may have changed: those of kernel images; the other files are proved by the root hash in these.
+    Raises InputError if the list was signed and there is no key now: readers would refuse the new one.
     """
     before = stored_sums(backend)
     known = before or {}
-    sums = {name: known.get(name) or _digest(backend, name) for name in offered if backend.stat(name)}
+    sure = proved or {}
+    sums = {name: sure.get(name) or known.get(name) or _digest(backend, name) for name in offered if backend.stat(name)}
     signed = backend.stat(layout.SUMS_SIGNATURE) is not None
     if sums == before and (signed or not gpg_key):
         return
