@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from jeos.build import plan_system
 from jeos.core.errors import InputError
+from jeos.model import recipe_texts
 from jeos.model.recipe import Recipe, Update
 from jeos.model.schedule import Windows
 from jeos.update import settings
@@ -91,7 +92,7 @@ def test_pause_ends_when_it_says(value: object, words: str) -> None:
         ('pause = "until tomorrow"', "must be true, false or a date, without quotes"),
         ('channel = "ftp://a"', "must be an address"),
         ('check = "often"', "is not a period"),
-        ("snapshot = ['var']", "must be a list of absolute paths"),
+        ("snapshot = ['var']", "must be a list of folders below /var or /etc"),
         ('window = "02:00-02:00"', "a window begins and ends at the same time"),
     ],
 )
@@ -111,3 +112,47 @@ def test_any_table_is_settings_or_refused(said: dict[str, object]) -> None:
         assert error.message
     else:
         assert found.channel == said["channel"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/var",
+        "/var/",
+        "/etc",
+        "/var/../..",
+        "/var/lib",
+        "/var/lib/jeos",
+        "/var/lib/jeos/update",
+        "/usr/lib",
+        "/home",
+    ],
+)
+def test_folders_that_cannot_be_copied_are_refused(path: str) -> None:
+    with pytest.raises(InputError, match="snapshot"):
+        settings.parse({"channel": "https://updates.example", "snapshot": [path]}, now=0)
+
+
+def test_recipe_and_machine_agree_on_folders() -> None:
+    assert recipe_texts.DATA.pattern == settings.DATA
+
+
+def test_folders_of_data_are_taken() -> None:
+    found = settings.parse({"channel": "https://updates.example", "snapshot": ["/var/lib/app", "/etc/app"]}, now=0)
+    assert found.snapshot == ("/var/lib/app", "/etc/app")
+
+
+@pytest.mark.parametrize(
+    ("text", "paused"),
+    [("9999-12-31", True), ("0001-01-01", False), ("9999-12-31T23:59:59Z", True), ("0001-01-01T00:00:00", False)],
+)
+def test_pause_until_any_date(text: str, paused: bool, tmp_path: Path) -> None:
+    (tmp_path / "appliance.json").write_text('{"update": {"channel": "https://updates.example"}}')
+    (tmp_path / "update.toml").write_text(f"pause = {text}\n")
+    found = settings.read(
+        appliance=str(tmp_path / "appliance.json"), overrides=str(tmp_path / "update.toml"), now=lambda: 1.8e9
+    )
+    assert found is not None
+    assert found.pause.startswith("by the operator") is paused
+    assert bool(found.pause) is paused

@@ -54,5 +54,6 @@ WINDOW = Text(
     '"" or windows such as "Sun 02:00-05:00" or "Mon-Fri 22:00-04:00; Sat 01:00-06:00"', schedule.WINDOWS_PATTERN
 )
 DATA = Text(
-    "the absolute path of a folder below /var or /etc", r"/(?:var|etc)(?:/(?!\.{1,2}(?:/|$))[^/\u0000-\u001f\u007f]+)+"
+    "the absolute path of a folder below /var or /etc, neither /var/lib nor one of jeos",
+    r"/(?!var/lib(?:/jeos(?:/.*)?)?$)(?:var|etc)(?:/(?!\.{1,2}(?:/|$))[^/\u0000-\u001f\u007f]+)+",
 )

@@ -21,6 +21,8 @@ from jeos.model.schedule import ALWAYS, Windows
 
 APPLIANCE = "/usr/lib/jeos/appliance.json"
 OVERRIDES = "/etc/jeos/update.toml"
+# As in `jeos.model.recipe_texts`: what holds the copy itself cannot be copied, nor be put back by a rename.
+DATA = r"/(?!var/lib(?:/jeos(?:/.*)?)?$)(?:var|etc)(?:/(?!\.{1,2}(?:/|$))[^/\u0000-\u001f\u007f]+)+"
 VERSION = r"[0-9A-Za-z][0-9A-Za-z.^~+-]{0,63}(?:\.\*)?"
 
 
@@ -106,8 +108,8 @@ def _truth(value: object) -> bool:
 
 
 def _paths(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(one, str) and one.startswith("/") for one in value):
-        raise ValueError("must be a list of absolute paths")
+    if not isinstance(value, list) or not all(isinstance(one, str) and re.fullmatch(DATA, one) for one in value):
+        raise ValueError("must be a list of folders below /var or /etc, neither /var/lib nor one of jeos")
     return tuple(value)
 
 
@@ -123,7 +125,9 @@ def _pause(value: object, now: float) -> str:
         end = datetime.datetime.combine(value, datetime.time())
     else:
         raise ValueError("must be true, false or a date, without quotes")
-    return f"by the operator until {value}" if end.timestamp() > now else ""
+    # Years that are no seconds on every machine are long over, or far away.
+    over = end.year < 1971 or (end.year < 9999 and end.timestamp() <= now)
+    return "" if over else f"by the operator until {value}"
 
 
 _words = _text(r"[^\x00-\x1f]*", "text")
