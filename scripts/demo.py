@@ -148,6 +148,7 @@ def main() -> None:
     jeos("size", APPLIANCE, "--top", "5")
     if not args.no_updates:
         os.environ.setdefault("JEOS_PASSPHRASE", secrets.token_hex(8))
+        os.environ["JEOS_NETWORK"] = "slirp"  # where HOST leads to this machine
         with tempfile.TemporaryDirectory(prefix="jeos-demo-") as folder:
             try:
                 show_updates(Path(folder))

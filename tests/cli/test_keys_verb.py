@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from jeos.cli import main
+from jeos.core.errors import StoreError
 from jeos.trust import pkcs8
+from jeos.trust.keys import changing
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +79,20 @@ def test_keys_asks_where_somebody_sits(
     assert show(capsys, "renew")["version"] == 2
 
 
+def test_keys_without_an_answer_are_not_made(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ended(prompt: str) -> str:
+        raise EOFError
+
+    monkeypatch.delenv("JEOS_PASSPHRASE")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", ended)
+    assert main.main(["keys", "new"]) == 2
+    assert "error: no passphrase was typed" in capsys.readouterr().err
+    assert list(folder.iterdir()) == []
+
+
 def test_keys_sign_completes_what_waits(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["keys", "new", "--root-keys", "2", "--root-threshold", "2"]) == 0
     away = sorted((folder / "keys/root").iterdir())[0]
@@ -105,4 +121,28 @@ def test_keys_refuses(
 ) -> None:
     assert main.main(["keys", *words]) == status
     assert message in capsys.readouterr().err
+    assert list(folder.iterdir()) == []
+
+
+def test_two_who_change_keys_at_once_are_one_too_many(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with changing(folder / "keys"):
+        assert main.main(["keys", "new"]) == StoreError.exit_code
+        assert "is being changed by another" in capsys.readouterr().err
+    assert not (folder / "keys").exists()
+    assert main.main(["keys", "new"]) == 0
+    before = sorted(path.name for path in (folder / "keys").iterdir())
+    with changing(folder / "keys"):
+        for words in (["rotate", "timestamp"], ["revoke", "0123456789"], ["renew"], ["sign"]):
+            assert main.main(["keys", *words]) == StoreError.exit_code
+        assert main.main(["keys", "show"]) == 0
+    assert (
+        sorted(path.name for path in (folder / "keys").iterdir())
+        == before
+        == [*("1.root.json", "root", "root.json", "snapshot", "targets", "timestamp")]
+    )
+
+
+def test_keys_new_that_fails_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JEOS_PASSPHRASE")
+    assert main.main(["keys", "new"]) != 0
     assert list(folder.iterdir()) == []

@@ -82,6 +82,11 @@ def test_complaint_about_a_passt_that_ends_and_is_tried_once(
     assert (tmp_path / "tries").read_text() == "tried\n"
 
 
+def test_complaint_where_another_network_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JEOS_NETWORK", "slirp")
+    assert passt.complaint() == "JEOS_NETWORK is slirp"
+
+
 def test_complaint_where_passt_is_missing(runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passt, "PROGRAM", "passt-that-nobody-has")
     assert passt.complaint() == "passt is not installed"

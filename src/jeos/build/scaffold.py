@@ -15,7 +15,7 @@ from jeos.model.recipe_texts import NAME
 
 TEMPLATES = Path(__file__).with_name("templates")
 PLACEHOLDER = b"@NAME@"
-IGNORED = "/build/\n"  # what git leaves alone: all of it can be made again
+IGNORED = "/build/\n/channel/\n/keys/*/\n"  # what git leaves alone: what was built and published, and private keys
 
 
 def templates() -> dict[str, str]:

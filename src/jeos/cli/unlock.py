@@ -5,8 +5,9 @@ import getpass
 import sys
 from pathlib import Path
 
+from jeos.core.errors import UsageError
 from jeos.trust.keys import Keys
-from jeos.trust.passphrase import Passphrases
+from jeos.trust.passphrase import HINT, Passphrases
 
 FOLDER = Path("keys")
 
@@ -34,7 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def passphrases(args: argparse.Namespace) -> Passphrases:
     """Return the passphrases that were given, and ask for others where somebody sits at a terminal."""
-    return Passphrases.find(descriptor=args.passphrase_fd, ask=getpass.getpass if sys.stdin.isatty() else None)
+    return Passphrases.find(descriptor=args.passphrase_fd, ask=ask if sys.stdin.isatty() else None)
+
+
+def ask(prompt: str) -> str:
+    """Return what is typed at the terminal, unseen. Raises UsageError if nothing is, not even an empty line."""
+    try:
+        return getpass.getpass(prompt)
+    except EOFError:
+        raise UsageError("no passphrase was typed", hint=HINT) from None
 
 
 def open_keys(args: argparse.Namespace) -> Keys:

@@ -8,6 +8,7 @@
 | `JEOS_TMPDIR` | where builds work; tmpfs halves their cost | `/dev/shm` if it has room, else the cache folder |
 | `JEOS_MIRROR` | the Debian mirror, as `https://mirror.example/debian` | the recipe's, else the machine's apt sources |
 | `JEOS_CREDENTIALS` | passwords of private repositories, see apt_auth.conf(5) | `~/.config/jeos/credentials` |
+| `JEOS_NETWORK` | `slirp`: machines get QEMU's own network, where 10.0.2.2 leads to this host | passt, if it works |
 | `JEOS_PASSPHRASE` | the passphrase (or PIN) of keys, see `jeos keys` | it is asked for |
 | `JEOS_PKCS11_MODULE` | the library that speaks to the token with keys | the key's address names it |
 | `JEOS_SECURITY_MIRROR` | the mirror of Debian's security updates | the recipe's, else the machine's apt sources |
@@ -89,6 +90,11 @@ def credentials() -> Path:
         return Path(own).absolute()
     base = os.environ.get("XDG_CONFIG_HOME")
     return (Path(base) if base else Path.home() / ".config") / "jeos" / "credentials"
+
+
+def network() -> str:
+    """Return the kind of network that machines are to have, or nothing."""
+    return os.environ.get("JEOS_NETWORK", "")
 
 
 def passphrase() -> str | None:

@@ -10,11 +10,12 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from jeos.core import files
+from jeos.core import files, settings
 from jeos.core.errors import HostError, MachineError
 from jeos.core.run import find_program, spawn
 from jeos.core.settings import runtime_dir
 from jeos.model.machine import Forward
+from jeos.vm.network import SLIRP
 
 PROGRAM = "passt"
 CACHE = "passt.json"
@@ -73,6 +74,8 @@ def _is_loopback(address: str) -> bool:
 
 def complaint() -> str:
     """Return why passt cannot be used here, or "" if it can."""
+    if settings.network() == SLIRP:
+        return f"JEOS_NETWORK is {SLIRP}"
     try:
         program = find_program(PROGRAM)
     except HostError:
