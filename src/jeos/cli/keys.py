@@ -8,7 +8,7 @@ from jeos.cli import output, unlock
 from jeos.cli.times import duration
 from jeos.core import log
 from jeos.core.errors import UsageError
-from jeos.trust.keys import NEWEST, PENDING, Change, Keys, Plan
+from jeos.trust.keys import NEWEST, PENDING, Change, Keys, Plan, changing
 from jeos.trust.root import DAY, KEYID_PREFIX, LIFE, ROLES
 from jeos.trust.status import Status, status
 
@@ -72,14 +72,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _new(args: argparse.Namespace) -> int:
-    keys = Keys.create(
-        args.keys,
-        now=time.time(),
-        life=args.expires,
-        plan=_plan(args),
-        offline=args.offline,
-        passphrases=unlock.passphrases(args),
-    )
+    with changing(args.keys):
+        keys = Keys.create(
+            args.keys,
+            now=time.time(),
+            life=args.expires,
+            plan=_plan(args),
+            offline=args.offline,
+            passphrases=unlock.passphrases(args),
+        )
     log.info(f"made {args.keys}; recipes name {args.keys / NEWEST} as `root` in [update]")
     return _print(keys, args)
 
@@ -123,8 +124,9 @@ def _sign(args: argparse.Namespace) -> int:
 
 
 def _change(args: argparse.Namespace, act: Callable[[Keys], Change]) -> int:
-    keys = unlock.open_keys(args)
-    change = act(keys)
+    with changing(args.keys):
+        keys = unlock.open_keys(args)
+        change = act(keys)
     for word, keyids in (("new", change.added), ("no longer trusted", change.removed)):
         for keyid in keyids:
             log.info(f"{word}: {keyid[:KEYID_PREFIX]}")

@@ -14,8 +14,8 @@
 The folders `root` and `targets` belong on a medium that lies in a safe: `offline` names where else to look for them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -47,6 +47,7 @@ from jeos.trust.trusted import Trusted, parse
 
 NEWEST = "root.json"
 PENDING = "pending.root.json"
+LOCK = ".lock"  # there while keys are being changed
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 NO_PASSPHRASE = Passphrases()
 
@@ -76,6 +77,21 @@ class _New:
 
     signers: list[Signer] = field(default_factory=list)
     writes: list[tuple[Path, bytes]] = field(default_factory=list)
+
+
+@contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Keep all others from changing a folder of keys during the block; open it inside.
+
+    Raises StoreError if somebody does: two new versions of a root that know nothing of each other would share a number.
+    """
+    with files.locked(folder / LOCK, wait=False, busy=f"{folder} is being changed by another `jeos keys`"):
+        try:
+            yield
+        finally:
+            (folder / LOCK).unlink(missing_ok=True)
+            with suppress(OSError):  # it has keys in it, as a rule
+                folder.rmdir()
 
 
 class Keys:
