@@ -41,7 +41,7 @@ def fetch(blob, offset, length):
     raise SystemExit(f"{length} bytes are not in the patch")
 arguments = json.load(open(sys.argv[1]))
 why = rebuild(release.load(open(sys.argv[2], "rb").read()), fetch=fetch, **arguments)
-sys.exit(why)
+sys.exit(why or 0)
 """
 
 

@@ -1,7 +1,7 @@
 """What a release holds, from the build or from the channel itself; and its packs and patches, written and checked.
 
 index, *packs = write_packs(built, backend, earlier=[one.release for one in listed])
-patch = make_patch(old.release, release, built, backend, work=work)
+patch = make_patch(old.release, release, built, backend, work=work, memory=memory)
 for problem in check_contents(reader, release, work=work): …
 """
 
@@ -17,6 +17,7 @@ from jeos.channel.backend import Backend, Reader
 from jeos.channel.blobs import blob_of, is_there, put_blob
 from jeos.channel.built import Built
 from jeos.channel.source import Source
+from jeos.channel.streams import Memory
 from jeos.core import log
 from jeos.core.errors import JeosError, TrustError
 from jeos.disk import erofs, verity
@@ -152,10 +153,10 @@ def _indexes(backend: Backend, earlier: Iterable[Release]) -> Iterator[PackIndex
         log.warn(f"{release.version} in {backend.place} is damaged, and nothing of it is used: {reason}")
 
 
-def make_patch(old: Release, built: Built, backend: Backend, *, work: Path) -> bytes:
-    """Return a patch from an earlier release of the channel to a build."""
+def make_patch(old: Release, built: Built, backend: Backend, *, work: Path, memory: Memory) -> bytes:
+    """Return a patch from an earlier release of the channel to a build; one `memory` serves all that are made."""
     with source_of_build(built) as source:
-        return delta.make_patch(source_of_release(old, backend, work=work), source)
+        return delta.make_patch(source_of_release(old, backend, work=work), source, memory=memory)
 
 
 def check_contents(reader: Reader, release: Release, *, work: Path) -> Iterator[str]:

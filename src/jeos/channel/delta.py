@@ -8,19 +8,19 @@ all else by zstd with the old contents as what it has seen already. What is alik
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from jeos.channel import delta_kernel, predecessors
-from jeos.channel.differences import Difference, difference
+from jeos.channel.differences import Difference
 from jeos.channel.source import Source, contents, outlined
+from jeos.channel.streams import LEVEL, Memory, Streams
 from jeos.disk import zstd_library as zstd
-from jeos.model import container, numbers, sparse
+from jeos.model import container, numbers
 from jeos.model.patch import BATCH_BYTES, FORMAT, Group, Operation
 from jeos.model.tree import Entry
 
 ELF = b"\x7fELF"
 LEAST_COPIED = 0.4  # of a program; with less in common than this, it is not worth comparing byte by byte
-LEVEL = 19
 
 
 @dataclass(slots=True)
@@ -34,37 +34,14 @@ class _Made:
     steps: Difference | None = None
 
 
-@dataclass(slots=True)
-class Streams:
-    """The streams of a patch as they are made."""
+def make_patch(old: Source, new: Source, *, memory: Memory | None = None) -> bytes:
+    """Return a patch that makes the slot and the kernel image of `new` out of those of `old`.
 
-    packed: list[tuple[bytes, int]] = field(default_factory=list)
-
-    def add(self, data: bytes, *, prefix: bytes = b"") -> int:
-        """Pack a stream and return its number."""
-        window = zstd.PREFIX_WINDOW_LOG if prefix else zstd.WINDOW_LOG
-        self.packed.append((zstd.compress(data, level=LEVEL, window_log=window, prefix=prefix), len(data)))
-        return len(self.packed) - 1
-
-    def add_difference(self, steps: Sequence[Difference]) -> list[int]:
-        """Pack the seven streams of differences that are applied one after the other; return their numbers."""
-        gaps, lengths, others = sparse.encode(b"".join(one.sums for one in steps))
-        return [
-            self.add(numbers.pack(number for one in steps for number in one.copies)),
-            self.add(numbers.pack(number for one in steps for number in one.inserts)),
-            self.add(numbers.pack(numbers.fold(number) for one in steps for number in one.seeks)),
-            self.add(numbers.pack(gaps)),
-            self.add(numbers.pack(lengths)),
-            self.add(others),
-            self.add(b"".join(one.extra for one in steps)),
-        ]
-
-
-def make_patch(old: Source, new: Source) -> bytes:
-    """Return a patch that makes the slot and the kernel image of `new` out of those of `old`."""
+    With a `memory` that other patches to `new` were made with, what they have in common is not made again.
+    """
+    streams = Streams(memory or Memory())
     made = _changed(old, new)
-    groups = _grouped(made)
-    streams = Streams()
+    groups = _grouped(made, memory=streams.memory)
     outline_stream = streams.add(outlined(new), prefix=outlined(old))
     order = {id(one): number for number, (_, members) in enumerate(groups) for one in members}
     group_of = {one.entry.digest: order[id(one)] for one in made}
@@ -105,14 +82,14 @@ def _changed(old: Source, new: Source) -> list[_Made]:
     return made
 
 
-def _grouped(made: Iterable[_Made]) -> list[tuple[Group, list[_Made]]]:
+def _grouped(made: Iterable[_Made], *, memory: Memory) -> list[tuple[Group, list[_Made]]]:
     """Decide how each content is made: modules and other programs by differences, the rest in batches."""
     modules: list[_Made] = []
     programs: list[_Made] = []
     rest: list[_Made] = []
     for one in made:
         if one.data.startswith(ELF) and one.before.startswith(ELF):
-            one.steps = difference(one.before, one.data)
+            one.steps = memory.difference(one.before, one.data)
             if sum(one.steps.copies) >= len(one.data) * LEAST_COPIED:
                 (modules if one.entry.path.endswith(".ko") else programs).append(one)
                 continue

@@ -6,6 +6,7 @@ unpack(b"\\x03\\xac\\x02")  →  [3, 300]
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from jeos.core.errors import InputError
 
@@ -14,12 +15,16 @@ MOST_BITS = 63
 
 def pack(numbers: Iterable[int]) -> bytes:
     """Return numbers from 0 on as bytes."""
+    return b"".join(map(_packed, numbers))
+
+
+@lru_cache(maxsize=1 << 16)  # most numbers of a stream come again and again
+def _packed(number: int) -> bytes:
     out = bytearray()
-    for number in numbers:
-        while number > 0x7F:
-            out.append(number & 0x7F | 0x80)
-            number >>= 7
-        out.append(number)
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
     return bytes(out)
 
 

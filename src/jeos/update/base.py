@@ -44,10 +44,14 @@ class Base:
             offset, wanted = offset + len(part), wanted - len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def size(self, path: str) -> int:
+        """Return the length of a file in bytes, 0 if it has no place."""
+        place = self._places.get(path)
+        return place[1] if place else 0
+
     def pieces(self, path: str) -> Iterator[bytes]:
         """Yield a file in pieces."""
-        place = self._places.get(path)
-        size = place[1] if place else 0
+        size = self.size(path)
         for offset in range(0, size, COPY_BYTES):
             yield self.read(path, offset=offset, length=min(COPY_BYTES, size - offset))
 

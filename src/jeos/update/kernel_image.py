@@ -17,6 +17,7 @@ from jeos.model.release import Blob
 from jeos.update.errors import RebuildError
 from jeos.update.patch_file import PatchFile
 from jeos.update.slot_writer import write_at
+from jeos.update.window import Window
 
 PIECE_BYTES = 256 << 10
 PREFIX = 16  # digits of a kernel image's digest that name what has come of it
@@ -213,7 +214,7 @@ class _Section:
             for at, long in word_tables.checked(self._piece["old_tables"], size=old_size):
                 write_at(unpacked, word_tables.flatten(os.pread(unpacked, long, at), [(0, long)]), offset=at)
             with self._file.differences(self._piece["streams"]) as differences:
-                pieces = differences.apply(_reading(unpacked, size=old_size), size=size)
+                pieces = differences.apply(Window(_reading(unpacked, size=old_size), size=old_size), size=size)
                 tables = word_tables.checked(self._piece["tables"], size=size)
                 pieces = word_tables.restore(pieces, tables)
                 yield from lz4_library.pack(_blocks(pieces, length=lz4_library.BLOCK))

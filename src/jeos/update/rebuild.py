@@ -30,6 +30,7 @@ from jeos.update.kernel_image import Fetch
 from jeos.update.pack_reader import PackReader
 from jeos.update.patch_file import PatchFile
 from jeos.update.slot_writer import SlotWriter
+from jeos.update.window import Window
 
 DIGEST_BYTES = 32
 LARGEST_INDEX = 64 << 20
@@ -178,7 +179,8 @@ def _make_group(
     if kind is Group.DIFFERENCES:
         with file.differences(streams) as differences:
             for one in members:
-                pieces = differences.apply(partial(_old_bytes, base, one.before), size=one.size)
+                old = Window(partial(_old_bytes, base, one.before), size=base.size(one.before))
+                pieces = differences.apply(old, size=one.size)
                 writer.put(one.name, pieces, size=one.size, digest=one.digest)
         return
     if not isinstance(streams, list) or len(streams) != 1:
