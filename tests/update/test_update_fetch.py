@@ -439,3 +439,33 @@ def test_https_never_leads_back_to_http(certificate: Path) -> None:
         line = Line(proxy=f"http://127.0.0.1:{proxy.port}", certificates=str(certificate))
         with pytest.raises(FetchError, match="redirects to http://localhost/, which is not encrypted"):
             HttpChannel("https://localhost/hello", limits=QUICK, line=line).get("a", limit=4)
+
+
+def endless_head(asked: Asked, connection: socket.socket) -> bool:
+    """Promise an answer for ever, fast enough."""
+    while True:
+        connection.sendall(head("100 Continue") * 1000)
+
+
+def endless_trailer(asked: Asked, connection: socket.socket) -> bool:
+    """Send a whole file, then lines behind it for ever, fast enough."""
+    connection.sendall(head("200 OK", Transfer_Encoding="chunked") + b"%x\r\n%s\r\n0\r\n" % (SIZE, DATA))
+    while True:
+        connection.sendall(b"X-More: yes\r\n" * 1000)
+
+
+@pytest.mark.parametrize("answer", [endless_head, endless_trailer])
+def test_download_that_never_ends_is_given_up_on(answer: Answer, tmp_path: Path) -> None:
+    with serving(answer) as server, (tmp_path / "patch").open("w+b") as out:
+        channel = http(server, limits=replace(QUICK, tries=1))
+        with pytest.raises(FetchError, match="too slow"):
+            channel.save("data/x", out.fileno(), length=SIZE)
+        channel.close()
+
+
+def test_range_that_never_begins_is_given_up_on() -> None:
+    with serving(endless_head) as server:
+        channel = http(server, limits=replace(QUICK, tries=1))
+        with pytest.raises(FetchError, match="too slow"):
+            channel.read("data/x", offset=0, length=SIZE)
+        channel.close()

@@ -93,7 +93,7 @@ class HttpChannel:
 
     def _read(self, path: str, *, offset: int, length: int) -> bytes:
         headers = {"Range": f"bytes={offset}-{offset + length - 1}"}
-        with self._asker.ask(self._address + path, headers, seconds=0.0) as answer:
+        with self._asker.ask(self._address + path, headers, length=offset + length) as answer:
             _expect(answer, path, 206, 200)
             if answer.status == 206:
                 _check_range(answer, path, begin=offset, end=offset + length)
@@ -110,7 +110,7 @@ class HttpChannel:
         headers = {"Range": f"bytes={begun}-{length - 1}"} if begun else {}
         if begun and path in self._tags:
             headers["If-Range"] = self._tags[path]
-        with self._asker.ask(self._address + path, headers, seconds=0.0) as answer:
+        with self._asker.ask(self._address + path, headers, length=length) as answer:
             if answer.status == 416:
                 os.ftruncate(descriptor, 0)
                 raise FetchError(f"the server has less of {path} than was there before", again=True)

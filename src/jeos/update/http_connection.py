@@ -45,8 +45,10 @@ class Asker:
             self._drop(server)
 
     @contextmanager
-    def ask(self, address: str, headers: Mapping[str, str], *, seconds: float) -> Iterator[http.client.HTTPResponse]:
-        """GET an address; the answer is whole in `seconds`, or comes fast enough if that is 0.
+    def ask(
+        self, address: str, headers: Mapping[str, str], *, seconds: float = 0.0, length: int = 0
+    ) -> Iterator[http.client.HTTPResponse]:
+        """GET an address; the answer is whole in `seconds`, or, of `length` bytes, comes fast enough if that is 0.
 
         Raises FetchError for whatever goes wrong until the block ends.
         """
@@ -55,7 +57,7 @@ class Asker:
         try:
             for _ in range(MOST_REDIRECTS + 1):
                 server = server_of(address)
-                answer = self._send(server, address, headers, seconds=seconds)
+                answer = self._send(server, address, headers, seconds=seconds, length=length)
                 if answer.status not in REDIRECTS:
                     yield answer
                     return
@@ -70,18 +72,18 @@ class Asker:
                 self._drop(server)
 
     def _send(
-        self, server: Server, address: str, headers: Mapping[str, str], *, seconds: float
+        self, server: Server, address: str, headers: Mapping[str, str], *, seconds: float, length: int
     ) -> http.client.HTTPResponse:
         """Send a request, on a new connection if the server has closed the one that there was."""
         kept = self._connections.get(server)
         if kept is not None:
             with suppress(http.client.RemoteDisconnected, http.client.CannotSendRequest, ConnectionError):
-                return kept.request_file(address, headers, seconds=seconds)
+                return kept.request_file(address, headers, seconds=seconds, length=length)
             self._drop(server)
         while len(self._connections) >= MOST_CONNECTIONS:
             self._drop(next(iter(self._connections)))
         self._connections[server] = connection = Connection(server, limits=self._limits, line=self._line)
-        return connection.request_file(address, headers, seconds=seconds)
+        return connection.request_file(address, headers, seconds=seconds, length=length)
 
     def _drop(self, server: Server) -> None:
         connection = self._connections.pop(server, None)
@@ -112,12 +114,14 @@ class Connection(http.client.HTTPConnection):
             super().__init__(host, port)
         self._server_name = host
 
-    def request_file(self, address: str, headers: Mapping[str, str], *, seconds: float) -> http.client.HTTPResponse:
+    def request_file(
+        self, address: str, headers: Mapping[str, str], *, seconds: float, length: int
+    ) -> http.client.HTTPResponse:
         """Send a GET and return the answer's head."""
         if self.wire is None:
             self.connect()
         assert self.wire
-        self.wire.start(seconds=seconds)
+        self.wire.start(seconds=seconds, length=length)
         parts = urlsplit(address)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         through = self._proxy and self._scheme == "http"

@@ -23,15 +23,20 @@ class Wire:
         self._limits = limits
         self._bandwidth = bandwidth
         self._deadline = 0.0
+        self._end = 0.0
         self._window = (0.0, 0)  # when it began, and how many bytes had come by then
         self._free = 0.0  # when the bandwidth allows the next byte
         self._streams = 0
         self._closing = False
 
-    def start(self, *, seconds: float = 0.0) -> None:
-        """Begin a request, which must be answered whole in `seconds`; 0 for as long as it is not too slow."""
+    def start(self, *, seconds: float = 0.0, length: int = 0) -> None:
+        """Begin a request, which must be answered whole in `seconds`; 0 for as long as it is not too slow.
+
+        Then `length` is how many bytes are wanted: one that sends more than these for ever is given up on, too.
+        """
         now = time.monotonic()
         self._deadline = now + seconds if seconds else 0.0
+        self._end = now + self._limits.whole + length / self._limits.slowest
         self._window = (now, self.received)
 
     def sendall(self, data: bytes) -> None:
@@ -70,6 +75,8 @@ class Wire:
         patience = self._limits.silence
         if self._deadline:
             patience = min(patience, self._deadline - now)
+        elif now > self._end:
+            raise self._slow()
         if patience <= 0:
             raise self._slow()
         view = memoryview(buffer)[: max(1, self._bandwidth // 4)] if self._bandwidth else memoryview(buffer)
@@ -89,6 +96,7 @@ class Wire:
         time.sleep(seconds)
         began, before = self._window
         self._window = (began + seconds, before)
+        self._end += seconds
         if self._deadline:
             self._deadline += seconds
 
