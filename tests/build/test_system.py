@@ -1,6 +1,7 @@
 """From a configured root to the system: records, kernel's modules, libraries that slim must not take."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -179,3 +180,11 @@ def test_relied_on_are_packages_named_and_depended_on() -> None:
     recipe = Recipe(name="hello", version="1", packages=("tool", "libdb5.3t64"))
     relied = system.relied_on(recipe, LOCK, stanzas=stanzas)
     assert relied == {"tool", "libdb5.3t64", "libssl3t64", "a", "b", "c"}
+
+
+def test_what_made_certificates_for_updates_is_not_relied_on_unless_it_is_asked_for() -> None:
+    lock = replace(LOCK, packages=(*LOCK.packages, package("ca-certificates", Role.APP)))
+    stanzas = {"ca-certificates": "Package: ca-certificates\nDepends: openssl, debconf\n"}
+    asked = replace(RECIPE, packages=("ca-certificates",))
+    assert system.relied_on(RECIPE, lock, stanzas=stanzas) == set()
+    assert system.relied_on(asked, lock, stanzas=stanzas) == {"ca-certificates", "openssl", "debconf"}

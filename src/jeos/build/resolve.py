@@ -46,6 +46,7 @@ BOOT = ("systemd-boot-efi",)
 INITRD = ("luajit", "libluajit-5.1-2", "libluajit-5.1-common")
 # What proves who answers where the channel is on https, and the file that it makes of it.
 CERTIFICATES = "ca-certificates"
+CERTIFICATES_MADE_BY = frozenset((CERTIFICATES, "openssl"))
 CERTIFICATES_FILE = "/etc/ssl/certs/ca-certificates.crt"
 
 

@@ -15,6 +15,7 @@ from jeos.build.libraries import linked_in
 from jeos.build.owners import owners
 from jeos.build.patterns import matcher
 from jeos.build.plan_system import HIDDEN_LIBRARIES, OS_RELEASE
+from jeos.build.resolve import CERTIFICATES, CERTIFICATES_MADE_BY
 from jeos.build.scan import scan
 from jeos.build.slim import Slimmed, broken_libraries, slim
 from jeos.build.slim_rules import RULES, Facts
@@ -134,7 +135,7 @@ def gather(
         if entry.kind is Kind.FILE and entry.path.startswith(("etc/pam.d/", "usr/lib/pam.d/")):
             logins |= {name.decode() for name in LOGIN_MODULE.findall(contents.read(entry))}
     return Facts(
-        asked=frozenset(package.name for package in lock.having(Role.APP)),
+        asked=frozenset(package.name for package in lock.having(Role.APP)) - (CERTIFICATES_MADE_BY - relied),
         interpreters=interpreters,
         owner=owner,
         python_modules=python_modules,
@@ -146,9 +147,14 @@ def gather(
 
 
 def relied_on(recipe: Recipe, lock: Lock, *, stanzas: Mapping[str, str]) -> frozenset[str]:
-    """Return the packages that the recipe names, or that one which it brought in depends on."""
+    """Return the packages that the recipe names, or that one which it brought in depends on.
+
+    Not what certificates for updates depend on: their file is made, and what made it (in Perl) is not needed any more.
+    """
     found = {name.partition("=")[0] for name in recipe.packages}
     for package in lock.having(Role.APP):
+        if package.name == CERTIFICATES and CERTIFICATES not in found:
+            continue
         groups = dpkg_status.dependencies(deb822.fields(stanzas.get(package.name, "")))
         found |= {name for group in groups for name in group} - {C_LIBRARY}
     return frozenset(found)
