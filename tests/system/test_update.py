@@ -1,13 +1,15 @@
 """A machine that updates itself over HTTP on the real boot path: to a good release, back from a broken one, offline."""
 
 import json
+import os
 import re
+import shutil
+import ssl
 import subprocess
-import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,12 +17,17 @@ from typing import Any
 
 import pytest
 
+from jeos.core.run import run
 from jeos_command import EXAMPLE, Jeos, copy_recipe
 from machine_use import BOOT, free_port, inside
+from qemu_door import HOST, QemuDoor
 
 pytestmark = [pytest.mark.network, pytest.mark.vm]
-HOST = "10.0.2.2"  # this machine, as a guest behind QEMU's own router sees it
 NAME = "hello-updates"
+MOST_MEMORY = 64  # MiB that a pass may take
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+OVERRIDES = "/etc/jeos/update.toml"
+ADMINISTRATOR = {**os.environ, "PATH": f"/usr/sbin:/sbin:{os.environ['PATH']}"}
 
 
 class Channel(SimpleHTTPRequestHandler):
@@ -43,8 +50,8 @@ class World:
 
     jeos: Jeos
     recipe: Path
-    port: int
     page: int
+    disk: Path  # that is attached to the machine, with nothing on it
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -76,22 +83,18 @@ def world(jeos: Jeos) -> Iterator[World]:
     """A machine that runs 1.0, while its vendor's channel has 1.1."""
     recipe = copy_recipe(EXAMPLE, jeos.folder / "updates")
     (recipe / "appliance.lock").unlink(missing_ok=True)
-    jeos = jeos.having(JEOS_PASSPHRASE="of a test")
+    disk = jeos.folder / "attached.img"
+    with disk.open("wb") as file:
+        file.truncate(96 << 20)
+    attached = ("-drive", f"if=none,id=attached,format=raw,file={disk}", "-device", "virtio-blk-pci,drive=attached")
+    jeos = QemuDoor.make(jeos.folder / "door", jeos).jeos(more=attached).having(JEOS_PASSPHRASE="of a test")
     jeos.run("keys", "new", "--keys", recipe / "keys")
     asked: list[str] = []
-
-    class Handler(Channel):
-        def __init__(self, *args: Any, **more: Any) -> None:
-            self.asked = asked
-            super().__init__(*args, directory=str(recipe / "channel"), **more)
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        port = server.server_address[1]
+    with serving(recipe / "channel", asked) as port:
         text = (recipe / "appliance.toml").read_text()
         text += f'\n[update]\nchannel = "http://{HOST}:{port}/"\nroot = "keys/root.json"\nhold = "3s"\n'
         (recipe / "appliance.toml").write_text(text)
-        one = World(jeos, recipe, port, free_port(), asked)
+        one = World(jeos, recipe, free_port(), disk, asked)
         one.release("1.0")
         words = ["--name", NAME, "--port", f"{one.page}:80", "--accel", "tcg", "--detach", "--wait", "healthy"]
         jeos.run("run", recipe, *words, "--timeout", str(BOOT))
@@ -100,6 +103,26 @@ def world(jeos: Jeos) -> Iterator[World]:
             yield one
         finally:
             jeos.run("rm", "--force", NAME)
+
+
+@contextmanager
+def serving(channel: Path, asked: list[str], *, certificate: Path | None = None) -> Iterator[int]:
+    """Serve a channel, with TLS if there is a certificate; yield the port."""
+
+    class Handler(Channel):
+        def __init__(self, *args: Any, **more: Any) -> None:
+            self.asked = asked
+            super().__init__(*args, directory=str(channel), **more)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server.server_address[1]
+        finally:
             server.shutdown()
 
 
@@ -117,6 +140,13 @@ def test_machine_updates_itself_and_confirms_its_health(world: World) -> None:
     blobs = {path.rpartition("/")[2] for path in world.asked if path.startswith("/data/")}
     assert blobs == {patch_of(world, "1.1")}, done.stderr
     assert world.update("--check").stdout == f"{NAME}: 1.1 is the newest\n"
+    assert 0 < memory(done.stderr) <= MOST_MEMORY
+
+
+def memory(words: str) -> int:
+    """Return the MiB that a pass says it had at once."""
+    [found] = re.findall(r"at most ([0-9]+) MiB of memory were in use", words)
+    return int(found)
 
 
 def listed(world: World) -> tuple[str, str, str]:
@@ -143,30 +173,67 @@ def test_broken_release_is_left_and_says_why(world: World) -> None:
     assert world.update("--now").stdout.startswith(f"{NAME}: 1.2 failed here: ")
 
 
-def test_offline_folder_updates_a_machine_without_its_channel(world: World) -> None:
+def test_operator_moves_the_channel_to_https_with_a_certificate_of_the_house(world: World, tmp_path: Path) -> None:
+    certificate = made_certificate(tmp_path)
+    asked: list[str] = []
+    with serving(world.channel, asked, certificate=certificate) as port:
+        inside(world.jeos, NAME, "mkdir", "-p", OVERRIDES.rpartition("/")[0], CERTIFICATES.rpartition("/")[0])
+        write(world, OVERRIDES, f'channel = "https://{HOST}:{port}/"')
+        assert check(world)["words"].startswith(f"failed: there are no certificates at {CERTIFICATES}")
+        write(world, CERTIFICATES, certificate.with_name("certificate.pem").read_text())
+        assert check(world)["words"].startswith("1.2 failed here: ")
+    assert asked[-1] == "/metadata/timestamp.json"
+    inside(world.jeos, NAME, "rm", OVERRIDES)
+
+
+def made_certificate(folder: Path) -> Path:
+    """Return a certificate of this host, as guests see it, that vouches for itself, with its key in the same file."""
+    place = folder / "server.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-batch"]
+    words += ["-subj", "/CN=house", "-addext", f"subjectAltName=IP:{HOST}", "-days", "2"]
+    run([*words, "-keyout", place, "-out", place.with_name("certificate.pem")])
+    place.write_bytes(place.read_bytes() + place.with_name("certificate.pem").read_bytes())
+    return place
+
+
+def write(world: World, path: str, content: str) -> None:
+    """Write a file in the machine."""
+    inside(world.jeos, NAME, "sh", "-c", 'printf "%s\\n" "$1" > "$2"', "sh", content, path)
+
+
+def check(world: World) -> dict[str, str]:
+    """Return what comes of a look into the channel."""
+    return dict(json.loads(inside(world.jeos, NAME, "sh", "-c", "jeos-agent update --check --json || true")))
+
+
+def test_attached_disk_goes_before_the_channel(world: World, tmp_path: Path) -> None:
+    """By the timer's service, which has few rights, with another command line, so that nothing has to be waited for."""
     world.release("1.3")
-    inside(world.jeos, NAME, "mkdir", "-p", "/var/offline")
-    packed = ["tar", "-C", str(world.channel), "-c", "metadata", "targets", "data"]
-    with subprocess.Popen(packed, stdout=subprocess.PIPE) as tar:
-        command = [sys.executable, "-m", "jeos", "exec", NAME, "--", "tar", "-x", "-C", "/var/offline"]
-        subprocess.run(command, stdin=tar.stdout, env=dict(world.jeos.environment), check=True, timeout=300)
-    asked = len(world.asked)
-    said = json.loads(inside(world.jeos, NAME, "jeos-agent", "update", "--check", "--json", "--from", "/var/offline"))
-    assert (said["words"], said["version"], said["error"]) == ("1.3 is newer than 1.1", "1.3", "")
-    assert len(world.asked) == asked
-
-
-def test_sandboxed_service_puts_a_release_in_place_and_leaves_the_restart_to_the_operator(world: World) -> None:
-    """The timer's service has few rights; this gives it another command line, so that nothing has to be waited for."""
+    attach(world, tmp_path / "disk.img")
     again = "/run/systemd/system/jeos-update.service.d/again.conf"
     script = f"""
-        mkdir -p /etc/jeos {again.rpartition("/")[0]}
-        echo 'restart = false' > /etc/jeos/update.toml
+        mkdir -p {again.rpartition("/")[0]} {OVERRIDES.rpartition("/")[0]}
+        echo 'restart = false' > {OVERRIDES}
         printf '[Service]\\nExecStart=\\nExecStart=/usr/bin/jeos-agent update\\n' > {again}
         systemctl daemon-reload
         systemctl start jeos-update.service
+        journalctl --boot --unit jeos-update.service --output cat
+        systemctl show --property MemoryPeak jeos-update.service
     """
-    inside(world.jeos, NAME, "sh", "-e", "-c", script)
+    asked = len(world.asked)
+    said = inside(world.jeos, NAME, "sh", "-e", "-c", script)
     status = world.status()
     assert status["version"] == "1.1"
-    assert status["update"]["said"] == "1.3 is in place, and starts when the operator restarts the machine"
+    assert status["update"]["said"] == "1.3 is in place, and starts when the operator restarts the machine", said
+    assert len(world.asked) == asked
+    assert 0 < memory(said) <= MOST_MEMORY, said
+
+
+def attach(world: World, image: Path) -> None:
+    """Put the channel onto the machine's second disk, as if one that is labelled for it had been plugged in."""
+    options = ["-q", "-F", "-t", "ext4", "-O", "^has_journal", "-L", "jeos-update", "-d", str(world.channel)]
+    run(["mke2fs", *options, image, f"{world.disk.stat().st_size >> 20}M"], env=ADMINISTRATOR)
+    with world.disk.open("r+b") as disk, image.open("rb") as source:
+        shutil.copyfileobj(source, disk)
+    inside(world.jeos, NAME, "udevadm", "trigger", "--settle", "--subsystem-match=block")
+    assert inside(world.jeos, NAME, "readlink", "-f", "/dev/disk/by-label/jeos-update").startswith("/dev/vd")

@@ -53,6 +53,8 @@ def update(options: Sequence[str]) -> int:
     except JeosError as error:
         sys.stderr.write(f"{error}\n")
         return 0 if isinstance(error, BusyError) and "--scheduled" in options else error.exit_code
+    if outcome.changed:
+        _say(f"at most {most_memory()} MiB of memory were in use")
     with suppress(OSError):  # the daemon may be starting again
         local.ask({"do": "show"}, seconds=SHOW_SECONDS)
     if as_json:
@@ -162,6 +164,13 @@ def this_guest(own: Appliance) -> Guest:
         restart=lambda: None,  # `update` does it, when it has said so
         say=_say,
     )
+
+
+def most_memory() -> int:
+    """Return the most memory that this process has had at once, in MiB, with the files that were mapped into it."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        sizes = [line.split()[1] for line in file if line.startswith("VmHWM:")]
+    return int(sizes[0]) >> 10 if sizes else 0
 
 
 def verified_device() -> str:
