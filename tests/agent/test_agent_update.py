@@ -74,6 +74,13 @@ def test_status_says_what_holds_now(version: str, state: dict[str, object], said
     assert update_status.lines(described)[0] == said
 
 
+def test_status_tells_of_who_only_wanted_to_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    shown = update_status.lines({"said": "1.0 is the newest", "tried": 60.0, "checked": 3600.0, "next": 7200.0})
+    assert shown == ["1.0 is the newest", "looked at 1970-01-01 01:00; again at 1970-01-01 02:00"]
+
+
 def test_consoles_show_updates_below_health(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()

@@ -56,9 +56,9 @@ def _said(
 def lines(described: Mapping[str, object]) -> list[str]:
     """Return it as lines for people."""
     found = [text(described, "said", "")]
-    tried, after = number(described, "tried", 0.0), number(described, "next", 0.0)
+    checked, after = number(described, "checked", 0.0), number(described, "next", 0.0)
+    tried = max(number(described, "tried", 0.0), checked)  # who only wanted to know puts nothing off
     if tried:
-        checked = number(described, "checked", 0.0)
         failed = (
             "" if checked == tried else f", with success at {_when(checked)}" if checked else ", never with success"
         )

@@ -18,7 +18,7 @@ from jeos.model.version import sort_key
 from jeos.trust.client import Target
 
 STABLE = "stable"  # the ring whose releases everybody takes
-_RING = re.compile(r"[a-z0-9][a-z0-9.-]{0,31}")
+_RING = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")  # as recipes and machines can name one
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,10 @@ class Terms:
 
     def __post_init__(self) -> None:
         if not isinstance(self.ring, str) or not _RING.fullmatch(self.ring):
-            raise InputError(f"{self.ring!r} is no ring", hint="small letters, digits, dots and dashes, such as beta")
+            raise InputError(
+                f"{self.ring!r} is no ring",
+                hint="small letters, digits and inner hyphens, a letter first, such as beta",
+            )
         # Signed metadata has no fractions (canonical JSON).
         if not isinstance(self.percent, int) or isinstance(self.percent, bool) or not 0 <= self.percent <= 100:
             raise InputError(f"{self.percent} is no percentage", hint="give a whole number from 0 to 100")

@@ -28,6 +28,7 @@ DATE = "date"  # our own field in timestamps: when it was signed, as 2026-01-31T
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"  # TUF specification 4.2.1
 MAX_TIME = 253402300799  # the last second of the year 9999, seconds since the epoch
 ROLE_NAME_LIMIT = 200  # characters, percent-encoded: it must fit into a file's name
+MIXED = "the channel was copied while it changed, or somebody changed it: copy it again, or try again later"
 
 S = TypeVar("S", Root, Timestamp, Snapshot, Targets)
 
@@ -199,23 +200,29 @@ def _check_signed(metadata: Metadata[S], delegator: Root | Targets, *, role: str
     try:
         delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
     except UnsignedMetadataError as error:
-        raise SignatureError(f"the {role} metadata is not signed as it must be: {error}") from error
+        raise SignatureError(
+            f"the {role} metadata is not signed as it must be: {error}",
+            hint="somebody else wrote it, or the channel is another vendor's",
+        ) from error
     except (RepositoryError, LibraryError, ValueError, TypeError) as error:
         raise FormatError(f"the {role} metadata cannot be checked: {error}") from error
 
 
 def _check_not_older(name: str, *, new: int, old: int) -> None:
     if new < old:
-        raise RollbackError(f"{name} goes back from version {old} to {new}")
+        raise RollbackError(
+            f"{name} goes back from version {old} to {new}",
+            hint="this is an older copy of the channel than was seen before: bring a newer one",
+        )
 
 
 def _check_version(role: str, *, wanted: int, found: int) -> None:
     if found != wanted:
-        raise MismatchError(f"wanted version {wanted} of the {role} metadata, found {found}")
+        raise MismatchError(f"wanted version {wanted} of the {role} metadata, found {found}", hint=MIXED)
 
 
 def _check_content(data: bytes, meta: MetaFile, *, role: str) -> None:
     try:
         meta.verify_length_and_hashes(data)
     except LengthOrHashMismatchError as error:
-        raise MismatchError(f"the {role} metadata is not what was announced: {error}") from error
+        raise MismatchError(f"the {role} metadata is not what was announced: {error}", hint=MIXED) from error

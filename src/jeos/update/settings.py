@@ -134,7 +134,7 @@ _words = _text(r"[^\x00-\x1f]*", "text")
 _address = _text(r"(?:https?://[^\s/]+(?:/\S*)?|file:///\S*)", "an address: http://, https:// or file:///")
 _ring = _text(r"[a-z][a-z0-9-]{0,62}", "the name of a ring")
 _pin = _text(f"(?:{VERSION})?", 'a version, such as "1.4.2" or "1.4.*"')
-_proxy = _text(r"(?:http://[^\s/]+/?)?", "an address such as http://proxy.example:3128")
+_proxy = _text(r"(?:http://[^\s/@]+/?)?", "an address without a user, such as http://proxy.example:3128")
 
 # Each key: the name of its field, and its meaning. Raises ValueError.
 READERS: Mapping[str, Callable[[object, float], tuple[str, object]]] = {
