@@ -23,9 +23,9 @@ from machine_use import BOOT, free_port, inside
 from qemu_door import QemuDoor
 from update_vendor import Vendor
 
-pytestmark = [pytest.mark.network, pytest.mark.vm]
-
 SOAK = bool(os.environ.get("JEOS_SOAK"))  # set by `make soak`
+pytestmark = [pytest.mark.network, pytest.mark.vm, pytest.mark.timeout(0 if SOAK else 1800)]
+
 SURVEYED = 1000 if SOAK else 50  # cuts whose disks are looked over
 STARTED = int(os.environ.get("JEOS_CUTS", "100" if SOAK else "2"))  # cuts whose disks are started
 SEED = int(os.environ.get("JEOS_SEED", "20261123"))  # for other cuts
