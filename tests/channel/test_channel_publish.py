@@ -386,3 +386,19 @@ def test_list_of_a_stranger_does_not_get_a_kernel_signed(
     backend.put(layout.SUMS, whole.dump_sums({**sums, name: blobs.blob_of(b"evil").sha256}).encode())
     put(builds["1.1"], backend, made, tmp_path, Offer(whole_images=True))
     assert whole.read_sums(backend.get(layout.SUMS).decode())[name] == release.kernel.sha256
+
+
+def test_notes_that_name_something_else_are_forgotten(
+    builds: dict[str, Outputs], made: Vendor, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    backend = FolderBackend(tmp_path / "channel")
+    put(builds["1.0"], backend, made, tmp_path)
+    proved = built.check(builds["1.1"].image, folder=builds["1.1"].folder)
+    other = blobs.put_blob(backend, b"what somebody wrote who has no key")
+    named = [[other.sha256, other.length]]
+    steps = {"packs": named, f"patch from {builds['1.0'].image.root_hash}": named}
+    backend.put(note_name(proved), json.dumps({"steps": steps}).encode())
+    release = put(builds["1.1"], backend, made, tmp_path).listed.release
+    assert other not in release.blobs
+    assert "all is made again" in capfd.readouterr().err
+    assert problems(backend, made, tmp_path / "verify") == []

@@ -43,6 +43,7 @@ class Notes:
 
     def __init__(self, backend: Backend, name: str) -> None:
         self._backend, self._name = backend, name
+        self.used = False  # whether anything of what was noted before is relied on: nobody signed it
         self._steps: dict[str, tuple[Blob, ...]] = {}
         if backend.stat(name) is not None:
             with suppress(ValueError, KeyError, TypeError, AttributeError, JeosError):  # then all is made again
@@ -51,7 +52,10 @@ class Notes:
     def known(self, step: str) -> tuple[Blob, ...] | None:
         """Return the blobs of a step that was done, if all of them are still there."""
         noted = self._steps.get(step)
-        return noted if noted and all(is_there(self._backend, blob) for blob in noted) else None
+        if not noted or not all(is_there(self._backend, blob) for blob in noted):
+            return None
+        self.used = True
+        return noted
 
     def add(self, step: str, blobs: tuple[Blob, ...]) -> tuple[Blob, ...]:
         """Note that a step is done, and return its blobs."""

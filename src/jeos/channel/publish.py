@@ -165,7 +165,13 @@ def _write_blobs(built: Built, backend: Backend, listed: Sequence[Listed], *, of
                 continue
             patches.append(Patch(old.release.root_hash, old.version, blob))
             step.done(f"from {old.version}, {blob.length / 1024:.1f} KiB")
-    return describe(patches=tuple(patches))
+    release = describe(patches=tuple(patches))
+    problems = list(contents.check_contents(backend, release, work=work)) if notes.used else []
+    if problems:
+        log.warn(f"what an earlier publishing noted is not this build, and all is made again: {problems[0]}")
+        backend.delete(note_name(built))
+        return _write_blobs(built, backend, listed, offer=offer, work=work)
+    return release
 
 
 def _describe(
