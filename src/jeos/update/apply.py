@@ -10,17 +10,16 @@
 """
 
 import errno
-import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Protocol
 
 from jeos.model import version
 from jeos.update import kernels, mounts, slots, snapshot, state
-from jeos.update.errors import BusyError, LayoutError, RoomError, UnconfirmedError
+from jeos.update.errors import LayoutError, RoomError, UnconfirmedError
 from jeos.update.slots import Disk, Slot
 from jeos.update.state import Trial
 from jeos.update.state_file import FOLDER
@@ -90,7 +89,7 @@ def apply(
     failed before, `target` is the SHA-256 of the release's signed description. What was begun and cut off is begun
     again from the start. Raises UpdateError of several kinds, and what `rebuild` raises; the running release goes on.
     """
-    with _alone(place.folder):
+    with state.alone(place.folder, "update"):
         _check(release, place=place)
         _check_data(keep, folder=place.folder)
         _retire(place)
@@ -120,24 +119,10 @@ def apply(
 
 def withdraw(place: Place) -> None:
     """Take back a release that waits for its first start, for example because its vendor withdrew it meanwhile."""
-    with _alone(place.folder):
+    with state.alone(place.folder, "update"):
         if place.disk.active.root_hash != getattr(state.read(place.folder).trial, "root_hash", ""):
             _retire(place)
             slots.mark_empty(place.disk, place.disk.other)
-
-
-@contextmanager
-def _alone(folder: str) -> Iterator[None]:
-    """Keep other updates of this guest out, as long as this process lives or the block lasts."""
-    os.makedirs(folder, mode=0o755, exist_ok=True)
-    lock = os.open(f"{folder}/.update.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise BusyError("another update of this machine is at work", hint="jeos-agent status shows it") from None
-    finally:
-        os.close(lock)
 
 
 def _check(release: Wanted, *, place: Place) -> None:

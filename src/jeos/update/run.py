@@ -7,12 +7,11 @@ A pass is begun anew after whatever went wrong, and needs nothing of the one bef
 was trusted, a download that was broken off. All that was found out is kept in the state, for `jeos-agent status`.
 """
 
-import fcntl
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
@@ -23,7 +22,7 @@ from jeos.model import release as releases
 from jeos.model.release import Release
 from jeos.model.schedule import minute_of_week
 from jeos.update import fetch, plan, record, state
-from jeos.update.errors import BusyError, RebuildError, RoomError, UpdateError
+from jeos.update.errors import RebuildError, RoomError, UpdateError
 from jeos.update.fetch import Channel
 from jeos.update.offers import offers_of
 from jeos.update.plan import Choice, Failure, Me, Offer, Wishes
@@ -104,7 +103,7 @@ def run(guest: Guest, settings: Settings, wish: Wish, *, source: str = "") -> Ou
     `source` is a folder with a channel that goes before the one of the settings. Raises BusyError if another pass is
     at work; all else that goes wrong is the outcome.
     """
-    with _alone(guest.folder):
+    with state.alone(guest.folder, "pass"):
         known = state.read(guest.folder)
         me = who_is(guest, known)
         wait = record.wait(known, guest, settings) if wish is Wish.SCHEDULED and not source else 0.0
@@ -304,17 +303,3 @@ def _sweep(folder: str, *, keep: str = "", kinds: tuple[str, ...] = (f"{PATCH}-"
     for name in os.listdir(folder):
         if name.startswith(kinds) and f"{folder}/{name}" != keep:
             os.unlink(f"{folder}/{name}")
-
-
-@contextmanager
-def _alone(folder: str) -> Iterator[None]:
-    """Keep other passes of this guest out."""
-    os.makedirs(folder, mode=0o755, exist_ok=True)
-    lock = os.open(f"{folder}/.pass.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise BusyError("another update of this machine is at work", hint="jeos-agent status shows it") from None
-    finally:
-        os.close(lock)

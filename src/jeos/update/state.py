@@ -7,14 +7,16 @@ The ESP, not this, decides what starts; where the two differ (see `jeos.update.c
 A state that was lost costs the memory of failures and no more.
 """
 
+import fcntl
 import os
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from dataclasses import fields as fields_of
 from typing import Any, TypeVar
 
 from jeos.update import state_file
+from jeos.update.errors import BusyError
 from jeos.update.state_file import FOLDER
 
 TRIAL_MARK = "trial"  # a file that is there while a release is on trial: units are started by it
@@ -110,6 +112,21 @@ def change(edit: Callable[[State], State], *, folder: str = FOLDER) -> State:
         with suppress(FileNotFoundError):
             os.unlink(mark)
     return after
+
+
+@contextmanager
+def alone(folder: str, name: str) -> Iterator[None]:
+    """Keep others of this guest out of what is called `name`, as long as this process lives or the block lasts."""
+    os.makedirs(folder, mode=0o755, exist_ok=True)
+    lock = os.open(f"{folder}/.{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyError("another update of this machine is at work", hint="jeos-agent status shows it") from None
+        yield
+    finally:
+        os.close(lock)
 
 
 def dump(state: State) -> state_file.Fields:
