@@ -52,6 +52,10 @@ conformance: setup-test ## TUF's own suite against the update client: make confo
 bench: setup-bench ## measure what README and docs promise, beside other tools
 	$(PYTHON) bench/build.py
 	$(PYTHON) bench/boot.py
+	$(PYTHON) bench/update.py --pair large
+	$(PYTHON) bench/update.py --pair whole --peers ""
+	$(PYTHON) bench/update.py --pair small
+	$(PYTHON) bench/agent.py
 
 clean: ## delete what make made here (not the caches of jeos: `jeos store gc`)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -1,6 +1,6 @@
 """Two releases of one appliance as users have them: one without, and one with Debian's security and stable updates.
 
-    pair = make("bookworm", work, everything=True)     # builds both; what the cache has is not made again
+    pair = make("bookworm", work, slim=True)    # builds both; what the cache has is not made again
     pair.old.folder, pair.new.image.root_hash
 
 The lock of the first is resolved against the plain suite alone, so that the pair is what a year of updates changes.
@@ -33,20 +33,20 @@ class Pair:
     changed: tuple[LockedPackage, ...]
 
 
-def recipe_text(suite: str, version: str, *, modules: tuple[str, ...] = ()) -> str:
-    """Return the recipe of a release; `modules` are kernel modules beside those that jeos keeps by itself."""
+def recipe_text(suite: str, version: str, *, slim: bool = True) -> str:
+    """Return the recipe of a release; without `slim` it has all of Debian's kernel modules, and all else too."""
     return (
         f'name = "pair"\nversion = "{version}"\nsuite = "{suite}"\npackages = {json.dumps(PACKAGES)}\n'
-        f"[kernel]\nmodules = {json.dumps(modules)}\n"
+        f"[slim]\nenabled = {json.dumps(slim)}\n"
     )
 
 
-def make(suite: str, work: Path, *, only: str = "", modules: tuple[str, ...] = ()) -> Pair:
+def make(suite: str, work: Path, *, only: str = "", slim: bool = True) -> Pair:
     """Build both releases below `work`; with `only`, nothing but packages whose name begins with it is older."""
     folders = {version: work / version for version in ("1.0", "1.1")}
     for version, folder in folders.items():
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / FILE_NAME).write_text(recipe_text(suite, version, modules=modules))
+        (folder / FILE_NAME).write_text(recipe_text(suite, version, slim=slim))
     new = _lock(folders["1.1"], plain=False)
     plain = _lock(folders["1.0"], plain=True)
     if only:

@@ -1,10 +1,14 @@
 """What an update costs: bytes to fetch, and processor and memory to apply it; jeos beside the tools people use.
 
     .venv/bin/python bench/update.py --pair large --json figures.json
-    .venv/bin/python bench/update.py --pair small --earlier 5
+    .venv/bin/python bench/update.py --pair small --peers zstd,casync
 
-Pair "large" is Debian 12 without and with its updates (a new kernel), "small" Debian 13 where only nginx changed. All
-take the same two systems: the slot as it is, with the kernel image behind it. A peer that is not installed is left out.
+Pair "large" is Debian 12 without and with its updates (a new kernel), "small" Debian 13 where only nginx changed,
+"whole" the large one with nothing slimmed away, so with all of Debian's kernel modules. All methods take the same two
+systems: the slot as it is, with the kernel image behind it. A peer that is not installed is left out.
+
+Publishing is measured from `--earlier` releases: as if each differed from the new one in its own way, and as if all
+differed in the same files.
 """
 
 import argparse
@@ -25,6 +29,7 @@ import pairs
 from jeos.build.outputs import Outputs
 from jeos.channel import delta, packs
 from jeos.channel.source import Source
+from jeos.channel.streams import Memory
 from jeos.disk import erofs_reader, verity
 from jeos.disk import zstd_library as zstd
 from jeos.model import pack_index, tree_text
@@ -45,6 +50,10 @@ sys.exit(why or 0)
 """
 
 
+class FailedError(Exception):
+    """A program that is measured ended with an error."""
+
+
 @dataclass(frozen=True)
 class Side:
     """One release of a pair, as files: slot, hashes, kernel image, and both in one for tools that know no more."""
@@ -58,7 +67,10 @@ class Side:
 
 @dataclass(frozen=True)
 class Figure:
-    """What a method costs: bytes; processor seconds and peak memory (bytes) of applying; seconds of making."""
+    """What a method costs: bytes; processor seconds and peak memory (bytes) of applying; seconds of making.
+
+    A size of -1 stands for a method that failed.
+    """
 
     method: str
     size: int
@@ -69,6 +81,8 @@ class Figure:
     def row(self) -> list[str]:
         """Return the line of the table."""
         size = f"{self.size / 1e6:.2f} MB" if self.size >= 1e6 else f"{self.size / 1e3:.1f} kB"
+        if self.size < 0:
+            size = "failed"
         cpu = "-" if self.cpu is None else f"{self.cpu:.2f}"
         memory = "-" if self.memory is None else f"{self.memory / 1e6:.0f} MB"
         making = "-" if self.making is None else f"{self.making:.1f}"
@@ -88,7 +102,7 @@ def measured(
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if status:
-        raise SystemExit(f"{argv[0]} failed: {said}")
+        raise FailedError(f"{argv[0]} failed with status {process.returncode}: {said}")
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10
 
 
@@ -160,19 +174,25 @@ def libraries(old: Side, work: Path) -> Iterator[dict[str, str]]:
 def jeos(old: Side, new: Side, work: Path, *, earlier: int) -> Figure:
     """Make the patch, apply it in a process of its own, compare the result; tell what publishing would take."""
     began = time.process_time()
-    patch = work / "patch"
-    patch.write_bytes(delta.make_patch(old.source, new.source))
+    patch, memory = work / "patch", Memory()
+    patch.write_bytes(delta.make_patch(old.source, new.source, memory=memory))
     making = time.process_time() - began
     began = time.process_time()
+    if delta.make_patch(old.source, new.source, memory=memory) != patch.read_bytes():
+        raise SystemExit("the same patch, made twice, differs")
+    repeating = time.process_time() - began
     packed = packs.make(old.source)
     index = pack_index.load(
         packed.index, time=old.source.time, unpack=lambda packed, size: zstd.decompress(packed, size=size)
     )
+    began = time.process_time()
     again = packs.make(new.source, earlier=[index])
     packing = time.process_time() - began
+    shared = making + repeating * (earlier - 1) + packing
     sys.stderr.write(
         f"packs: {sum(map(len, packed.new)) / 1e6:.1f} MB, of the newer one {sum(map(len, again.new)) / 1e6:.1f} MB; "
-        f"publishing against {earlier} releases: {making * earlier + packing:.0f} CPU s\n"
+        f"publishing against {earlier} releases: {making * earlier + packing:.0f} CPU s if nothing is alike, "
+        f"{shared:.0f} if all changes are\n"
     )
     arguments = {
         "active": str(old.system),
@@ -189,11 +209,11 @@ def jeos(old: Side, new: Side, work: Path, *, earlier: int) -> Figure:
     (work / "arguments").write_text(json.dumps(arguments))
     (work / "release").write_bytes(releases.dump(new.description))
     with libraries(old, work) as env:
-        cpu, memory = measured([sys.executable, "-c", APPLY, work / "arguments", work / "release"], env=env)
+        cpu, peak = measured([sys.executable, "-c", APPLY, work / "arguments", work / "release"], env=env)
     for made, wanted in (("made-system", new.system), ("made-hashes", new.hashes), ("made-kernel", new.source.kernel)):
         if (work / made).read_bytes() != wanted.read_bytes():
             raise SystemExit(f"{made} is not what it should be")
-    return Figure("jeos", patch.stat().st_size, cpu, memory, making)
+    return Figure("jeos", patch.stat().st_size, cpu, peak, making)
 
 
 def zstd_whole(old: Side, new: Side, work: Path) -> Figure:
@@ -285,30 +305,37 @@ def figures(pair: pairs.Pair, work: Path, *, peers: Sequence[str], earlier: int)
     """Yield what each method costs."""
     old, new = side(pair.old, work / "old"), side(pair.new, work / "new")
     yield Figure("changed .debs", sum(package.size for package in pair.changed))
+    yield jeos(old, new, work, earlier=earlier)
     for name in peers:
         if shutil.which(PROGRAMS.get(name, name)):
             folder = work / name
             folder.mkdir()
-            yield PEERS[name](old, new, folder)
+            try:
+                yield PEERS[name](old, new, folder)
+            except FailedError as error:
+                sys.stderr.write(f"{error}\n")
+                yield Figure(name, -1)
             shutil.rmtree(folder)
-    yield jeos(old, new, work, earlier=earlier)
 
 
 def main() -> None:
     """Measure one pair."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pair", choices=("large", "small"), default="large")
+    parser.add_argument("--pair", choices=("large", "small", "whole"), default="large")
     parser.add_argument("--work", type=Path, help="a folder to build in, kept for the next run")
     parser.add_argument("--peers", default=",".join(PEERS), help="which peers, with commas between them")
     parser.add_argument("--earlier", type=int, default=5, help="earlier releases that one is published against")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    suite, only = {"large": ("bookworm", ""), "small": ("trixie", "nginx")}[args.pair]
+    suite, only = {"large": ("bookworm", ""), "small": ("trixie", "nginx"), "whole": ("bookworm", "")}[args.pair]
     with tempfile.TemporaryDirectory(prefix="jeos-bench-") as folder:
         place = (args.work or Path(folder)) / args.pair
-        pair = pairs.make(suite, place, only=only)
+        pair = pairs.make(suite, place, only=only, slim=args.pair != "whole")
         peers = [name for name in args.peers.split(",") if name]
-        found = list(figures(pair, Path(folder), peers=peers, earlier=args.earlier))
+        found = []
+        for one in figures(pair, Path(folder), peers=peers, earlier=args.earlier):
+            sys.stderr.write(f"{' '.join(one.row())}\n")
+            found.append(one)
     publish(
         f"Update, pair {args.pair}: {len(pair.changed)} packages changed",
         [one.row() for one in found],
