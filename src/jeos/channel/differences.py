@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import bsdiff4.core  # type: ignore[import-untyped]
 
 SEGMENT = 2 << 20  # bytes of the new content that are compared at once
-MARGIN = 512 << 10  # bytes of the old content before and after the same place that are looked at too
+MARGIN = 256 << 10  # bytes of the old content before and after the same place that are looked at too
 RUN = 512  # bytes from which on a run of one byte is left out of the comparison
 _FILLERS = (b"\x00", b"\xcc", b"\x90", b"\xff")  # what linkers fill with
 _SIGN = 1 << 63
