@@ -77,13 +77,15 @@ def start(jeos: Jeos, description: Path, name: str) -> None:
 
 
 @pytest.fixture
-def cut(recording: Recording, tmp_path: Path) -> CutDisk:
-    """A disk that is yet as it was before the recording, beside links to all else of the build."""
+def cut(recording: Recording, tmp_path: Path) -> Iterator[CutDisk]:
+    """A disk that is yet as it was before the recording, beside a copy of all else of the build."""
     build = recording.vendor.builds["1"]
     for path in build.folder.glob("tiny_1.*"):
         if path != build.disk:
             shutil.copy(path, tmp_path)
-    return CutDisk(recording.log, base=build.disk, place=tmp_path / build.disk.name)
+    disk = CutDisk(recording.log, base=build.disk, place=tmp_path / build.disk.name)
+    yield disk
+    disk.place.unlink()
 
 
 def test_nothing_writes_to_the_slot_that_runs(recording: Recording) -> None:
