@@ -598,3 +598,14 @@ def test_restart_that_cannot_be_noted_is_not_made(
     outcome = machine.at(NOW + 3700).run(Wish.SCHEDULED, windows=closed_window())
     assert outcome.error == "1.1 is in place, but cannot be started: No space left on device"
     assert machine.happened.restarts == 0
+
+
+def test_failed_release_under_a_new_description_is_not_tried_again(machine: Machine, vendor: Vendor) -> None:
+    failure = Failure("1.1", OTHER, "the page answered 500", target="0" * 64)
+    state.change(lambda old: old.with_failure(failure), folder=machine.guest.folder)
+    vendor.publish(release("1.1"))
+    assert machine.run().error == "1.1 failed here: the page answered 500"
+    assert machine.run() == Outcome(
+        "1.1 failed here: the page answered 500", passed=("1.1 failed here: the page answered 500",)
+    )
+    assert machine.happened.installed == []

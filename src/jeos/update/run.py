@@ -220,6 +220,7 @@ def _pass(guest: Guest, settings: Settings, wish: Wish, me: Me, *, source: str) 
 def _take(guest: Guest, settings: Settings, client: "Client", channel: Channel, target: "Target") -> None:
     """Put a release into the other slot: by its patch if there is one that fits, else from packs."""
     release = described(client, target, name=guest.name)
+    _check_not_failed(guest, release, target=target.sha256)
     patch = releases.patch_from(release, guest.root_hash)
     if patch is not None:
         guest.say(f"{release.version} comes as a patch of {patch.blob.length} bytes")
@@ -240,6 +241,16 @@ def _take(guest: Guest, settings: Settings, client: "Client", channel: Channel, 
         guest.say(f"{release.version} has no patch from {guest.version}, so that packs are fetched")
     _sweep(guest.folder)
     guest.install(release, patch=None, channel=channel, settings=settings, target=target.sha256)
+
+
+def _check_not_failed(guest: Guest, release: Release, *, target: str) -> None:
+    """Refuse a system that failed here under another description, and remember it under this one too."""
+    failed = state.read(guest.folder).failure(release.root_hash)
+    if failed is not None:
+        state.change(lambda now: now.with_failure(replace(failed, target=target)), folder=guest.folder)
+        raise UpdateError(
+            f"{release.version} failed here: {failed.reason}", hint="its vendor must publish one that is mended"
+        )
 
 
 def described(client: "Client", target: "Target", *, name: str) -> Release:
