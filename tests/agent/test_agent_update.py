@@ -1,5 +1,6 @@
 """The command `jeos-agent update`, and what status and consoles say of updates."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -161,3 +162,11 @@ def test_pass_of_somebody_else_does_not_fail_the_unit(
     monkeypatch.setattr(appliance, "read", lambda: OWN)
     monkeypatch.setattr(updating, "make_pass", busy)
     assert updating.update(options) == status
+
+
+def test_most_memory_is_no_less_than_there_ever_was() -> None:
+    taken = bytearray(b"x") * (32 << 20)
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    now = pages * os.sysconf("SC_PAGE_SIZE") >> 20
+    del taken
+    assert 32 < now <= updating.most_memory() + 1 < 10_000
