@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pairs
@@ -89,21 +90,25 @@ class Figure:
         return [self.method, size, cpu, memory, making]
 
 
-def measured(
-    argv: Sequence[str | Path], *, env: dict[str, str] | None = None, out: Path | None = None
-) -> tuple[float, int]:
-    """Run a command and return its processor seconds and the peak of its memory in bytes."""
-    with (out or Path(os.devnull)).open("wb") as file:
-        process = subprocess.Popen(
-            [str(word) for word in argv], env={**os.environ, **(env or {})}, stdout=file, stderr=subprocess.PIPE
-        )
-        assert process.stderr is not None
-        said = process.stderr.read().decode(errors="replace")
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+@cache
+def launcher() -> subprocess.Popen[str]:
+    """Start what starts the programs that are measured."""
+    argv = [sys.executable, "-I", "-S", str(Path(__file__).with_name("launcher.py"))]
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def measured(argv: Sequence[str | Path], *, env: dict[str, str] | None = None) -> tuple[float, int]:
+    """Run a command and return its processor seconds and the peak of its memory in bytes. Raises FailedError."""
+    words = [str(word) for word in argv]
+    process = launcher()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps([words, {**os.environ, **(env or {})}, os.devnull]) + "\n")
+    process.stdin.flush()
+    status, cpu, memory, said = json.loads(process.stdout.readline())
     if status:
-        raise FailedError(f"{argv[0]} failed with status {process.returncode}: {said}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10
+        raise FailedError(f"{words[0]} failed with status {status}: {said}")
+    return cpu, memory
 
 
 def side(outputs: Outputs, work: Path) -> Side:
@@ -284,7 +289,9 @@ def ostree(old: Side, new: Side, work: Path) -> Figure:
 
 def bsdiff(old: Side, new: Side, work: Path) -> Figure:
     """Let bsdiff compare the whole images."""
-    making, _ = measured(["bsdiff", old.whole, new.whole, work / "bs"])
+    # It sorts by calling itself, and needs more than the usual 8 MiB of stack.
+    deep = ["sh", "-c", 'ulimit -s unlimited; exec "$@"', "sh"]
+    making, _ = measured([*deep, "bsdiff", old.whole, new.whole, work / "bs"])
     cpu, memory = measured(["bspatch", old.whole, work / "out", work / "bs"])
     return Figure("bsdiff, whole image", (work / "bs").stat().st_size, cpu, memory, making)
 
@@ -330,6 +337,7 @@ def main() -> None:
     suite, only = {"large": ("bookworm", ""), "small": ("trixie", "nginx"), "whole": ("bookworm", "")}[args.pair]
     with tempfile.TemporaryDirectory(prefix="jeos-bench-") as folder:
         place = (args.work or Path(folder)) / args.pair
+        launcher()  # before this process is large
         pair = pairs.make(suite, place, only=only, slim=args.pair != "whole")
         peers = [name for name in args.peers.split(",") if name]
         found = []
