@@ -194,6 +194,11 @@ def test_one_program_too_many_is_refused(host: HostEnd) -> None:
         host.ask(channel, do="exec", argv=["sleep", "1000"])
     words = "the agent runs 32 programs already, the most it can"
     assert host.message(33) == {"event": "error", "error": words, "status": 126}
+    for channel in range(1, 33):  # programs outlive their agent
+        pid = host.message(channel)["pid"]
+        assert isinstance(pid, int)
+        host.ask(channel, do="close")
+        wait_until_gone(pid)
 
 
 def test_a_signal_reaches_the_whole_group(host: HostEnd) -> None:

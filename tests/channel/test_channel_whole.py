@@ -4,6 +4,7 @@ import hashlib
 import lzma
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,7 @@ def test_sums_list_only_what_is_offered(made: Outputs, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def gpg_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def gpg_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     home = tmp_path / "gnupg"
     home.mkdir(mode=0o700)
     monkeypatch.setenv("GNUPGHOME", str(home))
@@ -111,7 +112,8 @@ def gpg_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         check=True,
         capture_output=True,
     )
-    return "vendor@appliance.example"
+    yield "vendor@appliance.example"
+    subprocess.run(["gpgconf", "--kill", "all"], check=True)  # or its agent stays
 
 
 def test_sums_are_signed_so_that_gpgv_agrees(made: Outputs, tmp_path: Path, gpg_key: str) -> None:
