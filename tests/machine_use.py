@@ -1,10 +1,14 @@
 """What tests do with machines: find free ports, and run programs inside."""
 
+import json
 import socket
+import time
+from typing import Any
 
 from jeos_command import Jeos
 
 BOOT = 240.0  # seconds that an emulated machine may take on a busy host
+POLL = 0.5  # seconds
 
 
 def free_port() -> int:
@@ -17,3 +21,14 @@ def free_port() -> int:
 def inside(jeos: Jeos, name: str, *command: str) -> str:
     """Run a program in a machine, as root, and return what it printed."""
     return jeos.run("exec", "--wait", "60", name, "--", *command).stdout.strip()
+
+
+def status_of(jeos: Jeos, name: str) -> dict[str, Any]:
+    """Return what the agent in a machine says of it, once it knows whether the machine is well."""
+    deadline = time.monotonic() + BOOT
+    while True:
+        said = dict(json.loads(inside(jeos, name, "jeos-agent", "status", "--json")))
+        if said["health"] != "starting":
+            return said
+        assert time.monotonic() < deadline, said
+        time.sleep(POLL)

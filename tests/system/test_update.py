@@ -19,7 +19,7 @@ import pytest
 
 from jeos.core.run import run
 from jeos_command import EXAMPLE, Jeos, copy_recipe
-from machine_use import BOOT, free_port, inside
+from machine_use import BOOT, free_port, inside, status_of
 from qemu_door import HOST, QemuDoor
 
 pytestmark = [pytest.mark.network, pytest.mark.vm]
@@ -71,7 +71,7 @@ class World:
         return self.jeos.run("update", NAME, *options, status=status, timeout=900)
 
     def status(self) -> dict[str, Any]:
-        return dict(json.loads(inside(self.jeos, NAME, "jeos-agent", "status", "--json")))
+        return status_of(self.jeos, NAME)
 
     def title(self) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.page}/", timeout=30) as answer:

@@ -21,7 +21,7 @@ import pytest
 import bent_channel
 from jeos.core.run import find_program
 from jeos_command import Jeos, wait_until
-from machine_use import BOOT, free_port, inside
+from machine_use import BOOT, free_port, inside, status_of
 from qemu_door import HOST, QemuDoor
 from update_vendor import Vendor
 
@@ -91,7 +91,7 @@ class World:
         return self.jeos.run("update", NAME, *options, status=status, timeout=900).stdout
 
     def status(self) -> dict[str, Any]:
-        return dict(json.loads(inside(self.jeos, NAME, "jeos-agent", "status", "--json")))
+        return status_of(self.jeos, NAME)
 
     def set_clock(self, seconds: float) -> None:
         """Set the machine's clock, so that it starts with that, too."""
