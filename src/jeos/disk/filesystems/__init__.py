@@ -1,0 +1,1 @@
+"""File systems that are read without mounting: one module per kind."""
