@@ -17,6 +17,7 @@ from jeos.core.errors import InputError
 from jeos.model.tree import Kind
 
 LINKS = 40  # symbolic links that are followed on one path; Linux's own limit (MAXSYMLINKS)
+CASELESS = frozenset({"vfat", "ntfs"})  # kinds where "EFI" and "efi" are one name
 PATH_BYTES = 4095  # PATH_MAX without its zero byte: what Linux can open in one call
 
 
@@ -80,7 +81,7 @@ def find(filesystem: FileSystem, path: str, *, follow: bool = True) -> Node:
         here = trail[-1][1] if trail else filesystem.root()
         node = None
         if here.kind is Kind.DIRECTORY:
-            node = next((node for name, node in filesystem.children(here) if name == part), None)
+            node = _child(filesystem, here, part)
         if node is None:
             raise MissingFileError(f"there is no file /{path} in the {filesystem.kind} file system")
         if node.kind is Kind.SYMLINK and (left or follow):
@@ -93,6 +94,13 @@ def find(filesystem: FileSystem, path: str, *, follow: bool = True) -> Node:
             continue
         trail.append((part, node))
     return trail[-1][1] if trail else filesystem.root()
+
+
+def _child(filesystem: FileSystem, folder: Node, wanted: str) -> Node | None:
+    if filesystem.kind in CASELESS:
+        wanted = wanted.casefold()
+        return next((node for name, node in filesystem.children(folder) if name.casefold() == wanted), None)
+    return next((node for name, node in filesystem.children(folder) if name == wanted), None)
 
 
 def exists(filesystem: FileSystem, path: str) -> bool:
