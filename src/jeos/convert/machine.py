@@ -1,0 +1,38 @@
+"""A system that is to be converted, and how: what every fix is planned from.
+
+Machine(survey=survey, system=survey.systems[0], root=root)
+Options(macs=("00:50:56:aa:bb:cc",))
+"""
+
+from dataclasses import dataclass
+
+from jeos.convert.root import Root
+from jeos.convert.survey import Survey, System
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One of the systems on a machine's disks, with its files."""
+
+    survey: Survey
+    system: System
+    root: Root
+
+    @property
+    def linux(self) -> bool:
+        """Tell whether this is a Linux system."""
+        return self.system.family not in ("windows", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to convert.
+
+    `macs` are the addresses of the network cards, in their order, that the machine has on its new home: those of its
+    old one. `keep_network` keeps every interface's name, where otherwise only those with static addresses keep theirs.
+    `console` is the serial port that gets a login prompt and the kernel's messages, "" for none.
+    """
+
+    macs: tuple[str, ...] = ()
+    keep_network: bool = False
+    console: str = "ttyS0"
