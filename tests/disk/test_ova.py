@@ -114,7 +114,7 @@ def test_signer_is_who_openssl_signed_for(keep: Keep, tmp_path: Path) -> None:
     key, certificate, manifest = tmp_path / "key.pem", tmp_path / "cert.pem", tmp_path / "manifest"
     manifest.write_text("SHA256(a.ovf)= " + "0" * 64 + "\n")
     subprocess.run(
-        ["openssl", *["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=Vendor", "-keyout"], key, "-out", certificate],
+        f"openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=Vendor -keyout {key} -out {certificate}".split(),
         check=True,
         capture_output=True,
     )
