@@ -30,9 +30,11 @@ class Options:
 
     `macs` are the addresses of the network cards, in their order, that the machine has on its new home: those of its
     old one. `keep_network` keeps every interface's name, where otherwise only those with static addresses keep theirs.
+    `hosts` are the kinds of host, as keys of `survey.DRIVERS`, whose disks the machine must be able to reach.
     `console` is the serial port that gets a login prompt and the kernel's messages, "" for none.
     """
 
     macs: tuple[str, ...] = ()
     keep_network: bool = False
+    hosts: tuple[str, ...] = ("virtio",)
     console: str = "ttyS0"
