@@ -6,7 +6,8 @@
         gpt.rename(disk, {4: ("hello_1.1", "8c9d…"), 5: ("hello_1.1", "77aa…")})     # in place, whatever happens
 
 After the UEFI specification 2.10, chapter 5. Only the table is written, so the image may be sparse. Sectors have 512
-bytes. Alignment is the caller's choice; `FIRST_BYTE` and `LAST_BYTES` say what the tables themselves take.
+bytes; a table in larger ones can be read. Alignment is the caller's choice; `FIRST_BYTE` and `LAST_BYTES` say what the
+tables themselves take.
 """
 
 import os
@@ -134,14 +135,14 @@ def _header(entries: bytes, *, mine: int, other: int, table: int, last: int, dis
     return pack(zlib.crc32(pack(0))).ljust(SECTOR, b"\0")
 
 
-def read(disk: BinaryIO) -> Table:
+def read(disk: BinaryIO, *, sector: int = SECTOR) -> Table:
     """Return the partition table of a disk, from its backup if the first copy is damaged.
 
-    Raises InputError if neither copy holds.
+    `sector` is the size in bytes of those that the table counts. Raises InputError if neither copy holds.
     """
     size = disk.seek(0, 2)
-    for position in (SECTOR, size - SECTOR):
-        table = _read_copy(disk, position=position, size=size)
+    for position in (sector, size // sector * sector - sector):
+        table = _read_copy(disk, position=position, size=size, sector=sector)
         if table is not None:
             return table
     raise InputError(
@@ -149,12 +150,12 @@ def read(disk: BinaryIO) -> Table:
     )
 
 
-def _read_copy(disk: BinaryIO, *, position: int, size: int) -> Table | None:
-    copy = _copy_at(disk, position=position, size=size)
+def _read_copy(disk: BinaryIO, *, position: int, size: int, sector: int) -> Table | None:
+    copy = _copy_at(disk, position=position, size=size, sector=sector)
     if copy is None:
         return None
     _, fields, entries = copy
-    partitions = (_read_entry(entries, index=index, size=fields[12]) for index in range(fields[11]))
+    partitions = (_read_entry(entries, index=index, size=fields[12], sector=sector) for index in range(fields[11]))
     return Table(
         disk_uuid=str(uuid.UUID(bytes_le=fields[9])),
         size=size,
@@ -162,7 +163,7 @@ def _read_copy(disk: BinaryIO, *, position: int, size: int) -> Table | None:
     )
 
 
-def _copy_at(disk: BinaryIO, *, position: int, size: int) -> _Copy | None:
+def _copy_at(disk: BinaryIO, *, position: int, size: int, sector: int = SECTOR) -> _Copy | None:
     """Return the sector of a header, its fields and its entries, if this copy of the table holds."""
     if position < 0:
         return None
@@ -173,20 +174,20 @@ def _copy_at(disk: BinaryIO, *, position: int, size: int) -> _Copy | None:
     fields = _HEADER.unpack_from(raw)
     header_size, checksum, mine = fields[2], fields[3], fields[5]
     table, count, entry_size, entries_checksum = fields[10:14]
-    if not _HEADER.size <= header_size <= SECTOR or mine * SECTOR != position:
+    if not _HEADER.size <= header_size <= SECTOR or mine * sector != position:
         return None
     if zlib.crc32(raw[:16] + bytes(4) + raw[20:header_size]) != checksum:
         return None
-    if count > _LARGEST_COUNT or not _ENTRY.size <= entry_size <= SECTOR or table * SECTOR > size:
+    if count > _LARGEST_COUNT or not _ENTRY.size <= entry_size <= SECTOR or table * sector > size:
         return None
-    disk.seek(table * SECTOR)
+    disk.seek(table * sector)
     entries = disk.read(count * entry_size)
     if len(entries) != count * entry_size or zlib.crc32(entries) != entries_checksum:
         return None
     return raw, fields, entries
 
 
-def _read_entry(entries: bytes, *, index: int, size: int) -> Partition | None:
+def _read_entry(entries: bytes, *, index: int, size: int, sector: int) -> Partition | None:
     kind, own, first, last, _, name = _ENTRY.unpack_from(entries, index * size)
     if kind == bytes(16):
         return None
@@ -195,8 +196,8 @@ def _read_entry(entries: bytes, *, index: int, size: int) -> Partition | None:
         label=name.decode("utf-16-le", "replace").partition("\0")[0],
         type=str(uuid.UUID(bytes_le=kind)),
         uuid=str(uuid.UUID(bytes_le=own)),
-        start=first * SECTOR,
-        size=(last + 1 - first) * SECTOR,
+        start=first * sector,
+        size=(last + 1 - first) * sector,
     )
 
 

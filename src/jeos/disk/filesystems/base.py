@@ -4,20 +4,21 @@
     for name, node in filesystem.children(filesystem.find("etc")):
         ...
 
-One module per kind, each with `probe(blocks) -> bool` and `open(blocks) -> FileSystem`. A disk may come from anywhere:
-places, sizes and depths that it claims are checked, and what contradicts itself raises InputError and ends in bounded
-time and memory. Paths are relative to the root, without a slash at either end; the root is "".
+One module per kind, each with `probe(blocks) -> bool` and `open_filesystem(blocks) -> FileSystem`. A disk may come
+from anywhere: places, sizes and depths that it claims are checked, and what contradicts itself raises InputError and
+ends in bounded time and memory. Paths are relative to the root, without a slash at either end; the root is "".
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jeos.core.errors import InputError
 from jeos.model.tree import Kind
 
 LINKS = 40  # symbolic links that are followed on one path; Linux's own limit (MAXSYMLINKS)
 CASELESS = frozenset({"vfat", "ntfs"})  # kinds where "EFI" and "efi" are one name
+READ_MOST = 1 << 30  # bytes of one read, so that a size that is only claimed takes no memory
 PATH_BYTES = 4095  # PATH_MAX without its zero byte: what Linux can open in one call
 
 
@@ -64,6 +65,46 @@ class FileSystem(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How full a file system is, in bytes; `clean` is false where its journal waits to be replayed."""
+
+    size: int
+    used: int
+    clean: bool = True
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A file system that knows how full it is."""
+
+    def usage(self) -> Usage:
+        """Return how full it is."""
+        ...
+
+
+@runtime_checkable
+class Searchable(Protocol):
+    """A file system that finds one name without making nodes of all others."""
+
+    def child(self, folder: Node, name: str) -> Node | None:
+        """Return what a name in a folder stands for."""
+        ...
+
+
+def wanted(node: Node, *, offset: int, length: int | None) -> int:
+    """Return how many bytes a read of a file gives. Raises InputError for more than can be held at once."""
+    if offset < 0 or (length is not None and length < 0):
+        raise InputError(f"{length} bytes at {offset} of a file are no part of it")
+    left = max(0, node.size - offset)
+    length = left if length is None else min(left, length)
+    if length > READ_MOST:
+        raise InputError(
+            f"a file of {node.size} bytes is too large to be read at once", hint="read it in parts, with a length"
+        )
+    return length
+
+
 def find(filesystem: FileSystem, path: str, *, follow: bool = True) -> Node:
     """Return the node at a path; links are followed within the file system, its root being the top (as in a chroot).
 
@@ -81,7 +122,7 @@ def find(filesystem: FileSystem, path: str, *, follow: bool = True) -> Node:
         here = trail[-1][1] if trail else filesystem.root()
         node = None
         if here.kind is Kind.DIRECTORY:
-            node = _child(filesystem, here, part)
+            node = child(filesystem, here, part)
         if node is None:
             raise MissingFileError(f"there is no file /{path} in the {filesystem.kind} file system")
         if node.kind is Kind.SYMLINK and (left or follow):
@@ -96,11 +137,14 @@ def find(filesystem: FileSystem, path: str, *, follow: bool = True) -> Node:
     return trail[-1][1] if trail else filesystem.root()
 
 
-def _child(filesystem: FileSystem, folder: Node, wanted: str) -> Node | None:
+def child(filesystem: FileSystem, folder: Node, name: str) -> Node | None:
+    """Return what a name in a folder stands for; on kinds that do not tell capitals apart, in any form."""
+    if isinstance(filesystem, Searchable):
+        return filesystem.child(folder, name)
     if filesystem.kind in CASELESS:
-        wanted = wanted.casefold()
-        return next((node for name, node in filesystem.children(folder) if name.casefold() == wanted), None)
-    return next((node for name, node in filesystem.children(folder) if name == wanted), None)
+        name = name.casefold()
+        return next((node for own, node in filesystem.children(folder) if own.casefold() == name), None)
+    return next((node for own, node in filesystem.children(folder) if own == name), None)
 
 
 def exists(filesystem: FileSystem, path: str) -> bool:

@@ -1,0 +1,190 @@
+"""Every reader of file systems sees what the file system's own tools, or the kernel, have written."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from filesystem_trees import Seen, expected, make_tree, seen
+from jeos.core.errors import InputError
+from jeos.disk.blocks import File, Memory
+from jeos.disk.filesystems import base
+from jeos.disk.filesystems.base import Measured
+from jeos.disk.filesystems.detect import Found, detect, open_filesystem
+from jeos.model.tree import Kind
+
+UUID = "0b9c2c1e-5d2f-4f6b-9d44-2f8a6a5b7c10"
+
+
+def tool(*argv: str | Path) -> str:
+    return subprocess.run([str(word) for word in argv], check=True, capture_output=True, text=True).stdout
+
+
+def sized(image: Path, size: int) -> None:
+    with image.open("wb") as file:
+        file.truncate(size)
+
+
+def with_mke2fs(*options: str) -> Callable[[Path, Path], None]:
+    def make(folder: Path, image: Path) -> None:
+        sized(image, 64 << 20)
+        tool("mke2fs", "-q", "-U", UUID, "-L", "label", *options, "-d", folder, image)
+
+    return make
+
+
+def mounted(*mkfs: str, size: int = 64 << 20, options: str = "loop") -> Callable[[Path, Path], None]:
+    """Return a maker whose files the kernel writes."""
+
+    def make(folder: Path, image: Path) -> None:
+        sized(image, size)
+        tool(*mkfs, image)
+        place = image.with_suffix(".mount")
+        place.mkdir()
+        tool("mount", "-o", options, image, place)
+        try:
+            tool("cp", "-a", "--sparse=always", f"{folder}/.", place)
+        finally:
+            tool("umount", place)
+
+    return make
+
+
+MAKERS: dict[str, tuple[str, Callable[[Path, Path], None], bool]] = {
+    "ext4": ("ext4", with_mke2fs("-t", "ext4"), False),
+    "ext4-1k-blocks": ("ext4", with_mke2fs("-t", "ext4", "-b", "1024"), False),
+    "ext4-inline": ("ext4", with_mke2fs("-t", "ext4", "-O", "inline_data", "-I", "512"), False),
+    "ext4-meta-groups": ("ext4", with_mke2fs("-t", "ext4", "-b", "1024", "-O", "meta_bg,^resize_inode"), False),
+    "ext4-no-64bit": ("ext4", with_mke2fs("-t", "ext4", "-O", "^64bit,^metadata_csum,^flex_bg"), False),
+    "ext4-bigalloc": ("ext4", with_mke2fs("-t", "ext4", "-O", "bigalloc", "-C", "16384", "-N", "8192"), False),
+    "ext3": ("ext3", with_mke2fs("-t", "ext3"), False),
+    "ext2-1k-blocks": ("ext2", with_mke2fs("-t", "ext2", "-b", "1024"), False),
+    "ext2-small-inodes": ("ext2", with_mke2fs("-t", "ext2", "-I", "128"), False),
+    "ext4-by-kernel": ("ext4", mounted("mkfs.ext4", "-q", "-U", UUID, "-L", "label"), True),
+    "ext4-inline-by-kernel": (
+        "ext4",
+        mounted("mkfs.ext4", "-q", "-U", UUID, "-L", "label", "-O", "inline_data", "-I", "256"),
+        True,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("tree") / "tree"
+    make_tree(place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def truth(folder: Path) -> dict[str, Seen]:
+    return expected(folder)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.root] if MAKERS[name][2] else []) for name in MAKERS]
+)
+def test_reader_sees_what_was_written(name: str, folder: Path, truth: dict[str, Seen], tmp_path: Path) -> None:
+    kind, make, _ = MAKERS[name]
+    image = tmp_path / "image"
+    make(folder, image)
+    with File(image) as blocks:
+        assert detect(blocks) == Found(kind, UUID, "label", readable=True)
+        filesystem = open_filesystem(blocks)
+        found = seen(filesystem)
+        assert {path: found[path] for path in truth if path != "."} == {
+            path: truth[path] for path in truth if path != "."
+        }
+        assert sorted(found) == sorted(truth)
+        node = base.find(filesystem, "many/file-02996-with-a-name")
+        assert filesystem.read(node) == b"2996"
+        with pytest.raises(base.MissingFileError):
+            base.find(filesystem, "many/file-2996")
+        assert isinstance(filesystem, Measured)
+        usage = filesystem.usage()
+        assert 3 << 20 < usage.used < usage.size <= blocks.size and usage.clean
+
+
+@pytest.mark.parametrize("options", [("-t", "ext4"), ("-t", "ext2", "-b", "1024"), ("-t", "ext3")])
+def test_usage_is_what_dumpe2fs_counts(options: tuple[str, ...], folder: Path, tmp_path: Path) -> None:
+    with_mke2fs(*options)(folder, tmp_path / "image")
+    said = dict(
+        line.split(":", 1) for line in tool("dumpe2fs", "-h", tmp_path / "image").splitlines() if line.count(":") == 1
+    )
+    unit = int(said["Block size"])
+    with File(tmp_path / "image") as blocks:
+        filesystem = open_filesystem(blocks)
+        assert isinstance(filesystem, Measured)
+        usage = filesystem.usage()
+    overhead = int(said.get("Overhead clusters", "0"))
+    assert usage.size == (int(said["Block count"]) - overhead) * unit
+    assert usage.size - usage.used == int(said["Free blocks"]) * unit
+
+
+@pytest.mark.root
+def test_ext4_that_was_not_unmounted_says_so(tmp_path: Path) -> None:
+    image, copy, place = tmp_path / "image", tmp_path / "copy", tmp_path / "mount"
+    sized(image, 32 << 20)
+    tool("mkfs.ext4", "-q", image)
+    place.mkdir()
+    tool("mount", "-o", "loop", image, place)
+    try:
+        (place / "new").write_bytes(b"x")
+        tool("sync", "-f", place)
+        tool("cp", "--sparse=always", image, copy)
+    finally:
+        tool("umount", place)
+    with File(copy) as blocks:
+        filesystem = open_filesystem(blocks)
+        assert isinstance(filesystem, Measured)
+        assert not filesystem.usage().clean
+
+
+def test_a_file_larger_than_can_be_held_is_read_in_parts(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with (folder / "huge").open("wb") as file:
+        file.truncate(4 << 40)
+        file.seek(3 << 40)
+        file.write(b"there")
+    sized(tmp_path / "image", 16 << 20)
+    tool("mke2fs", "-q", "-t", "ext4", "-d", folder, tmp_path / "image")
+    with File(tmp_path / "image") as blocks:
+        filesystem = open_filesystem(blocks)
+        node = base.find(filesystem, "huge")
+        assert filesystem.read(node, offset=3 << 40, length=7) == b"there\0\0"
+        assert filesystem.read(node, offset=(4 << 40) - 2, length=100) == b"\0\0"
+        with pytest.raises(InputError, match="too large to be read at once"):
+            filesystem.read(node)
+
+
+def test_what_is_no_file_system_is_nothing() -> None:
+    assert detect(Memory(b"")) == detect(Memory(bytes(1 << 20))) == detect(Memory(b"\xff" * 9000)) == Found("")
+    with pytest.raises(InputError, match="a volume holds nothing that jeos reads files from"):
+        open_filesystem(Memory(bytes(1 << 20)))
+
+
+def test_swap_and_encryption_are_recognised(tmp_path: Path) -> None:
+    sized(tmp_path / "swap", 1 << 20)
+    tool("mkswap", "-q", "-U", UUID, "-L", "swap", tmp_path / "swap")
+    with File(tmp_path / "swap") as blocks:
+        assert detect(blocks) == Found("swap", UUID, "swap")
+    sized(tmp_path / "luks", 32 << 20)
+    cheap = ("--pbkdf-memory=32", "--pbkdf-force-iterations=4", "--pbkdf-parallel=1")
+    subprocess.run(
+        ["cryptsetup", "-q", "--uuid", UUID, *cheap, "luksFormat", "--type=luks2", tmp_path / "luks", "-"],
+        input=b"passphrase",
+        check=True,
+        capture_output=True,
+    )
+    with File(tmp_path / "luks") as blocks:
+        assert detect(blocks) == Found("crypto_LUKS", UUID)
+
+
+def test_links_are_followed_within_the_file_system(folder: Path, tmp_path: Path) -> None:
+    with_mke2fs("-t", "ext4")(folder, tmp_path / "image")
+    with File(tmp_path / "image") as blocks:
+        filesystem = open_filesystem(blocks)
+        assert base.read_file(filesystem, "very-long-link") == b"hello\n"
+        assert base.find(filesystem, "link", follow=False).kind is Kind.SYMLINK
