@@ -111,7 +111,7 @@ def tree(filesystem: ntfs.Ntfs) -> dict[str, base.Node]:
 def test_open_reads_all_that_ntfs_3g_wrote(volume: Path) -> None:
     with blocks.File(volume) as disk:
         assert ntfs.probe(disk)
-        filesystem = ntfs.open(disk)
+        filesystem = ntfs.open_filesystem(disk)
         found = tree(filesystem)
         blkid = subprocess.run(
             ["blkid", "-p", "-o", "export", volume],
@@ -152,7 +152,7 @@ def test_open_reads_all_that_ntfs_3g_wrote(volume: Path) -> None:
 def test_read_returns_any_part_of_a_file(volume: Path, path: str) -> None:
     chance = random.Random(path)
     with blocks.File(volume) as disk:
-        filesystem = ntfs.open(disk)
+        filesystem = ntfs.open_filesystem(disk)
         node = base.find(filesystem, path)
         whole = filesystem.read(node)
         for _ in range(60):
@@ -174,7 +174,7 @@ def test_pieces_are_spread_over_several_records(volume: Path) -> None:
 
 def test_lookup_finds_names_whatever_their_case(volume: Path) -> None:
     with blocks.File(volume) as disk:
-        filesystem = ntfs.open(disk)
+        filesystem = ntfs.open_filesystem(disk)
         root = filesystem.root()
         assert filesystem.lookup(root, "PACKED") == ("Packed", base.find(filesystem, "Packed"))
         assert filesystem.lookup(root, "größe 漢字 \U0001f600.TXT") is not None
@@ -182,8 +182,29 @@ def test_lookup_finds_names_whatever_their_case(volume: Path) -> None:
         assert filesystem.lookup(root, "nothing") is None
 
 
+def test_used_counts_what_ntfsinfo_counts(volume: Path) -> None:
+    said = subprocess.run(["ntfsinfo", "-f", "-m", volume], check=True, capture_output=True, text=True).stdout
+    facts = dict(line.strip().split(": ", 1) for line in said.splitlines() if ": " in line)
+    cluster, total = int(facts["Cluster Size"]), int(facts["Volume Size in Clusters"])
+    free = int(facts["Free Clusters"].split()[0])
+    with blocks.File(volume) as disk:
+        assert ntfs.open_filesystem(disk).used() == (total - free) * cluster
+
+
+def test_read_refuses_a_size_that_takes_all_memory(tmp_path: Path) -> None:
+    image = ntfs_volume.make(tmp_path / "volume.img", size=4 << 20)
+    ntfs_volume.fill(image, 'with (top / "huge").open("wb") as file: file.truncate(1 << 42)')
+    with blocks.File(image) as disk:
+        filesystem = ntfs.open_filesystem(disk)
+        node = base.find(filesystem, "huge")
+        assert node.size == 1 << 42
+        assert filesystem.read(node, offset=1 << 41, length=9) == bytes(9)
+        with pytest.raises(InputError, match="too large"):
+            filesystem.read(node)
+
+
 def test_links_lead_where_windows_would_go(small: bytes) -> None:
-    filesystem = ntfs.open(blocks.Memory(small))
+    filesystem = ntfs.open_filesystem(blocks.Memory(small))
     assert base.find(filesystem, "Documents and Settings", follow=False).target == "/Users"
     assert base.read_file(filesystem, "Documents and Settings/Public/note.txt") == b"public\n"
     assert base.read_file(filesystem, "relative.txt") == b"public\n"
@@ -192,7 +213,7 @@ def test_links_lead_where_windows_would_go(small: bytes) -> None:
 
 
 def test_read_says_that_a_compact_file_cannot_be_read(small: bytes) -> None:
-    filesystem = ntfs.open(blocks.Memory(small))
+    filesystem = ntfs.open_filesystem(blocks.Memory(small))
     with pytest.raises(InputError, match="CompactOS"):
         base.read_file(filesystem, "compact.exe")
 
@@ -201,7 +222,7 @@ def test_dirty_flag_is_seen(small: bytes) -> None:
     at = small.index(struct.pack("<IIBB", 0x70, 0x28, 0, 0)) + 0x18 + 10
     changed = bytearray(small)
     changed[at] |= 1
-    filesystem = ntfs.open(blocks.Memory(changed))
+    filesystem = ntfs.open_filesystem(blocks.Memory(changed))
     assert (filesystem.dirty, filesystem.clean) == (True, False)
 
 
@@ -214,7 +235,7 @@ def test_hibernation_is_seen(tmp_path: Path, start: bytes, sleeps: bool) -> None
         ["ntfscp", "-q", "-f", image, content, "hiberfil.sys"], check=True, env={"PATH": "/sbin:/usr/sbin:/bin"}
     )
     with blocks.File(image) as disk:
-        assert ntfs.open(disk).hibernated is sleeps
+        assert ntfs.open_filesystem(disk).hibernated is sleeps
 
 
 def test_probe_refuses_other_content() -> None:
@@ -238,7 +259,7 @@ def test_damaged_volumes_end_in_an_error(small: bytes, data: st.DataObject) -> N
     for place in data.draw(st.lists(places, min_size=1, max_size=12)):
         changed[place] = data.draw(st.integers(0, 255))
     try:
-        filesystem = ntfs.open(blocks.Memory(changed))
+        filesystem = ntfs.open_filesystem(blocks.Memory(changed))
         assert isinstance(filesystem.clean, bool)
         assert isinstance(filesystem.hibernated, bool)
         seen = 0

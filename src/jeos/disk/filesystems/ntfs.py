@@ -1,6 +1,6 @@
 """NTFS, Windows's file system, read as `FileSystem`: compressed and sparse files, links and junctions included.
 
-    filesystem = ntfs.open(partition)
+    filesystem = ntfs.open_filesystem(partition)
     filesystem.hibernated, filesystem.clean        # whether Windows would notice if someone wrote to it
     name, node = filesystem.lookup(filesystem.root(), "WINDOWS")       # ("Windows", Node(…)): whatever the case
 
@@ -27,7 +27,7 @@ _LIST_BYTES = 256 << 10  # of an attribute list, at most: Windows's own limit
 _KEPT = 4096  # file records that stay in memory
 _PAGE = 64 << 10  # bytes of the table of file records that are read at once
 _LEVELS = 32  # blocks from the top of an index down: more is a loop
-_LOGFILE = 2
+_LOGFILE, _BITMAP = 2, 6  # file records of the journal, and of which clusters are taken
 _HIBERNATED = (b"hibr", b"wake", b"rstr")  # how hiberfil.sys starts, in either case, if there is a system in it
 
 _MOUNT_POINT, _SYMLINK, _WSL_SYMLINK = 0xA0000003, 0xA000000C, 0xA000001D
@@ -49,7 +49,7 @@ def probe(blocks: Blocks) -> bool:
     return True
 
 
-def open(blocks: Blocks) -> "Ntfs":
+def open_filesystem(blocks: Blocks) -> "Ntfs":
     """Open an NTFS file system. Raises InputError if there is none, or it contradicts itself."""
     return Ntfs(blocks)
 
@@ -115,6 +115,22 @@ class Ntfs:
             if item.space != _DOS and item.record >= records.FIRST_USER and item.name.casefold() == wanted:
                 return item.name, self._node(item.record)
         return None
+
+    def child(self, folder: Node, name: str) -> Node | None:
+        """Return what a name in a folder stands for, whatever its case."""
+        found = self.lookup(folder, name)
+        return found[1] if found else None
+
+    def used(self) -> int:
+        """Return how many bytes of the volume are taken."""
+        bitmap = self._content(self._extents(self._record(_BITMAP), records.DATA))
+        clusters = min(self._geometry.clusters, 8 * bitmap.size)
+        taken = 0
+        for first in range(0, clusters, 8 * _PAGE):  # the bits behind the last cluster are set
+            count = min(8 * _PAGE, clusters - first)
+            bits = int.from_bytes(bitmap.read(first // 8, -(-count // 8)), "little")
+            taken += (bits & ((1 << count) - 1)).bit_count()
+        return taken * self._geometry.cluster
 
     def read(self, node: Node, *, offset: int = 0, length: int | None = None) -> bytes:
         """Return the bytes of a file from `offset` on, all of them without `length`; fewer where the file ends.

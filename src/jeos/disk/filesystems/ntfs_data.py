@@ -9,6 +9,8 @@ from jeos.disk.blocks import Blocks
 from jeos.disk.filesystems import ntfs_records as records
 from jeos.disk.filesystems.ntfs_records import Attribute, Geometry, Run, damaged
 
+_READ_MOST = 1 << 30  # bytes of one read, so that a size that is only claimed takes no memory
+
 
 class Content:
     """The bytes of one attribute, made of its extents in order."""
@@ -49,6 +51,10 @@ class Content:
         end = self.size if length is None else min(self.size, offset + length)
         if offset >= end:
             return b""
+        if end - offset > _READ_MOST:
+            raise InputError(
+                f"a file of {self.size} bytes is too large to be read at once", hint="read it in parts, with a length"
+            )
         if self._value is not None:
             return self._value[offset:end]
         written = max(offset, min(end, self._valid))  # what was never written reads as zeros
