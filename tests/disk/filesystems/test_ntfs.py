@@ -182,13 +182,15 @@ def test_lookup_finds_names_whatever_their_case(volume: Path) -> None:
         assert filesystem.lookup(root, "nothing") is None
 
 
-def test_used_counts_what_ntfsinfo_counts(volume: Path) -> None:
+def test_usage_counts_what_ntfsinfo_counts(volume: Path) -> None:
     said = subprocess.run(["ntfsinfo", "-f", "-m", volume], check=True, capture_output=True, text=True).stdout
     facts = dict(line.strip().split(": ", 1) for line in said.splitlines() if ": " in line)
     cluster, total = int(facts["Cluster Size"]), int(facts["Volume Size in Clusters"])
     free = int(facts["Free Clusters"].split()[0])
     with blocks.File(volume) as disk:
-        assert ntfs.open_filesystem(disk).used() == (total - free) * cluster
+        assert ntfs.open_filesystem(disk).usage() == base.Usage(
+            size=total * cluster, used=(total - free) * cluster, clean=True
+        )
 
 
 def test_read_refuses_a_size_that_takes_all_memory(tmp_path: Path) -> None:

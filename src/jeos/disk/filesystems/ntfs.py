@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from jeos.core.errors import InputError
 from jeos.disk.blocks import Blocks
 from jeos.disk.filesystems import ntfs_records as records
-from jeos.disk.filesystems.base import Node
+from jeos.disk.filesystems.base import Node, Usage
 from jeos.disk.filesystems.ntfs_data import Content
 from jeos.disk.filesystems.ntfs_records import Attribute, IndexEntry, Name, Record, damaged
 from jeos.model.tree import Kind
@@ -121,8 +121,8 @@ class Ntfs:
         found = self.lookup(folder, name)
         return found[1] if found else None
 
-    def used(self) -> int:
-        """Return how many bytes of the volume are taken."""
+    def usage(self) -> Usage:
+        """Return how full the volume is, and whether it was put away in order."""
         bitmap = self._content(self._extents(self._record(_BITMAP), records.DATA))
         clusters = min(self._geometry.clusters, 8 * bitmap.size)
         taken = 0
@@ -130,7 +130,8 @@ class Ntfs:
             count = min(8 * _PAGE, clusters - first)
             bits = int.from_bytes(bitmap.read(first // 8, -(-count // 8)), "little")
             taken += (bits & ((1 << count) - 1)).bit_count()
-        return taken * self._geometry.cluster
+        cluster = self._geometry.cluster
+        return Usage(size=self._geometry.clusters * cluster, used=taken * cluster, clean=self.clean)
 
     def read(self, node: Node, *, offset: int = 0, length: int | None = None) -> bytes:
         """Return the bytes of a file from `offset` on, all of them without `length`; fewer where the file ends.
