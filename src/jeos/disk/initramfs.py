@@ -10,6 +10,7 @@ memory does not grow with them; lzo is not read.
 """
 
 import bz2
+import io
 import lzma
 import re
 import stat
@@ -18,7 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from jeos.core.errors import InputError
-from jeos.disk import lz4_library
+from jeos.disk import cpio, lz4_library
+from jeos.model.tree import Entry, Kind, Tree
 
 UNPACKED_LIMIT = 4 << 30  # bytes of all archives together; large ones of today have half a gibibyte
 _CONTENT_LIMIT = 64 << 20  # bytes of one file that is kept
@@ -106,6 +108,20 @@ def unpack(data: bytes, position: int) -> tuple[bytes, int]:
     while archive.more(skip=False):
         parts.append(archive.take_buffered())
     return b"".join(parts), archive.end()
+
+
+def archive(files: Mapping[str, bytes]) -> bytes:
+    """Return a bare archive of these files, with the folders above them: something to append to an initrd."""
+    entries = {}
+    for path in files:
+        above = path.split("/")[:-1]
+        for depth in range(1, len(above) + 1):
+            folder = "/".join(above[:depth])
+            entries[folder] = Entry(path=folder, kind=Kind.DIRECTORY, mode=0o755)
+        entries[path] = Entry(path=path, kind=Kind.FILE, mode=0o644, digest=path)
+    out = io.BytesIO()
+    cpio.write(Tree.of(entries.values()), content=files.__getitem__, out=out)
+    return out.getvalue()
 
 
 def _members(archive: "_Archive", wanted: Callable[[str], bool]) -> Iterator[tuple[str, int, bytes | None]]:

@@ -1,7 +1,6 @@
 """Drivers appended to initrds of initramfs-tools, dracut and others, in every packing, as the kernel does."""
 
 import gzip
-import io
 import lzma
 import shutil
 import subprocess
@@ -18,8 +17,8 @@ from jeos.convert.changes import Append, Write
 from jeos.convert.machine import Machine, Options
 from jeos.convert.root import Root
 from jeos.convert.survey import DRIVERS, Initrd, Kernel, Survey, System
-from jeos.disk import cpio, initramfs, lz4_library, module_index
-from jeos.model.tree import Entry, Kind, Tree
+from jeos.disk import lz4_library, module_index
+from jeos.disk.initramfs import archive, read
 from memory_filesystem import Content, memory_root
 
 VERSION = "6.12.1-amd64"
@@ -61,21 +60,8 @@ THERE = {
 TOOLS = {**THERE, "scripts/init-top/udev": b"", "conf/modules": b"ext4"}
 DRACUT = {**THERE, "usr/lib/dracut-lib.sh": b"", "var/lib/dracut/hooks/x": b""}
 SYSTEMD = {**DRACUT, "usr/lib/systemd/systemd-modules-load": b""}
-ADDED = ("virtio", "virtio_ring", "virtio_pci", "virtio_blk", "virtio_scsi", "failover", "virtio_net")
+ADDED = ("virtio", "virtio_ring", "virtio_pci", "virtio_blk", "virtio_scsi")
 LOADED = (*ADDED[:4], "scsi_mod", *ADDED[4:])
-
-
-def archive(files: Mapping[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    entries = {}
-    for path in files:
-        parts = path.split("/")
-        for depth in range(1, len(parts)):
-            above = "/".join(parts[:depth])
-            entries[above] = Entry(path=above, kind=Kind.DIRECTORY)
-        entries[path] = Entry(path=path, kind=Kind.FILE, digest=path)
-    cpio.write(Tree.of(entries.values()), content=files.__getitem__, out=out)
-    return out.getvalue()
 
 
 def machine(initrd: bytes, more: Mapping[str, Content] | None = None, *, kernel: Kernel | None = None) -> Machine:
@@ -105,7 +91,7 @@ def machine(initrd: bytes, more: Mapping[str, Content] | None = None, *, kernel:
 
 def contents(root: Root) -> dict[str, bytes | None]:
     """Return what the kernel would unpack, all files with their bytes."""
-    return dict(initramfs.read(root.read(INITRD), wanted=lambda path: True).files)
+    return dict(read(root.read(INITRD), wanted=lambda path: True).files)
 
 
 @pytest.mark.parametrize("packing", PACKERS)
@@ -122,8 +108,6 @@ def test_an_initrd_gets_modules_and_lists_for_all_that_is_there(packing: str) ->
         f"{FOLDER}/kernel/drivers/virtio/virtio_pci.ko",
         f"{FOLDER}/kernel/drivers/block/virtio_blk.ko",
         f"{FOLDER}/kernel/drivers/scsi/virtio_scsi.ko",
-        f"{FOLDER}/kernel/net/core/failover.ko",
-        f"{FOLDER}/kernel/drivers/net/virtio_net.ko",
     }
     assert after[f"{FOLDER}/kernel/drivers/virtio/virtio.ko"] == b"\x7fELF kernel/drivers/virtio/virtio.ko.xz:"
     dependencies = (after[f"{FOLDER}/modules.dep"] or b"").decode()
@@ -136,8 +120,6 @@ kernel/drivers/virtio/virtio_pci.ko: kernel/drivers/virtio/virtio_ring.ko kernel
 kernel/drivers/block/virtio_blk.ko: kernel/drivers/virtio/virtio_ring.ko kernel/drivers/virtio/virtio.ko
 kernel/drivers/scsi/virtio_scsi.ko: kernel/drivers/virtio/virtio_ring.ko kernel/drivers/virtio/virtio.ko \
 kernel/drivers/scsi/scsi_mod.ko
-kernel/drivers/net/virtio_net.ko: kernel/net/core/failover.ko kernel/drivers/virtio/virtio.ko
-kernel/net/core/failover.ko:
 kernel/drivers/scsi/scsi_mod.ko:
 kernel/drivers/scsi/vmw_pvscsi.ko: kernel/drivers/scsi/scsi_mod.ko
 """
@@ -187,11 +169,11 @@ def test_what_is_said_and_kept_for_the_next_initrd() -> None:
     assert settings == [
         Write(
             "etc/initramfs-tools/modules",
-            f"# mine\nvirtio_blk\n{comment}virtio_pci\nvirtio_scsi\nvirtio_net\nsd_mod\n".encode(),
+            f"# mine\nvirtio_blk\n{comment}virtio_pci\nvirtio_scsi\nsd_mod\n".encode(),
         ),
         Write(
             "etc/dracut.conf.d/90-jeos-drivers.conf",
-            f'{comment}add_drivers+=" virtio_pci virtio_blk virtio_scsi virtio_net sd_mod "\n'.encode(),
+            f'{comment}add_drivers+=" virtio_pci virtio_blk virtio_scsi sd_mod "\n'.encode(),
         ),
     ]
     assert fix.notes == (f"/{INITRD} gets {', '.join(ADDED)}, which it needs to reach its disks",)

@@ -6,7 +6,6 @@ udev look into are written anew, for what was there and what is new together.
 """
 
 import gzip
-import io
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,9 +17,8 @@ from jeos.convert.machine import Machine, Options
 from jeos.convert.root import Root
 from jeos.convert.survey import DRIVERS, Initrd, Kernel, module_name
 from jeos.core.errors import InputError
-from jeos.disk import cpio, initramfs, module_index
+from jeos.disk import initramfs, module_index
 from jeos.disk.initramfs import Initramfs
-from jeos.model.tree import Entry, Kind, Tree
 
 NAME = "initrd-drivers"
 TITLE = "drivers for the new home's disks in the initrd"
@@ -28,6 +26,8 @@ ORDER = 10
 
 # What makes a disk of virtio-scsi appear; it is missing where the old machine had no SCSI disk.
 _ALSO = {"virtio": ("sd_mod",)}
+# Network cards wait for the real root, whose udev gives them their names.
+_CARDS = frozenset({"virtio_net", "vmxnet3", "hv_netvsc", "xen_netfront", "e1000", "e1000e"})
 _INITRD_LIMIT = 1 << 30  # bytes
 _ALIGN = 4  # where the kernel looks for an archive behind another
 _FILE_NAME = "jeos-drivers.conf"
@@ -51,7 +51,7 @@ def plan(machine: Machine, options: Options) -> Fix | None:
     notes: list[str] = []
     cannot: list[str] = []
     hosts = [name for host in options.hosts for name in (*DRIVERS[host], *_ALSO.get(host, ()))]
-    wanted = tuple(dict.fromkeys(hosts))
+    wanted = tuple(dict.fromkeys(name for name in hosts if name not in _CARDS))
     for kernel in machine.system.kernels:
         if kernel.initrd is None:
             if not all(kernel.starts_on(host) for host in options.hosts):
@@ -90,7 +90,7 @@ def _plan_initrd(root: Root, kernel: Kernel, initrd: Initrd, wanted: Iterable[st
     if not addition.names:
         return None, []
     packs = "CONFIG_RD_GZIP=y" in root.text_or_empty(f"boot/config-{kernel.version}").splitlines()
-    archive = _archive(addition.files)
+    archive = initramfs.archive(addition.files)
     if packs:
         archive = gzip.compress(archive, 9, mtime=0)
     if "lz4" in contents.packing:
@@ -166,20 +166,6 @@ def _loading(contents: Initramfs, closure: Iterable[str]) -> dict[str, bytes]:
     if any("dracut" in path for path in contents.files):
         return {f"etc/cmdline.d/{_FILE_NAME}": f"rd.driver.pre={','.join(names)}\n".encode()}
     return {}
-
-
-def _archive(files: Mapping[str, bytes]) -> bytes:
-    """Return an archive of these files and the folders above them."""
-    entries = {}
-    for path in files:
-        above = path.split("/")[:-1]
-        for depth in range(1, len(above) + 1):
-            folder = "/".join(above[:depth])
-            entries[folder] = Entry(path=folder, kind=Kind.DIRECTORY, mode=0o755)
-        entries[path] = Entry(path=path, kind=Kind.FILE, mode=0o644, digest=path)
-    out = io.BytesIO()
-    cpio.write(Tree.of(entries.values()), content=files.__getitem__, out=out)
-    return out.getvalue()
 
 
 def _repacked(data: bytes, contents: Initramfs, *, gzipped: bool) -> bytes:
