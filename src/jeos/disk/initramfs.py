@@ -30,7 +30,7 @@ _ZSTD_INPUT = 1 << 10  # a zstd block of four bytes may unpack to 128 KiB
 _LZMA_MEMORY = 256 << 20  # what a dictionary may take: twice of what `xz -9` needs
 
 _HEADER_BYTES = 110
-_ALIGNMENT = 4
+ALIGNMENT = 4  # bytes; where the kernel looks for a bare archive behind another, and within one
 _MODE, _SIZE, _NAME = 14, 54, 94  # where these fields, of eight hexadecimal digits each, are in a header
 _TRAILER = "TRAILER!!!"
 _SOMETHING = re.compile(rb"[^\0]")
@@ -136,7 +136,7 @@ def _members(archive: "_Archive", wanted: Callable[[str], bool]) -> Iterator[tup
             raise InputError("the initrd is damaged: a length is no number") from error
         if not 0 < name_size <= _NAME_LIMIT:
             raise InputError(f"the initrd is damaged: a name has {name_size} bytes")
-        name = archive.take(name_size + -(_HEADER_BYTES + name_size) % _ALIGNMENT)[: name_size - 1]
+        name = archive.take(name_size + -(_HEADER_BYTES + name_size) % ALIGNMENT)[: name_size - 1]
         path = name.decode("utf-8", "surrogateescape").removeprefix("./").strip("/")
         if path == _TRAILER:
             archive.skip(size)
@@ -149,7 +149,7 @@ def _members(archive: "_Archive", wanted: Callable[[str], bool]) -> Iterator[tup
         else:
             archive.skip(size)
             content = b"" if not size and wanted(path) else None
-        archive.skip(-size % _ALIGNMENT, may_end=True)
+        archive.skip(-size % ALIGNMENT, may_end=True)
         yield path, mode, content
 
 

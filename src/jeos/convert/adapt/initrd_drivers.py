@@ -29,7 +29,6 @@ _ALSO = {"virtio": ("sd_mod",)}
 # Network cards wait for the real root, whose udev gives them their names.
 _CARDS = frozenset({"virtio_net", "vmxnet3", "hv_netvsc", "xen_netfront", "e1000", "e1000e"})
 _INITRD_LIMIT = 1 << 30  # bytes
-_ALIGN = 4  # where the kernel looks for an archive behind another
 _FILE_NAME = "jeos-drivers.conf"
 _COMMENT = "# What the disks of this machine's new home need; added by jeos convert.\n"
 _CONF_MODULES = "conf/modules"
@@ -95,7 +94,7 @@ def _plan_initrd(root: Root, kernel: Kernel, initrd: Initrd, wanted: Iterable[st
         archive = gzip.compress(archive, 9, mtime=0)
     if "lz4" in contents.packing:
         return Write(initrd.path, _repacked(data, contents, gzipped=packs) + archive), list(addition.names)
-    return Append(initrd.path, archive, align=_ALIGN), list(addition.names)
+    return Append(initrd.path, archive, align=initramfs.ALIGNMENT), list(addition.names)
 
 
 def _plan_addition(
@@ -176,13 +175,13 @@ def _repacked(data: bytes, contents: Initramfs, *, gzipped: bool) -> bytes:
     out = bytearray()
     ends = [*contents.starts[1:], len(data)]
     for start, end, kind in zip(contents.starts, ends, contents.packing, strict=True):
-        out += bytes(-len(out) % _ALIGN)
+        out += bytes(-len(out) % initramfs.ALIGNMENT)
         if kind == "lz4":
             unpacked, _ = initramfs.unpack(data, start)
             out += gzip.compress(unpacked, 3, mtime=0) if gzipped else unpacked
         else:
             out += data[start:end]
-    return bytes(out) + bytes(-len(out) % _ALIGN)
+    return bytes(out) + bytes(-len(out) % initramfs.ALIGNMENT)
 
 
 def _plan_lasting(root: Root, wanted: Iterable[str]) -> list[Change]:
