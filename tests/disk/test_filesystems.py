@@ -1,5 +1,6 @@
 """Every reader of file systems sees what the file system's own tools, or the kernel, have written."""
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,15 @@ import pytest
 from filesystem_trees import Seen, expected, make_tree, seen
 from jeos.core.errors import InputError
 from jeos.disk.blocks import File, Memory
-from jeos.disk.filesystems import base
+from jeos.disk.filesystems import base, vfat
 from jeos.disk.filesystems.base import Measured
 from jeos.disk.filesystems.detect import Found, detect, open_filesystem
 from jeos.model.tree import Kind
 
 UUID = "0b9c2c1e-5d2f-4f6b-9d44-2f8a6a5b7c10"
+
+
+XFS_SIZE = 320 << 20  # mkfs.xfs makes none smaller than 300 MiB
 
 
 def tool(*argv: str | Path) -> str:
@@ -65,6 +69,20 @@ MAKERS: dict[str, tuple[str, Callable[[Path, Path], None], bool]] = {
     "ext4-inline-by-kernel": (
         "ext4",
         mounted("mkfs.ext4", "-q", "-U", UUID, "-L", "label", "-O", "inline_data", "-I", "256"),
+        True,
+    ),
+    "xfs": ("xfs", mounted("mkfs.xfs", "-q", "-m", f"uuid={UUID}", "-L", "label", size=XFS_SIZE), True),
+    "xfs-small-blocks": (
+        "xfs",
+        mounted("mkfs.xfs", "-q", "-b", "size=1024", "-m", f"uuid={UUID}", "-L", "label", size=XFS_SIZE),
+        True,
+    ),
+    "xfs-large-folders-big-times": (
+        "xfs",
+        mounted(
+            *("mkfs.xfs", "-q", "-n", "size=16384", "-i", "size=1024", "-m", f"bigtime=1,uuid={UUID}", "-L", "label"),
+            size=XFS_SIZE,
+        ),
         True,
     ),
 }
@@ -123,10 +141,11 @@ def test_usage_is_what_dumpe2fs_counts(options: tuple[str, ...], folder: Path, t
 
 
 @pytest.mark.root
-def test_ext4_that_was_not_unmounted_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["ext4", "xfs"])
+def test_journal_that_waits_to_be_replayed_is_said(kind: str, tmp_path: Path) -> None:
     image, copy, place = tmp_path / "image", tmp_path / "copy", tmp_path / "mount"
-    sized(image, 32 << 20)
-    tool("mkfs.ext4", "-q", image)
+    sized(image, XFS_SIZE)
+    tool(f"mkfs.{kind}", "-q", image)
     place.mkdir()
     tool("mount", "-o", "loop", image, place)
     try:
@@ -139,6 +158,10 @@ def test_ext4_that_was_not_unmounted_says_so(tmp_path: Path) -> None:
         filesystem = open_filesystem(blocks)
         assert isinstance(filesystem, Measured)
         assert not filesystem.usage().clean
+    with File(image) as blocks:
+        filesystem = open_filesystem(blocks)
+        assert isinstance(filesystem, Measured)
+        assert filesystem.usage().clean
 
 
 def test_a_file_larger_than_can_be_held_is_read_in_parts(tmp_path: Path) -> None:
@@ -188,3 +211,102 @@ def test_links_are_followed_within_the_file_system(folder: Path, tmp_path: Path)
         filesystem = open_filesystem(blocks)
         assert base.read_file(filesystem, "very-long-link") == b"hello\n"
         assert base.find(filesystem, "link", follow=False).kind is Kind.SYMLINK
+
+
+def protofile(folder: Path) -> str:
+    """Return a folder in the form from which mkfs.xfs makes files, names with spaces left out."""
+
+    def lines(place: Path) -> list[str]:
+        found = []
+        for path in sorted(place.iterdir()):
+            mode = f"{path.lstat().st_mode & 0o777:03o} {path.lstat().st_uid} {path.lstat().st_gid}"
+            if " " in path.name:
+                continue
+            if path.is_symlink():
+                found.append(f"{path.name} l--{mode} {os.readlink(path)}")
+            elif path.is_dir():
+                found += [f"{path.name} d--{mode}", *lines(path), "$"]
+            elif path.is_file():
+                found.append(f"{path.name} ---{mode} {path}")
+        return found
+
+    return "\n".join(["boot 0 0", "d--755 0 0", *lines(folder), "$", "$"]) + "\n"
+
+
+@pytest.mark.parametrize("options", [("crc=0", "ftype=0"), ("crc=0", "ftype=1"), ("crc=1,bigtime=0", "size=8192")])
+def test_xfs_sees_what_mkfs_has_written(options: tuple[str, str], folder: Path, tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    (tmp_path / "proto").write_text(protofile(folder))
+    sized(image, XFS_SIZE)
+    subprocess.run(
+        ["mkfs.xfs", "-q", "-m", options[0], "-n", options[1], "-p", tmp_path / "proto", image], check=True, text=True
+    )
+    with File(image) as blocks:
+        found = {path: (item.kind, item.content) for path, item in seen(open_filesystem(blocks)).items()}
+    truth = {
+        path: (item.kind, item.content)
+        for path, item in expected(folder).items()
+        if " " not in path and item.kind in (Kind.FILE, Kind.DIRECTORY, Kind.SYMLINK)
+    }
+    assert found == truth and len(truth) > 3000
+
+
+def with_fat(*options: str, size: int = 64 << 20, long: bool = True) -> Callable[[Path, Path], None]:
+    def make(folder: Path, image: Path) -> None:
+        sized(image, size)
+        tool("mkfs.vfat", "-i", "0b9c2c1e", "-n", "LABEL", *options, image)
+        environment = {**os.environ, "TZ": "UTC", "MTOOLS_SKIP_CHECK": "1", "LC_ALL": "C.UTF-8"}
+        things = sorted(str(path) for path in folder.iterdir() if path.name.isascii())
+        argv = ["mcopy", "-s", "-m", "-Q", "-i", str(image), *things, "::"]
+        subprocess.run(argv, check=True, capture_output=True, env=environment)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("bits", "options", "size"),
+    [
+        (12, ("-F", "12", "-s", "8"), 12 << 20),
+        (16, ("-F", "16", "-s", "4"), 64 << 20),
+        (32, ("-F", "32", "-s", "1"), 64 << 20),
+        (32, ("-F", "32", "-s", "8", "-S", "4096"), 3 << 30),
+    ],
+)
+def test_fat_sees_what_mtools_wrote(bits: int, options: tuple[str, ...], size: int, tmp_path: Path) -> None:
+    folder, image = tmp_path / "tree", tmp_path / "image"
+    make_tree(folder, plain=True, many=400)
+    with_fat(*options, size=size)(folder, image)
+    with File(image) as blocks:
+        assert detect(blocks) == Found("vfat", "0B9C-2C1E", "LABEL", readable=True)
+        filesystem = vfat.open_filesystem(blocks)
+        assert filesystem.bits == bits
+        found = {path: (item.kind, item.content, item.mtime) for path, item in seen(filesystem).items()}
+        truth = {
+            path: (item.kind, item.content, item.mtime // 2 * 2)
+            for path, item in expected(folder).items()
+            if path.isascii()
+        }
+        files = {path for path, item in truth.items() if item[0] is Kind.FILE}
+        assert {path: found[path] for path in files} == {path: truth[path] for path in files}
+        assert found.keys() == truth.keys() and len(files) > 400
+        assert base.read_file(filesystem, "MANY/FILE-00007-WITH-A-NAME") == b"7"
+        free = int(tool("minfo", "-i", image, "::").partition("free clusters=")[2].split()[0]) if bits == 32 else None
+        usage = filesystem.usage()
+        if free is not None:
+            unit = int(options[3]) * (4096 if "-S" in options else 512)
+            assert usage.size - usage.used == free * unit
+
+
+def test_fat_reads_names_of_all_languages(tmp_path: Path) -> None:
+    names = ["ünïcödé 文件.txt", "UPPER.TXT", "lower.txt", "Mixed.Case.Name", "x" * 200]
+    image = tmp_path / "image"
+    sized(image, 16 << 20)
+    tool("mkfs.vfat", image)
+    for name in names:
+        (tmp_path / name).write_text(name)
+        environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+        subprocess.run(["mcopy", "-i", image, tmp_path / name, "::"], check=True, capture_output=True, env=environment)
+    with File(image) as blocks:
+        filesystem = open_filesystem(blocks)
+        found = {name: filesystem.read(node).decode() for name, node in filesystem.children(filesystem.root())}
+    assert found == {name: name for name in names}
