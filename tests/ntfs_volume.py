@@ -41,7 +41,10 @@ def fill(image: Path, program: str, *, options: str = "inherit") -> None:
     """Mount a volume and run Python lines with `top`, the path where it is mounted."""
     folder = image.with_name(image.name + ".mounted")
     folder.mkdir()
-    script = 'ntfs-3g -o "$1" "$2" "$3" && "$4" -c "$5" "$3"; status=$?; umount "$3" && exit $status'
+    script = (  # waits for ntfs-3g's end, since unmounting does not
+        'ntfs-3g -o no_detach,"$1" "$2" "$3" & until mountpoint -q "$3"; do kill -0 $! || exit 1; sleep 0.05; done; '
+        '"$4" -c "$5" "$3"; status=$?; umount "$3"; wait $! && exit $status'
+    )
     head = "import os, pathlib, sys\ntop = pathlib.Path(sys.argv[1])\n"
     command: list[str | Path] = [
         *namespace(),

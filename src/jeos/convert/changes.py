@@ -9,6 +9,8 @@ is nothing to mend.
 
 from dataclasses import dataclass
 
+from jeos.disk.hive_edit import Keys
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
@@ -43,7 +45,15 @@ class Remove:
     path: str
 
 
-Change = Write | Append | Link | Remove
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Set keys and values in a hive of Windows's registry; all else in it stays as it is."""
+
+    path: str
+    keys: tuple[Keys, ...]
+
+
+Change = Write | Append | Link | Remove | Registry
 
 
 @dataclass(frozen=True, slots=True)
