@@ -6,9 +6,12 @@ import pytest
 
 from jeos.build import deploy, outputs
 from jeos.core.errors import InputError, UsageError
+from jeos.model import hardware
+from jeos.model.hardware import Hardware
 from jeos.model.image import Image, Port
-from jeos.model.machine import Boot, Forward
+from jeos.model.machine import Boot, Forward, OtherDisk, machine_text, parse_machine
 from jeos.model.recipe import Property
+from jeos.vm import disks
 
 TITLE = Property(name="title", default="Hello", description="stands above the page", pattern="[A-Z].*")
 PASSWORD = Property(name="password", required=True, secret=True, pattern=".{8,}")
@@ -85,6 +88,24 @@ def test_machine_of_a_disk_boots_from_firmware_under_a_name_that_fits(tmp_path: 
     assert deploy.rules_of(machine) == ()
     with pytest.raises(UsageError, match="brings no kernel for --direct"):
         deploy.machine_of(tmp_path / file, boot=Boot.DIRECT)
+
+
+def test_machine_of_a_disk_made_for_a_bios(tmp_path: Path) -> None:
+    (tmp_path / "old.raw").write_bytes(b"code".ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
+    assert deploy.machine_of(tmp_path / "old.raw").boot is Boot.BIOS
+    assert deploy.machine_of(tmp_path / "old.raw", boot=Boot.FIRMWARE).boot is Boot.FIRMWARE
+
+
+def test_machine_of_a_converted_disk_has_what_is_written_beside_it(tmp_path: Path) -> None:
+    for name in ("server.raw", "server-2.raw"):
+        (tmp_path / name).write_bytes(bytes(512))
+    had = Hardware(boot=Boot.BIOS, memory=2048, cpus=4, macs=("00:50:56:9a:00:01",), disks=("server-2.raw",))
+    (tmp_path / "server.machine.json").write_text(hardware.text(had))
+    machine = deploy.machine_of(tmp_path / "server.raw")
+    assert (machine.boot, machine.memory, machine.cpus, machine.macs) == (Boot.BIOS, 2048, 4, ("00:50:56:9a:00:01",))
+    other = tmp_path / "server-2.raw"
+    assert machine.other_disks == (OtherDisk(path=str(other), fingerprint=disks.fingerprint(other)),)
+    assert parse_machine(machine_text(machine), source="test") == machine
 
 
 def test_rules_of_a_machine_are_those_of_its_image(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from jeos.core.errors import HostError, UsageError
-from jeos.model.machine import Boot, Machine
+from jeos.model.machine import Boot, Machine, OtherDisk
 from jeos.vm.command import Credential, Wiring, argv, escape, guest_cmdline
 from jeos.vm.firmware import Firmware, find
 
@@ -23,6 +23,7 @@ WIRING = Wiring(
     accelerator="tcg",
     tsc_khz=2596095,
     disk=Path("/state/web/disk.qcow2"),
+    other_disks=(),
     agent=Path("/run/web/port.sock"),
     qmp=5,
     console=6,
@@ -75,7 +76,7 @@ def test_argv_of_a_direct_boot() -> None:
 def test_argv_of_a_boot_from_firmware() -> None:
     firmware = Firmware(Path("/fw/code.fd"), Path("/fw/vars.fd"))
     wiring = replace(WIRING, accelerator="kvm", firmware=firmware, nvram=Path("/state/web/nvram.fd"), credentials=())
-    assert lines(argv(replace(MACHINE, boot=Boot.FIRMWARE), wiring)) == [
+    assert lines(argv(replace(MACHINE, boot=Boot.FIRMWARE, image="/images/web_1.0.json"), wiring)) == [
         "qemu-system-x86_64",
         "-name jeos-web",
         "-nodefaults",
@@ -103,6 +104,39 @@ def test_argv_of_a_boot_from_firmware() -> None:
         "-device virtio-blk-pci,drive=disk,serial=system,bootindex=0",
         "-netdev user,id=net,hostfwd=tcp:127.0.0.1:8080-:80",
         "-device virtio-net-pci,netdev=net,mac=52:54:00:0a:bc:de,romfile=",
+        "-chardev socket,id=agent,path=/run/web/port.sock,server=on,wait=off",
+        "-device virtio-serial-pci",
+        "-device virtserialport,chardev=agent,name=org.jeos.agent.0",
+        "-device virtio-rng-pci",
+        "-device virtio-balloon-pci,free-page-reporting=on,deflate-on-oom=on",
+    ]
+
+
+def test_argv_of_a_foreign_machine_with_a_bios_a_screen_and_what_it_had() -> None:
+    macs = ("00:50:56:9a:00:01", "00:50:56:9a:00:02")
+    machine = replace(MACHINE, boot=Boot.BIOS, macs=macs, other_disks=(OtherDisk("/images/data.qcow2", "qcow2"),))
+    wiring = replace(WIRING, other_disks=(Path("/state/web/disk-1.qcow2"),), credentials=())
+    assert lines(argv(machine, wiring))[11:] == [
+        "-machine q35,graphics=on,dump-guest-core=off",
+        "-device VGA",
+        "-device pvpanic-pci",
+        "-action panic=none",
+        "-device i6300esb",
+        "-action watchdog=reset",
+        "-chardev socket,id=qmp,fd=5",
+        "-mon chardev=qmp,mode=control",
+        "-chardev socket,id=console,fd=6",
+        "-serial chardev:console",
+        "-blockdev driver=file,node-name=disk-file,discard=unmap,filename=/state/web/disk.qcow2",
+        "-blockdev driver=qcow2,node-name=disk,discard=unmap,detect-zeroes=unmap,file=disk-file",
+        "-device virtio-blk-pci,drive=disk,serial=system,bootindex=0",
+        "-blockdev driver=file,node-name=disk1-file,discard=unmap,filename=/state/web/disk-1.qcow2",
+        "-blockdev driver=qcow2,node-name=disk1,discard=unmap,detect-zeroes=unmap,file=disk1-file",
+        "-device virtio-blk-pci,drive=disk1",
+        "-netdev user,id=net,hostfwd=tcp:127.0.0.1:8080-:80",
+        "-device virtio-net-pci,netdev=net,mac=00:50:56:9a:00:01,romfile=",
+        "-netdev user,id=net1",
+        "-device virtio-net-pci,netdev=net1,mac=00:50:56:9a:00:02,romfile=",
         "-chardev socket,id=agent,path=/run/web/port.sock,server=on,wait=off",
         "-device virtio-serial-pci",
         "-device virtserialport,chardev=agent,name=org.jeos.agent.0",

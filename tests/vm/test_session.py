@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+import boot_sectors
 import tiny_guest
 from jeos.core.errors import JeosError, MachineError, UsageError
-from jeos.model.machine import Boot, Forward, Machine, State, Status, state_text
-from jeos.vm import passt, session
+from jeos.model.machine import Boot, Forward, Machine, OtherDisk, State, Status, state_text
+from jeos.vm import disks, passt, session
 from jeos.vm.firmware import find
 from jeos.vm.places import claimed, machines_dir, places_of
 
@@ -174,9 +175,10 @@ def test_run_of_a_running_machine_is_refused(tiny: Machine) -> None:
 RACE = """
 import sys
 from pathlib import Path
+import boot_sectors
 import tiny_guest
 from jeos.core.errors import MachineError
-from jeos.vm import passt, session
+from jeos.vm import disks, passt, session
 from jeos.vm.firmware import find
 machine = tiny_guest.machine(Path(sys.argv[1]))
 sys.stdin.readline()
@@ -323,6 +325,29 @@ def test_run_from_firmware_reaches_the_boot_manager_with_variables_of_its_own(ti
     firmware = find()
     assert places_of("tiny").nvram.stat().st_size == firmware.variables.stat().st_size
     session.run(replace(tiny, boot=Boot.FIRMWARE, memory=128))
+
+
+def test_run_with_a_bios_and_a_second_disk(tiny: Machine, tmp_path: Path) -> None:
+    disk, more = tmp_path / "old.raw", tmp_path / "more.raw"
+    disk.write_bytes(boot_sectors.saying("ready\n"))
+    more.write_bytes(bytes(1 << 20))
+    other = OtherDisk(path=str(more), fingerprint=disks.fingerprint(more))
+    old = replace(
+        tiny,
+        boot=Boot.BIOS,
+        disk=str(disk),
+        disk_fingerprint=disks.fingerprint(disk),
+        other_disks=(other,),
+        macs=("00:50:56:9a:00:01", "00:50:56:9a:00:02"),
+        memory=64,
+    )
+    session.run(old)
+    wait_until(lambda: b"ready" in console_text())
+    session.stop("tiny", within=0)
+    assert places_of("tiny").other_disk(0).exists()
+    more.write_bytes(bytes(2 << 20))
+    with pytest.raises(MachineError, match="built anew"):
+        session.run(old)
 
 
 def test_twenty_starts_and_stops_leave_nothing_behind(tiny: Machine, tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from jeos.build import outputs
 from jeos.core.errors import InputError, UsageError
-from jeos.disk import direct
-from jeos.model.machine import Boot, Forward, Machine
+from jeos.disk import direct, formats
+from jeos.disk.volumes import firmware
+from jeos.model import hardware
+from jeos.model.machine import Boot, Forward, Machine, OtherDisk
 from jeos.model.properties import complaint
 from jeos.model.recipe import Property
 from jeos.vm import disks, foreign
@@ -28,7 +30,8 @@ Ask = Callable[[Property], str]
 def machine_of(path: Path, *, boot: Boot | None = None) -> Machine:
     """Return a new machine for a recipe's folder, an image's description or a disk.
 
-    Without `boot`, what jeos built starts directly; an image that updates itself, and any other disk, from firmware.
+    Without `boot`, what jeos built starts directly, an image that updates itself from firmware. Any other disk starts
+    as its conversion wrote beside it, else with the firmware that it is made for.
     Raises InputError or UsageError.
     """
     if path.is_file() and path.suffix not in (".json", ".toml"):
@@ -113,7 +116,37 @@ def _of_disk(path: Path, *, boot: Boot | None) -> Machine:
         raise UsageError(f"{path} is a disk and brings no kernel for --direct", hint="leave --direct away")
     name = re.sub(r"[^a-z0-9.-]+", "-", path.stem.lower()).strip("-.")[:48].strip("-.") or "machine"
     form = foreign.disk_format(path)
-    return _new(Machine(name=name, disk=str(path.absolute()), disk_format=form, boot=Boot.FIRMWARE))
+    known = _hardware(path)
+    if known is None:
+        with formats.open_disk(path, format=form) as disk:
+            usual = Boot.BIOS if firmware.wanted(disk) == "bios" else Boot.FIRMWARE
+        return _new(Machine(name=name, disk=str(path.absolute()), disk_format=form, boot=boot or usual))
+    return _new(
+        Machine(
+            name=name,
+            disk=str(path.absolute()),
+            disk_format=form,
+            boot=boot or known.boot,
+            memory=known.memory,
+            cpus=known.cpus,
+            macs=known.macs,
+            other_disks=tuple(_other_disk(path.absolute().with_name(name)) for name in known.disks),
+        )
+    )
+
+
+def _hardware(disk: Path) -> hardware.Hardware | None:
+    """Return what the conversion that made a disk wrote beside it, or None if there is nothing."""
+    place = hardware.place(disk)
+    try:
+        return hardware.parse(place.read_text(errors="replace"), source=str(place))
+    except FileNotFoundError:
+        return None
+
+
+def _other_disk(path: Path) -> OtherDisk:
+    form = foreign.disk_format(path)
+    return OtherDisk(path=str(path), format=form, fingerprint=disks.fingerprint(path))
 
 
 def _new(machine: Machine) -> Machine:

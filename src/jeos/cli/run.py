@@ -50,6 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="boot the disk with UEFI firmware, as real machines do (default of an image that updates itself)",
     )
+    way.add_argument("--bios", action="store_true", help="boot the disk with a BIOS (default of a disk made for one)")
     add("--set", action="append", default=[], metavar="PROPERTY=VALUE", help="set a property; repeatable")
     add(
         "--set-file",
@@ -99,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
 def wanted(args: argparse.Namespace) -> Machine:
     """Return the machine that the target and --name stand for; one that there is keeps its settings."""
     path = Path(args.target)
-    boot = Boot.FIRMWARE if args.firmware else Boot.DIRECT if args.direct else None
+    boot = Boot.FIRMWARE if args.firmware else Boot.DIRECT if args.direct else Boot.BIOS if args.bios else None
     named = None if path.exists() else session.existing(args.target)
     if named is not None:
         path = Path(named.image or named.disk)

@@ -21,6 +21,7 @@ class Boot(StrEnum):
 
     DIRECT = "direct"  # QEMU hands the kernel over itself: fast
     FIRMWARE = "firmware"  # UEFI, boot loader, unified kernel image: what real machines do
+    BIOS = "bios"  # the boot sector, as machines did before UEFI; for foreign disks only
 
 
 class Status(StrEnum):
@@ -51,13 +52,23 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherDisk:
+    """A disk of a foreign machine beside its first one; the machine writes to an overlay of it, too."""
+
+    path: str
+    format: str = "raw"
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """What a machine is made of.
 
     `disk` is the path of the built image, which stays as it is, and `disk_format` "raw" or "qcow2"; the machine writes
     to an overlay of `disk_size` bytes (0: as large as the image), which fits only the image with `disk_fingerprint`.
     `image` is the path of the image's description, if jeos built it. `kernel` and `initrd` are paths and `cmdline` is
-    text for a direct boot. `memory` is in MiB, `created` in seconds since 1970. `properties` are the names of those
+    text for a direct boot. `macs` are the addresses of its network cards, one card each; without any it has one card,
+    with an address of its own. `memory` is in MiB, `created` in seconds since 1970. `properties` are the names of those
     that were set; their values are in files that only the owner can read.
     """
 
@@ -80,6 +91,13 @@ class Machine:
     properties: tuple[str, ...] = ()
     uuid: str = "00000000-0000-0000-0000-000000000000"
     created: int = 0
+    other_disks: tuple[OtherDisk, ...] = ()
+    macs: tuple[str, ...] = ()
+
+    @property
+    def foreign(self) -> bool:
+        """Tell whether jeos did not build what it runs."""
+        return not self.image and self.boot is not Boot.DIRECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +177,8 @@ def parse_machine(text: str, *, source: str) -> Machine:
         fields["boot"] = Boot(fields["boot"])
         fields["forwards"] = tuple(Forward(**forward) for forward in fields["forwards"])
         fields["properties"] = tuple(fields["properties"])
+        fields["other_disks"] = tuple(OtherDisk(**disk) for disk in fields.get("other_disks", ()))
+        fields["macs"] = tuple(fields.get("macs", ()))
         return Machine(**fields)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{source} does not describe a machine: {error}", hint="remove the machine: jeos rm") from None

@@ -1,7 +1,7 @@
 """From a machine to QEMU's command line: a pure function, so that a test can compare it whole.
 
 Two kinds of machine are made. `microvm` has nothing but virtio devices and is handed the kernel by QEMU; it is there in
-a quarter of the time. `q35` has UEFI firmware and boots the disk as real machines do.
+a quarter of the time. `q35` has firmware, UEFI or a BIOS, and boots the disk as real machines do.
 Source: QEMU's manual, "Invocation", "microvm machine" and "Firmware"; docs/explanation/machines.md has the reasons.
 """
 
@@ -45,6 +45,7 @@ class Wiring:
     accelerator: str
     tsc_khz: int
     disk: Path
+    other_disks: tuple[Path, ...]
     agent: Path
     qmp: int
     console: int
@@ -63,7 +64,7 @@ def argv(machine: Machine, wiring: Wiring) -> list[str]:
         *("-display", "none"),
         *("-sandbox", SANDBOX),
         *_processor(machine, wiring),
-        *(_direct(machine, wiring) if machine.boot is Boot.DIRECT else _firmware(machine, wiring)),
+        *_start(machine, wiring),
         *("-chardev", f"socket,id=qmp,fd={wiring.qmp}", "-mon", "chardev=qmp,mode=control"),
         *("-chardev", f"socket,id=console,fd={wiring.console}", "-serial", "chardev:console"),
         *_devices(machine, wiring),
@@ -76,10 +77,15 @@ def escape(value: str | Path) -> str:
     return str(value).replace(",", ",,")
 
 
-def mac_address(machine: Machine) -> str:
-    """Return the address of the machine's network card: QEMU's own prefix and three bytes that stay the machine's."""
+def mac_addresses(machine: Machine) -> tuple[str, ...]:
+    """Return the addresses of the machine's network cards.
+
+    One that was not given any has QEMU's own prefix and three bytes that stay the machine's.
+    """
+    if machine.macs:
+        return machine.macs
     digits = machine.uuid.replace("-", "")[-6:]
-    return f"52:54:00:{digits[0:2]}:{digits[2:4]}:{digits[4:6]}"
+    return (f"52:54:00:{digits[0:2]}:{digits[2:4]}:{digits[4:6]}",)
 
 
 def guest_cmdline(machine: Machine, wiring: Wiring) -> str:
@@ -113,6 +119,15 @@ def _processor(machine: Machine, wiring: Wiring) -> list[str]:
     ]
 
 
+def _start(machine: Machine, wiring: Wiring) -> list[str]:
+    if machine.boot is Boot.DIRECT:
+        return _direct(machine, wiring)
+    # A foreign system may talk to a screen alone, so it has one; nobody looks at that of an appliance.
+    screen = ["-device", "VGA"] if machine.foreign else []
+    graphics = "on" if machine.foreign else "off"
+    return [*(_bios if machine.boot is Boot.BIOS else _uefi)(wiring, graphics), *screen, *_WATCHED]
+
+
 def _direct(machine: Machine, wiring: Wiring) -> list[str]:
     return [
         # A clock, because kernels without one poll for it; ACPI, because the bus is only announced there; PCI, because
@@ -124,34 +139,57 @@ def _direct(machine: Machine, wiring: Wiring) -> list[str]:
     ]
 
 
-def _firmware(machine: Machine, wiring: Wiring) -> list[str]:
+def _bios(wiring: Wiring, graphics: str) -> list[str]:
+    return ["-machine", f"q35,graphics={graphics},dump-guest-core=off"]
+
+
+def _uefi(wiring: Wiring, graphics: str) -> list[str]:
     if wiring.firmware is None or wiring.nvram is None:
         raise AssertionError("a machine that boots from firmware is wired to one")
     code, nvram = escape(wiring.firmware.code), escape(wiring.nvram)
     return [
-        *("-machine", "q35,graphics=off,dump-guest-core=off,smm=off,pflash0=code,pflash1=nvram"),
+        *("-machine", f"q35,graphics={graphics},dump-guest-core=off,smm=off,pflash0=code,pflash1=nvram"),
         *("-blockdev", f"driver=file,node-name=code,read-only=on,filename={code}"),
         *("-blockdev", f"driver=file,node-name=nvram,filename={nvram}"),
-        # A panic is told to the supervisor and otherwise left to the guest, which reboots and so falls back.
-        *("-device", "pvpanic-pci", "-action", "panic=none"),
-        # Silent until a guest opens it; then a guest that hangs is reset, so that the boot loader counts the start.
-        *("-device", "i6300esb", "-action", "watchdog=reset"),
     ]
+
+
+_WATCHED = (
+    # A panic is told to the supervisor and otherwise left to the guest, which reboots and so falls back.
+    *("-device", "pvpanic-pci", "-action", "panic=none"),
+    # Silent until a guest opens it; then a guest that hangs is reset, so that the boot loader counts the start.
+    *("-device", "i6300esb", "-action", "watchdog=reset"),
+)
 
 
 def _devices(machine: Machine, wiring: Wiring) -> list[str]:
     first = "" if machine.boot is Boot.DIRECT else ",bootindex=0"  # or the firmware tries the network before the disk
-    disk = escape(wiring.disk)
+    macs = mac_addresses(machine)
     return [
-        *("-blockdev", f"driver=file,node-name=disk-file,discard=unmap,filename={disk}"),
-        *("-blockdev", "driver=qcow2,node-name=disk,discard=unmap,detect-zeroes=unmap,file=disk-file"),
-        *("-device", f"virtio-blk-pci,drive=disk,serial=system{first}"),
+        *_disk("disk", wiring.disk, device=f"serial=system{first}"),
+        *(word for n, path in enumerate(wiring.other_disks, 1) for word in _disk(f"disk{n}", path, device="")),
         *("-netdev", wiring.network),
-        *("-device", f"virtio-net-pci,netdev=net,mac={mac_address(machine)},romfile="),
+        *("-device", f"virtio-net-pci,netdev=net,mac={macs[0]},romfile="),
+        *(word for n, mac in enumerate(macs[1:], 1) for word in _more_network(n, mac=mac)),
         *("-chardev", f"socket,id=agent,path={escape(wiring.agent)},server=on,wait=off"),
         *("-device", "virtio-serial-pci", "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
         *("-device", "virtio-rng-pci"),
         *("-device", "virtio-balloon-pci,free-page-reporting=on,deflate-on-oom=on"),
+    ]
+
+
+def _disk(node: str, path: Path, *, device: str) -> list[str]:
+    return [
+        *("-blockdev", f"driver=file,node-name={node}-file,discard=unmap,filename={escape(path)}"),
+        *("-blockdev", f"driver=qcow2,node-name={node},discard=unmap,detect-zeroes=unmap,file={node}-file"),
+        *("-device", ",".join(filter(None, (f"virtio-blk-pci,drive={node}", device)))),
+    ]
+
+
+def _more_network(number: int, *, mac: str) -> list[str]:
+    return [
+        *("-netdev", f"user,id=net{number}"),  # like the first card's, but nothing is forwarded there
+        *("-device", f"virtio-net-pci,netdev=net{number},mac={mac},romfile="),
     ]
 
 

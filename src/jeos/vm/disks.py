@@ -24,14 +24,18 @@ def create(machine: Machine, places: Places, *, nvram: Path | None) -> None:
     The disk is as large as the image, or `machine.disk_size` bytes; raises UsageError if that is smaller.
     """
     base = Path(machine.disk)
-    argv: list[str | Path] = ["qemu-img", "create", "-q", "-f", "qcow2"]
-    argv += ["-b", base, "-F", machine.disk_format, places.disk]
     if machine.disk_size:
         _check_size(machine, smallest=virtual_size(base, form=machine.disk_format))
-        argv.append(str(machine.disk_size))
-    run(argv)
+    _lay_over(base, form=machine.disk_format, overlay=places.disk, size=machine.disk_size)
+    for number, other in enumerate(machine.other_disks):
+        _lay_over(Path(other.path), form=other.format, overlay=places.other_disk(number))
     if nvram is not None:
         copy_nvram(nvram, places)
+
+
+def _lay_over(base: Path, *, form: str, overlay: Path, size: int = 0) -> None:
+    argv: list[str | Path] = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", form, overlay]
+    run([*argv, str(size)] if size else argv)
 
 
 def copy_nvram(template: Path, places: Places) -> None:
@@ -45,7 +49,7 @@ def keep(machine: Machine, places: Places, *, before: Machine, nvram: Path | Non
 
     Raises MachineError if the image below it is another one now, UsageError if the disk would have to shrink.
     """
-    if (machine.disk, machine.disk_fingerprint) != (before.disk, before.disk_fingerprint):
+    if _bases(machine) != _bases(before):
         raise _other_image(before)
     check_base(machine)
     if machine.disk_size and machine.disk_size != before.disk_size:
@@ -56,12 +60,17 @@ def keep(machine: Machine, places: Places, *, before: Machine, nvram: Path | Non
 
 
 def check_base(machine: Machine) -> None:
-    """Raise MachineError if the image under the machine's disk is gone or is another one than it was."""
-    base = Path(machine.disk)
-    if not base.exists():
-        raise MachineError(f"the image of the machine {machine.name} is gone: {base}", hint="build it again")
-    if fingerprint(base) != machine.disk_fingerprint:
-        raise _other_image(machine)
+    """Raise MachineError if an image under the machine's disks is gone or is another one than it was."""
+    for path, known in _bases(machine):
+        if not Path(path).exists():
+            raise MachineError(f"the image of the machine {machine.name} is gone: {path}", hint="build it again")
+        if fingerprint(Path(path)) != known:
+            raise _other_image(machine)
+
+
+def _bases(machine: Machine) -> tuple[tuple[str, str], ...]:
+    others = ((disk.path, disk.fingerprint) for disk in machine.other_disks)
+    return ((machine.disk, machine.disk_fingerprint), *others)
 
 
 def _other_image(machine: Machine) -> MachineError:

@@ -60,6 +60,7 @@ def launch(machine: Machine, places: Places) -> Launched:
             accelerator=chosen.kind,
             tsc_khz=accelerator.host_tsc_khz(),
             disk=places.disk,
+            other_disks=tuple(places.other_disk(number) for number in range(len(machine.other_disks))),
             agent=places.port,
             qmp=qmp_peer.fileno(),
             console=console_peer.fileno(),
@@ -88,7 +89,7 @@ def credentials(machine: Machine, places: Places) -> tuple[Credential, ...]:
     found = []
     for name in machine.properties:
         credential = Credential(PROPERTY_PREFIX + name, places.credentials / name)
-        if machine.boot is Boot.FIRMWARE and not command.fits_fw_cfg(credential.name):
+        if machine.boot is not Boot.DIRECT and not command.fits_fw_cfg(credential.name):
             value = base64.b64encode(credential.path.read_bytes()).decode()
             path = places.runtime / f"{name}.smbios"
             files.write(path, f"io.systemd.credential.binary:{credential.name}={value}", mode=0o600, durable=False)

@@ -50,6 +50,10 @@ class Places:
         """The overlay that the machine writes to."""
         return self.folder / "disk.qcow2"
 
+    def other_disk(self, number: int) -> Path:
+        """The overlay over a disk beside the first one, counted from 0."""
+        return self.folder / f"disk-{number + 1}.qcow2"
+
     @property
     def nvram(self) -> Path:
         """The firmware's variables."""
