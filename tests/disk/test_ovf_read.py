@@ -36,7 +36,7 @@ def test_parse_vmware_tells_all_of_the_default_configuration() -> None:
         version="1",
         files=(File("file1", "shop-disk1.vmdk", size=1024), File("file2", "shop-file1.iso", size=2048)),
         disks=(
-            Disk("vmdisk1", file="file1", capacity=16 << 30, format=STREAM),
+            Disk("vmdisk1", file="file1", capacity=16 << 30, format=STREAM, populated=99),
             Disk("vmdisk2", capacity=512 << 20),
         ),
         networks=(Network("VM Network", "The VM Network network"),),

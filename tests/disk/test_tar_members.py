@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ovf_samples
@@ -120,6 +120,7 @@ def test_is_archive_tells_by_the_sum() -> None:
     assert not is_archive(Memory(b"short"))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 3000), st.binary(max_size=20))
 def test_members_damaged_are_read_or_refused(place: int, damage: bytes) -> None:
     files = {"a.ovf": b"text" * 100, "f/c.vmdk": b"x" * 700, LONG: b"y"}
@@ -133,6 +134,7 @@ def test_members_damaged_are_read_or_refused(place: int, damage: bytes) -> None:
         assert all(one.start + one.size <= len(bad) for one in found)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,8}(/[a-z]{1,90}){0,2}", fullmatch=True), st.binary(max_size=1500)))
 def test_members_are_what_tarfile_reads(files: dict[str, bytes]) -> None:
     if not files:

@@ -19,10 +19,10 @@ from urllib.parse import unquote
 from jeos.core.errors import InputError, TrustError
 from jeos.disk import ovf_certificate, ovf_manifest, ovf_read, ovf_xml, tar_members
 from jeos.disk.blocks import PIECE, Blocks, File, Window
+from jeos.disk.formats.mapped import Span
 from jeos.disk.gzip_blocks import Gzip, is_gzip
 from jeos.disk.ovf_certificate import Signer
 from jeos.disk.ovf_manifest import Digest
-from jeos.disk.span import Span
 from jeos.model import ovf
 from jeos.model.ovf import Envelope
 
@@ -116,6 +116,12 @@ class Package:
             return self._unpacked[name]
         return blocks
 
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the files in the descriptor's folder, as `open` takes them."""
+        folder = self.descriptor.rpartition("/")[0]
+        start = len(folder) + 1 if folder else 0
+        return tuple(name[start:] for name in self.files.names() if not folder or name.startswith(f"{folder}/"))
+
     def has(self, name: str) -> bool:
         """Tell whether there is such a file."""
         return self._find(name) is not None
@@ -167,7 +173,7 @@ class Package:
             if piece is None:
                 break
             pieces.append(piece)
-        return Span(pieces) if pieces else self._find(file.href)
+        return Span([(piece, 0, piece.size) for piece in pieces], label=file.href) if pieces else self._find(file.href)
 
 
 def is_package(path: Path) -> bool:

@@ -106,6 +106,7 @@ def _disk(element: Element, *, properties: Mapping[str, str]) -> Disk:
         capacity=size(capacity, units, default=1, name=f"the capacity of {name}") if capacity else None,
         format=told.get("format", ""),
         parent=told.get("parentRef", ""),
+        populated=_count(told["populatedSize"], f"the content of {name}") if told.get("populatedSize") else None,
     )
 
 

@@ -55,7 +55,8 @@ class File:
 class Disk:
     """A virtual disk of `capacity` bytes, in the file with the identifier `file` ("": an empty disk).
 
-    `format` is the address that names the disk's format; `parent` the disk that this one holds the differences from.
+    `format` is the address that names the disk's format; `parent` the disk that this one holds the differences from;
+    `populated` how many bytes of it are in use.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Disk:
     capacity: int | None = None
     format: str = ""
     parent: str = ""
+    populated: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
