@@ -121,7 +121,7 @@ def test_an_environment_block_keeps_its_size() -> None:
     assert full is not None
     assert (full.changes, full.cannot) == (
         (),
-        ("/boot/grub2/grubenv: the kernel's arguments have no room for a UUID in its 1024 bytes",),
+        ("/boot/grub2/grubenv: the kernel's arguments have no room for a UUID in this block",),
     )
 
 

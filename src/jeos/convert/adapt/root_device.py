@@ -8,42 +8,19 @@ import re
 from collections.abc import Callable
 from functools import partial
 
+from jeos.convert import command_lines
 from jeos.convert.changes import Change, Fix, Remove, Write
 from jeos.convert.devices import by_hardware, stable_name
 from jeos.convert.machine import Machine, Options
-from jeos.convert.root import Root
 
 NAME = "root-device"
 TITLE = "root= by UUID in the boot loader"
 ORDER = 20
 
-# Where kernels' command lines are; what the survey knows of GRUB's configuration is added.
-_PATTERNS = (
-    "boot/grub/grub.cfg",
-    "boot/grub2/grub.cfg",
-    "boot/efi/EFI/*/grub.cfg",
-    "boot/grub/menu.lst",
-    "boot/grub/grub.conf",
-    "boot/efi/EFI/*/grub.conf",
-    "boot/loader/entries/*.conf",
-    "boot/efi/loader/entries/*.conf",
-    "efi/loader/entries/*.conf",
-    "boot/extlinux/*.conf",
-    "boot/extlinux.conf",
-    "boot/syslinux/*.cfg",
-    "etc/default/grub",
-    "etc/default/grub.d/*.cfg",
-    "etc/kernel/cmdline",
-    "etc/lilo.conf",
-)
-_ENVIRONMENTS = ("boot/grub/grubenv", "boot/grub2/grubenv", "boot/efi/EFI/*/grubenv")
 _DEVICE_MAPS = ("boot/grub/device.map", "boot/grub2/device.map")
-_DEFAULTS = ("etc/default/grub", "etc/default/grub.d/*.cfg")
 
 _ARGUMENT = re.compile(r"(?<![\w.-])(root|resume)(\s*=\s*)(/dev/[^\s\"'\\;,]+)", re.ASCII)
 _NO_UUID = re.compile(r"(?m)^(\s*(?:export\s+)?(GRUB_DISABLE_(?:LINUX_)?UUID)=)([\"']?)true\3", re.ASCII)
-_BLOCK_BYTES = 1024  # what GRUB can read and write without a file system's help (grub2 "Environment block")
-_BLOCK_MAGIC = b"# GRUB Environment Block\n"
 
 
 def plan(machine: Machine, options: Options) -> Fix | None:
@@ -54,15 +31,15 @@ def plan(machine: Machine, options: Options) -> Fix | None:
     changes: list[Change] = []
     notes: list[str] = []
     cannot: list[str] = []
-    for path in _places(machine):
+    for path in command_lines.places(machine):
         before = root.read_text(path)
         after = rewrite(before, partial(_renamed, machine, path, notes, cannot))
         after = _with_uuids(after, path, notes) if path.startswith("etc/default/grub") else after
         if after != before:
             changes.append(Write(path, after.encode("utf-8", "surrogateescape")))
-    for path in _globbed(root, _ENVIRONMENTS):
+    for path in command_lines.environments(root):
         changes += _plan_environment(machine, path, notes, cannot)
-    for path in _globbed(root, _DEVICE_MAPS):
+    for path in command_lines.globbed(root, _DEVICE_MAPS):
         # grub-install stops at disks that are not there; GRUB 2 finds them without a map, GRUB 1 makes a new one.
         if any(by_hardware(word) for word in root.read_text(path).split()):
             changes.append(Remove(path))
@@ -85,18 +62,6 @@ def rewrite(text: str, renamed: Callable[[str], str]) -> str:
     return "\n".join(lines)
 
 
-def _globbed(root: Root, patterns: tuple[str, ...]) -> list[str]:
-    """Return the files that match, each once, whatever links lead to it."""
-    found = {root.find(path).path: None for pattern in patterns for path in root.glob(pattern) if root.is_file(path)}
-    return list(found)
-
-
-def _places(machine: Machine) -> list[str]:
-    boot = machine.system.boot
-    known = [path for path in (*boot.configs, *boot.entries) if machine.root.is_file(path)]
-    return list(dict.fromkeys([*_globbed(machine.root, _PATTERNS), *(machine.root.find(path).path for path in known)]))
-
-
 def _renamed(machine: Machine, path: str, notes: list[str], cannot: list[str], name: str) -> str:
     if not by_hardware(name):
         return name
@@ -117,14 +82,12 @@ def _with_uuids(text: str, path: str, notes: list[str]) -> str:
 
 def _plan_environment(machine: Machine, path: str, notes: list[str], cannot: list[str]) -> list[Change]:
     """Return the change of an environment block, in which RHEL 8 keeps the kernel's command line."""
-    before = machine.root.read(path)
-    if not before.startswith(_BLOCK_MAGIC) or len(before) != _BLOCK_BYTES:
+    before = command_lines.read_block(machine.root.read(path))
+    after = rewrite(before or "", partial(_renamed, machine, path, notes, cannot))
+    if before is None or after == before:
         return []
-    text = before.rstrip(b"#").decode("utf-8", "surrogateescape")
-    after = rewrite(text, partial(_renamed, machine, path, notes, cannot)).encode("utf-8", "surrogateescape")
-    if after == text.encode("utf-8", "surrogateescape"):
+    block = command_lines.write_block(after)
+    if block is None:
+        cannot.append(f"/{path}: the kernel's arguments have no room for a UUID in this block")
         return []
-    if len(after) > _BLOCK_BYTES:
-        cannot.append(f"/{path}: the kernel's arguments have no room for a UUID in its {_BLOCK_BYTES} bytes")
-        return []
-    return [Write(path, after + b"#" * (_BLOCK_BYTES - len(after)))]
+    return [Write(path, block)]

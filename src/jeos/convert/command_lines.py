@@ -1,0 +1,92 @@
+"""Where a machine keeps its kernels' command lines: GRUB 2 and 1, entries of the boot loader specification, syslinux,
+and what these are made from, so that the next update of the boot loader keeps what was changed.
+
+    for path in places(machine):
+        text = add_arguments(machine.root.read_text(path), "console=ttyS0", unless=lambda line: "console=" in line)
+"""
+
+import re
+from collections.abc import Callable
+
+from jeos.convert.machine import Machine
+from jeos.convert.root import Root
+
+# What the survey knows of GRUB's configuration is added.
+_PATTERNS = (
+    "boot/grub/grub.cfg",
+    "boot/grub2/grub.cfg",
+    "boot/efi/EFI/*/grub.cfg",
+    "boot/grub/menu.lst",
+    "boot/grub/grub.conf",
+    "boot/efi/EFI/*/grub.conf",
+    "boot/loader/entries/*.conf",
+    "boot/efi/loader/entries/*.conf",
+    "efi/loader/entries/*.conf",
+    "boot/extlinux/*.conf",
+    "boot/extlinux.conf",
+    "boot/syslinux/*.cfg",
+    "etc/default/grub",
+    "etc/default/grub.d/*.cfg",
+    "etc/kernel/cmdline",
+    "etc/lilo.conf",
+)
+_ENVIRONMENTS = ("boot/grub/grubenv", "boot/grub2/grubenv", "boot/efi/EFI/*/grubenv")
+_BLOCK_BYTES = 1024  # what GRUB can read and write without a file system's help (grub2 "Environment block")
+_BLOCK_MAGIC = "# GRUB Environment Block\n"
+
+# A command line up to its end, or up to the quotes that close it. Entries and syslinux have `linux` and `kernel` too,
+# but with nothing behind the file.
+_LINES = (
+    re.compile(r"(?P<line>\s*(?:linux(?:16|efi)?|kernel)\s+\S+\s+\S(?:.*?\S)?)(?P<end>\s*)"),
+    re.compile(r"(?P<line>options\s+.*?\S)(?P<end>\s*)"),
+    re.compile(r"(?i:(?P<line>\s*append\s+.*?\S)(?P<end>\s*))"),
+    re.compile(r"(?P<line>\s*set\s+(?:default_)?kernelopts=\"[^\"]*?)(?P<end>\s*\"\s*)"),
+    re.compile(r"(?P<line>kernelopts=.*?\S)(?P<end>\s*)"),
+    re.compile(r"(?P<line>GRUB_CMDLINE_LINUX=(?P<quote>[\"'])(?:(?!(?P=quote)).)*?)(?P<end>\s*(?P=quote).*)"),
+    re.compile(r"(?P<line># kopt=.*?\S)(?P<end>\s*)"),
+)
+
+
+def globbed(root: Root, patterns: tuple[str, ...]) -> list[str]:
+    """Return the files that match, each once, whatever links lead to it."""
+    found = {root.find(path).path: None for pattern in patterns for path in root.glob(pattern) if root.is_file(path)}
+    return list(found)
+
+
+def places(machine: Machine) -> list[str]:
+    """Return the text files that hold command lines."""
+    boot = machine.system.boot
+    known = [path for path in (*boot.configs, *boot.entries) if machine.root.is_file(path)]
+    return list(dict.fromkeys([*globbed(machine.root, _PATTERNS), *(machine.root.find(path).path for path in known)]))
+
+
+def environments(root: Root) -> list[str]:
+    """Return GRUB's environment blocks, in which RHEL 8 keeps the kernel's command line."""
+    return globbed(root, _ENVIRONMENTS)
+
+
+def read_block(data: bytes) -> str | None:
+    """Return the text of an environment block without what fills it, None if it is none."""
+    text = data.decode("utf-8", "surrogateescape")
+    return text.rstrip("#") if text.startswith(_BLOCK_MAGIC) and len(data) == _BLOCK_BYTES else None
+
+
+def write_block(text: str) -> bytes | None:
+    """Return an environment block, None if the text has no room in it."""
+    data = text.encode("utf-8", "surrogateescape")
+    return data.ljust(_BLOCK_BYTES, b"#") if len(data) <= _BLOCK_BYTES else None
+
+
+def add_arguments(text: str, arguments: str, *, unless: Callable[[str], bool]) -> str:
+    """Return a configuration with arguments at the end of each of its command lines, but those that need none.
+
+    A line that takes its arguments from a variable is left alone: the variable gets them.
+    """
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        match = next((match for pattern in _LINES if (match := pattern.fullmatch(line))), None)
+        if match is None or unless(match["line"]) or "$kernelopts" in line or "${kernelopts}" in line:
+            continue
+        gap = "" if match["line"].endswith(('"', "'", "=")) and "quote" in match.groupdict() else " "
+        lines[number] = f"{match['line']}{gap}{arguments}{match['end']}"
+    return "\n".join(lines)
