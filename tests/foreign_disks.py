@@ -6,6 +6,8 @@ import tracemalloc
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import pytest
+
 from jeos.core.errors import InputError
 from jeos.core.run import run
 from jeos.disk.blocks import Blocks, Memory
@@ -134,3 +136,16 @@ def flipped(disk: bytes, changes: Iterable[tuple[int, bytes]]) -> bytes:
         at %= len(disk)
         damaged[at : at + len(what)] = what[: len(disk) - at]
     return bytes(damaged)
+
+
+def read_by_libvhdi(path: Path, parent: Path) -> bytes:
+    """Return what libvhdi reads of a differencing VHD or VHDX: QEMU does not read these."""
+    pyvhdi = pytest.importorskip("pyvhdi")
+    top, below = pyvhdi.file(), pyvhdi.file()
+    top.open(str(path))
+    below.open(str(parent))
+    top.set_parent(below)
+    disk: bytes = top.read_buffer_at_offset(top.get_media_size(), 0)
+    top.close()
+    below.close()
+    return disk
