@@ -5,6 +5,7 @@ Options(macs=("00:50:56:aa:bb:cc",))
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from jeos.convert.root import Root
 from jeos.convert.survey import Survey, System
@@ -31,10 +32,12 @@ class Options:
     `macs` are the addresses of the network cards, in their order, that the machine has on its new home: those of its
     old one. `keep_network` keeps every interface's name, where otherwise only those with static addresses keep theirs.
     `hosts` are the kinds of host, as keys of `survey.DRIVERS`, whose disks the machine must be able to reach.
-    `console` is the serial port that gets a login prompt and the kernel's messages, "" for none.
+    `console` is the serial port that gets a login prompt and the kernel's messages, "" for none. `virtio_win` is the
+    disc with the virtio drivers for Windows.
     """
 
     macs: tuple[str, ...] = ()
     keep_network: bool = False
     hosts: tuple[str, ...] = ("virtio",)
     console: str = "ttyS0"
+    virtio_win: Path | None = None

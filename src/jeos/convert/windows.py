@@ -93,6 +93,12 @@ def is_installed(root: Root) -> bool:
     return root.is_file(f"{CONFIG}/SYSTEM") and root.is_file(f"{CONFIG}/SOFTWARE")
 
 
+def ready(root: Root) -> Windows | None:
+    """Return what the installation is if it can be changed from outside, None if not or where there is none."""
+    found = read(root)
+    return found if found and not found.problems else None
+
+
 def open_hive(root: Root, name: str) -> Hive:
     """Open one of the system's hives. Raises InputError if it is missing or damaged."""
     place = root.find(f"{CONFIG}/{name}")
