@@ -74,8 +74,8 @@ def _file_system(machine: Foreign, tree: Path, place: Path, *, offset: int, size
         config = Path(folder) / "mke2fs.conf"  # this host's may have features that Debian 12's GRUB cannot read
         config.write_text(
             "[defaults]\nbase_features = sparse_super,large_file,filetype,resize_inode,dir_index,ext_attr\n"
-            "inode_size = 256\n[fs_types]\next4 = {\nfeatures = has_journal,extent,huge_file,flex_bg,metadata_csum,64bit,"
-            "dir_nlink,extra_isize\n}\n"
+            "inode_size = 256\n[fs_types]\next4 = {\nfeatures = has_journal,extent,huge_file,flex_bg,64bit,"
+            "metadata_csum,dir_nlink,extra_isize\n}\n"
         )
         _run(
             *("mke2fs", "-q", "-t", "ext4", "-U", machine.uuid, "-d", tree, "-E", f"offset={offset}"),
@@ -180,6 +180,8 @@ def _run(*argv: str | Path, stdin: str = "", env: dict[str, str] | None = None) 
     program = shutil.which(str(argv[0]), path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     assert program, f"{argv[0]} is not installed"
     words: Sequence[str] = [program, *(str(word) for word in argv[1:])]
-    done = subprocess.run(words, input=stdin, env={**os.environ, **(env or {})}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        words, input=stdin, env={**os.environ, **(env or {})}, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, f"{words}: {done.stderr}"
     return done.stdout

@@ -196,7 +196,7 @@ class Foreign:
         assert done.returncode == 0, done.stderr
         real.replace(probe)
 
-    def grub_image(self, base: Path, target: Path, *modules: str) -> bytes:
+    def grub_image(self, base: Path, target: str, *modules: str) -> bytes:
         """Return GRUB's core as `grub-install` makes it, by the machine's own program."""
         platform = "x86_64-efi" if self.firmware == "uefi" else "i386-pc"
         made = base / "tmp/core"
