@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-bench demo test test-fast test-slow soak lint format docs conformance bench clean
+.PHONY: help setup setup-test setup-bench setup-server server demo test test-fast test-slow soak lint format docs conformance bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,16 +16,22 @@ setup-test: ## the same, with what the tests need
 setup-bench: ## the same, with the tools that benchmarks compare jeos with
 	@scripts/setup.sh bench
 
+setup-server: ## the same, with the packages of the server
+	@scripts/setup.sh server
+
+server: setup-server ## run the exchange with an example community on http://127.0.0.1:8000
+	@.venv/bin/jeos server --demo
+
 demo: setup ## build the example appliance, boot it, fetch its page, show sizes and times, stop it
 	@$(PYTHON) scripts/demo.py
 
 test: lint test-fast test-slow ## all tests, lint first
 
 test-fast: setup-test ## the tests that need no root, no network and no virtual machine
-	$(PYTEST) -q -n 2 -m "not root and not network and not vm"
+	$(PYTEST) -q -n 2 -m "not root and not network and not vm and not browser and not postgres"
 
 test-slow: setup-test ## the tests that need root, the Debian mirror or a virtual machine
-	$(PYTEST) -q -n 2 --dist loadfile -m "root or network or vm"
+	$(PYTEST) -q -n 2 --dist loadfile -m "root or network or vm or browser or postgres"
 
 soak: setup-test ## the tests that take very long: updates through hangs, slow channels and a hundred power cuts
 	JEOS_SOAK=1 $(PYTEST) -q --timeout 0 tests/system/test_update_slots.py tests/system/test_update_channel.py \
@@ -35,6 +41,7 @@ lint: setup-test ## format, style, types, layers, licences, documentation
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
+	JEOS_SERVER_DATA="$$(mktemp -d)" $(PYTHON) -m mypy --config-file src/jeos/server/mypy.ini
 	.venv/bin/lint-imports --no-cache
 	$(PYTHON) scripts/licences.py
 	$(PYTEST) -q tests/test_docs.py

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what is missing: Debian packages (as root, or through sudo) and a virtual environment in .venv.
-#   scripts/setup.sh [test|bench]
+#   scripts/setup.sh [server|test|bench]
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -31,12 +31,12 @@ if [ -n "$missing" ]; then
 fi
 
 requirements=requirements/runtime.txt
-[ -n "${1:-}" ] && requirements=requirements/dev.txt
+case "${1:-}" in test|bench) requirements=requirements/dev.txt ;; server) requirements=requirements/server.txt ;; esac
 stamp=.venv/.jeos-$(cat "$requirements" pyproject.toml | sha256sum | cut -c1-16)
 if [ ! -e "$stamp" ]; then
     python3 -m venv .venv
     .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r "$requirements" >&2
-    if [ -n "${1:-}" ]; then
+    if [ "$requirements" = requirements/dev.txt ]; then
         .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
     else
         .venv/bin/pip install --quiet --disable-pip-version-check --no-deps -e . >&2

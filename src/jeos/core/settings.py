@@ -11,6 +11,10 @@
 | `JEOS_NETWORK` | `slirp`: machines get QEMU's own network, where 10.0.2.2 leads to this host | passt, if it works |
 | `JEOS_PASSPHRASE` | the passphrase (or PIN) of keys, see `jeos keys` | it is asked for |
 | `JEOS_PKCS11_MODULE` | the library that speaks to the token with keys | the key's address names it |
+| `JEOS_SERVER_DATA` | the folder of `jeos server`: database, secrets, mail | `server` in the state folder |
+| `JEOS_SERVER_URL` | the address that visitors of the server use, as `https://exchange.example` | that it listens on |
+| `JEOS_SERVER_MAIL` | `smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS`, or `smtps://…` | files in `mail/` |
+| `DATABASE_URL` | the server's database, as `postgres://USER:PASSWORD@HOST/NAME` | SQLite in its folder |
 | `JEOS_SECURITY_MIRROR` | the mirror of Debian's security updates | the recipe's, else the machine's apt sources |
 """
 

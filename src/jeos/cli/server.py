@@ -1,0 +1,81 @@
+"""`jeos server`: run the exchange, the site with the community around appliances."""
+
+import argparse
+import getpass
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from jeos.core.errors import HostError, InputError, UsageError
+
+HELP = "run the exchange: forum and community, on SQLite or PostgreSQL"
+
+HOST, PORT, WORKERS = "127.0.0.1", 8000, 2
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `jeos server`."""
+    parser.add_argument("--host", default=HOST, help=f"the address to listen on (default: {HOST})")
+    parser.add_argument("--port", type=int, default=PORT, help=f"the port to listen on (default: {PORT})")
+    parser.add_argument(
+        "--workers", type=int, default=WORKERS, metavar="N", help=f"processes that answer (default: {WORKERS})"
+    )
+    parser.add_argument("--demo", action="store_true", help="fill an empty site with an example community first")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="the folder of the site's data (default: server in the state folder)"
+    )
+    parser.set_defaults(act=_serve)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", help="without one, the site is served")
+    admin = actions.add_parser("admin", help="make an administrator, or make a member one")
+    admin.add_argument("handle", help="the name that others see: small letters, digits, - and _")
+    admin.add_argument("email", help="the e-mail address; it counts as confirmed")
+    admin.add_argument("--passphrase-file", type=Path, metavar="FILE", help="read the passphrase from this file")
+    admin.set_defaults(act=_admin)
+    work = actions.add_parser("work", help="run background work only, as on further hosts with one PostgreSQL")
+    work.set_defaults(act=_work)
+    for action in (admin, work):  # the folder may be named before or after the action
+        action.add_argument("--data", type=Path, metavar="DIR", default=argparse.SUPPRESS, help="the data folder")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked for."""
+    if args.data is not None:
+        os.environ["JEOS_SERVER_DATA"] = str(args.data.absolute())
+    return int(args.act(args))
+
+
+def _start() -> ModuleType:
+    """Return the server's module that starts things. It is looked up by name, since jeos works without the server."""
+    if importlib.util.find_spec("django") is None or importlib.util.find_spec("allauth") is None:
+        raise HostError("the server's packages are not installed", hint="make server, or pip install 'jeos[server]'")
+    return importlib.import_module("jeos.server.start")
+
+
+def _serve(args: argparse.Namespace) -> int:
+    if not 0 < args.port < 1 << 16:
+        raise UsageError(f"{args.port} is no port", hint=f"from 1 to 65535; {PORT} without --port")
+    return int(_start().serve(host=args.host, port=args.port, workers=args.workers, demo=args.demo))
+
+
+def _admin(args: argparse.Namespace) -> int:
+    start = _start()
+    start.make_administrator(args.handle, args.email, passphrase=_passphrase(args.passphrase_file))
+    return 0
+
+
+def _work(args: argparse.Namespace) -> int:
+    return int(_start().work())
+
+
+def _passphrase(path: Path | None) -> str:
+    if path is not None:
+        return path.read_text().splitlines()[0] if path.stat().st_size else ""
+    if not sys.stdin.isatty():
+        raise UsageError("there is nobody to ask for the passphrase", hint="give it with --passphrase-file FILE")
+    first = getpass.getpass("Passphrase of the administrator: ")
+    if first != getpass.getpass("Once more: "):
+        raise InputError("the two passphrases differ", hint="try again")
+    return first

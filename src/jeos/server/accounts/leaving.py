@@ -1,0 +1,41 @@
+"""Leaving: the person is deleted, what was written stays readable under a handle that names nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.utils import timezone
+
+from jeos.server.accounts.models import Member, Role, Token
+
+_also: list[Callable[[Member], None]] = []
+
+
+def register(forget: Callable[[Member], None]) -> None:
+    """Add what a section deletes of a member who leaves: drafts, bookmarks, what was followed."""
+    _also.append(forget)
+
+
+@transaction.atomic
+def leave(member: Member) -> None:
+    """Delete everything that says who a member was. It cannot be undone."""
+    sessions = UserSession.objects.filter(user=member)
+    Session.objects.filter(session_key__in=list(sessions.values_list("session_key", flat=True))).delete()
+    sessions.delete()
+    EmailAddress.objects.filter(user=member).delete()
+    Authenticator.objects.filter(user=member).delete()
+    Token.objects.filter(member=member).delete()
+    for forget in _also:
+        forget(member)
+    member.handle = f"left-{member.pk}"
+    member.email = None
+    member.name = member.about = ""
+    member.role, member.is_active, member.left_at = Role.MEMBER, False, timezone.now()
+    member.mail_mentions = member.mail_replies = False
+    member.set_unusable_password()
+    member.save()

@@ -1,0 +1,48 @@
+"""Language and time zone of a page: the member's, else the cookie's or the browser's language and UTC."""
+
+import zoneinfo
+from collections.abc import Callable
+from functools import cache
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone, translation
+from django.utils.cache import patch_vary_headers
+
+from jeos.server.page_cache import choose_language
+
+LANGUAGES = tuple(code for code, _ in settings.LANGUAGES)
+
+
+@cache
+def zone(name: str) -> zoneinfo.ZoneInfo:
+    """Return a time zone; UTC for one that this machine does not know."""
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        return zoneinfo.ZoneInfo("UTC")
+
+
+class MemberLocale:
+    """Activates language and time zone for the length of a request."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request in the language and time of whoever asks."""
+        language = ""
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and request.user.is_authenticated:
+            language = request.user.language
+            timezone.activate(zone(request.user.time_zone))
+        else:
+            timezone.deactivate()
+        if not language:
+            cookie = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
+            wanted = request.headers.get("Accept-Language", "")
+            language = cookie if cookie in LANGUAGES else choose_language(LANGUAGES, wanted, "")
+        translation.activate(language)
+        response = self._get_response(request)
+        response.headers.setdefault("Content-Language", language)
+        patch_vary_headers(response, ("Accept-Language",))
+        return response

@@ -1,0 +1,13 @@
+"""Parts of the site's own pages for allauth's, which are written for Django's template engine."""
+
+from django.template import Context, Library
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+register = Library()
+
+
+@register.simple_tag(takes_context=True)
+def site_part(context: Context, name: str, at: str = "") -> SafeString:
+    """Return a part that is written in Jinja2, as "server/header.html"."""
+    return render_to_string(name, {"at": at}, request=context["request"], using="jinja2")

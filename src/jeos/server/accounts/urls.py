@@ -1,0 +1,14 @@
+"""Addresses of members and their settings."""
+
+from django.urls import path
+
+from jeos.server.accounts import views
+
+urlpatterns = [
+    path("m/<slug:handle>/", views.member, name="member"),
+    path("settings/", views.profile, name="profile"),
+    path("settings/tokens/", views.tokens, name="tokens"),
+    path("settings/tokens/<int:number>/remove/", views.remove_token, name="remove-token"),
+    path("settings/data/", views.data, name="data"),
+    path("settings/data/download/", views.download, name="download"),
+]

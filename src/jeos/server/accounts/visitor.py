@@ -1,0 +1,62 @@
+"""Who asks for a page: a member, or somebody whom the site does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from jeos.server.accounts.models import Member
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+MemberView = Callable[Concatenate[HttpRequest, Member, P], HttpResponse]
+
+
+def visitor(request: HttpRequest) -> Member | None:
+    """Return the member who asks, or None."""
+    user = request.user
+    return user if isinstance(user, Member) or getattr(user, "is_authenticated", False) else None  # type: ignore[return-value]
+
+
+def for_members(view: MemberView[P]) -> View[P]:
+    """Let a view be for members, whom it is given; send others to sign in."""
+
+    @wraps(view)
+    def check(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        member = visitor(request)
+        if member is None:
+            back = request.get_full_path() if request.method == "GET" else request.headers.get("Referer", "/")
+            return redirect_to_login(back)
+        return view(request, member, *args, **kwargs)
+
+    return check
+
+
+def for_moderators(view: MemberView[P]) -> View[P]:
+    """Let a view be for moderators. Raises PermissionDenied for other members."""
+
+    @wraps(view)
+    def check(request: HttpRequest, member: Member, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not member.moderates:
+            raise PermissionDenied(_("This page is for moderators."))
+        return view(request, member, *args, **kwargs)
+
+    return for_members(check)
+
+
+def for_administrators(view: MemberView[P]) -> View[P]:
+    """Let a view be for administrators. Raises PermissionDenied for other members."""
+
+    @wraps(view)
+    def check(request: HttpRequest, member: Member, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not member.administers:
+            raise PermissionDenied(_("This page is for administrators."))
+        return view(request, member, *args, **kwargs)
+
+    return for_members(check)

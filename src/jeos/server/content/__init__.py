@@ -1,0 +1,1 @@
+"""Content: what all sections share: text, revisions, tags, search, following, notifications, moderation."""

@@ -1,0 +1,17 @@
+"""The section of what all content shares."""
+
+from jeos.server.section import Section
+
+
+class Content(Section):
+    """Tags, search, following, notifications, moderation: at the root, since they span all sections."""
+
+    name = "jeos.server.content"
+    label = "content"
+
+    def ready(self) -> None:
+        """Register what is kept for members, and the work that comes back."""
+        from jeos.server.content import members, tasks  # models can be imported only now
+
+        members.register()
+        tasks.register()

@@ -1,0 +1,60 @@
+"""Following and muting: of content, and of what holds it (tags, categories)."""
+
+from collections.abc import Iterable
+
+from jeos.server.accounts.models import Member
+from jeos.server.content.models import Bookmark, Following, Level
+
+# Besides kinds of content, members follow what holds content.
+TAG, CATEGORY = -1, -2
+
+
+def level(member: Member, kind: int, number: int) -> int:
+    """Return how much a member wants to hear of something; 0 where nothing was said."""
+    row = Following.objects.filter(member=member, kind=kind, number=number).values_list("level", flat=True).first()
+    return row or 0
+
+
+def levels(member: Member, kind: int, numbers: Iterable[int]) -> dict[int, int]:
+    """Return the levels of several things of one kind."""
+    rows = Following.objects.filter(member=member, kind=kind, number__in=list(numbers))
+    return dict(rows.values_list("number", "level"))
+
+
+def set_level(member: Member, kind: int, number: int, wanted: int) -> None:
+    """Follow (1), mute (-1) or neither (0)."""
+    if wanted not in (Level.FOLLOWED, Level.MUTED):
+        Following.objects.filter(member=member, kind=kind, number=number).delete()
+        return
+    Following.objects.update_or_create(member=member, kind=kind, number=number, defaults={"level": wanted})
+
+
+def follow_once(member_id: int, kind: int, number: int) -> None:
+    """Follow what one has written in, unless one said something about it already."""
+    Following.objects.bulk_create(
+        [Following(member_id=member_id, kind=kind, number=number, level=Level.FOLLOWED)], ignore_conflicts=True
+    )
+
+
+def followers(targets: Iterable[tuple[int, int]]) -> set[int]:
+    """Return who follows any of some (kind, number) pairs and has muted none of them."""
+    following: set[int] = set()
+    muting: set[int] = set()
+    for kind, number in targets:
+        for member, how in Following.objects.filter(kind=kind, number=number).values_list("member_id", "level"):
+            (following if how == Level.FOLLOWED else muting).add(member)
+    return following - muting
+
+
+def toggle_bookmark(member: Member, kind: int, number: int) -> bool:
+    """Keep something, or no longer; return whether it is kept now."""
+    if Bookmark.objects.filter(member=member, kind=kind, number=number).delete()[0]:
+        return False
+    Bookmark.objects.create(member=member, kind=kind, number=number)
+    return True
+
+
+def muting(kind: int, number: int) -> set[int]:
+    """Return who does not want to hear of something."""
+    rows = Following.objects.filter(kind=kind, number=number, level=Level.MUTED)
+    return set(rows.values_list("member_id", flat=True))

@@ -1,0 +1,29 @@
+"""The tables of content, by subject."""
+
+from jeos.server.content.models.following import Bookmark, Following, Level, Notification, Reaction, Reason
+from jeos.server.content.models.limits import Allowance
+from jeos.server.content.models.moderation import AuditEntry, Case, Flag, FlagReason, Outcome
+from jeos.server.content.models.search import Document
+from jeos.server.content.models.tags import Tag, Tagged
+from jeos.server.content.models.texts import Draft, Revision, Text
+
+__all__ = [
+    "Allowance",
+    "AuditEntry",
+    "Bookmark",
+    "Case",
+    "Document",
+    "Draft",
+    "Flag",
+    "FlagReason",
+    "Following",
+    "Level",
+    "Notification",
+    "Outcome",
+    "Reaction",
+    "Reason",
+    "Revision",
+    "Tag",
+    "Tagged",
+    "Text",
+]

@@ -1,0 +1,69 @@
+"""The rows that both indexes stand on: which there are, and how filters become SQL."""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from jeos.server.accounts.models import Member
+from jeos.server.content import kinds
+from jeos.server.content.models import Document
+from jeos.server.content.search.base import Entry, Key
+from jeos.server.content.search.query import Query
+
+Value = str | int
+
+BODY = 40_000  # characters of a text that are searched
+
+
+def as_document(entry: Entry) -> Document:
+    """Return the row of an entry."""
+    return Document(
+        kind=entry.kind,
+        number=entry.number,
+        head=entry.head,
+        area=entry.area,
+        author=entry.author,
+        date=entry.date,
+        title=entry.title[:200],
+        body=entry.body[:BODY],
+        tags=" ".join(entry.tags)[:300],
+    )
+
+
+def existing(keys: Iterable[Key]) -> list[Document]:
+    """Return the rows that there are for some keys."""
+    numbers: dict[int, list[int]] = {}
+    for kind, number in keys:
+        numbers.setdefault(kind, []).append(number)
+    found: list[Document] = []
+    for kind, of_kind in numbers.items():
+        found += Document.objects.filter(kind=kind, number__in=of_kind)
+    return found
+
+
+def filters(query: Query, hidden_areas: Collection[int]) -> tuple[str, list[Value]]:
+    """Return conditions on the rows `d` as SQL that begins with AND, and their parameters."""
+    parts: list[str] = []
+    values: list[Value] = []
+    if hidden_areas:
+        parts.append(f"d.area NOT IN ({_marks(list(hidden_areas))})")
+        values += sorted(hidden_areas)
+    if query.authors:
+        numbers = list(Member.objects.filter(handle__in=query.authors).values_list("pk", flat=True)) or [-1]
+        parts.append(f"d.author IN ({_marks(numbers)})")
+        values += numbers
+    if query.kinds:
+        codes = [kind.code for name in query.kinds if (kind := kinds.named(name))] or [-1]
+        parts.append(f"d.kind IN ({_marks(codes)})")
+        values += codes
+    for tag in query.tags:
+        parts.append("' ' || d.tags || ' ' LIKE %s ESCAPE '!'")
+        values.append(f"% {like(tag)} %")
+    return "".join(f" AND {part}" for part in parts), values
+
+
+def like(text: str) -> str:
+    """Return a text that LIKE takes as it is, with ! as its escape."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join(["%s"] * len(values))

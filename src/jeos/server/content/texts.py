@@ -1,0 +1,111 @@
+"""Writing texts: rendered with the members that they mention, revised with their history kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import SequenceMatcher
+
+from django.db.models import Max
+from django.utils import timezone
+
+from jeos.server.accounts.models import Member
+from jeos.server.content import markdown
+from jeos.server.content.markdown import Rendered
+from jeos.server.content.models import Draft, Revision, Text
+
+MENTIONS = 10  # members that one text may tell; more is a way to pester
+EXACT_WORDS = 2_000  # up to this many, differences are exact; beyond, frequent words are skipped, which bounds the time
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a text, before it is a row."""
+
+    source: str
+    title: str = ""
+    editor: int | None = None
+    made: datetime | None = None
+
+
+def render(source: str) -> tuple[Rendered, list[Member]]:
+    """Render a text, and return the members that it mentions."""
+    candidates = markdown.find_mentions(source)
+    members = list(Member.objects.filter(handle__in=candidates, is_active=True)[:MENTIONS]) if candidates else []
+    rendered = markdown.render(source, handles={member.handle for member in members})
+    return rendered, [member for member in members if member.handle in rendered.mentions]
+
+
+def fill(text: Text, source: str) -> tuple[Rendered, list[Member]]:
+    """Set source and HTML of a text that is going to be saved; return what `render` does."""
+    rendered, mentioned = render(source)
+    text.source, text.html, text.renderer = source, rendered.html, markdown.RENDERER
+    return rendered, mentioned
+
+
+def revise(kind: int, number: int, *, old: Version, new: Version, editor: Member, reason: str = "") -> int:
+    """Keep what a text was and what it becomes, and return the number of the new version."""
+    last: int | None = Revision.objects.filter(kind=kind, number=number).aggregate(last=Max("version"))["last"]
+    if last is None:
+        last = 1
+        Revision.objects.create(
+            kind=kind,
+            number=number,
+            version=1,
+            title=old.title,
+            source=old.source,
+            editor_id=old.editor,
+            made=old.made or timezone.now(),
+        )
+    Revision.objects.create(
+        kind=kind, number=number, version=last + 1, title=new.title, source=new.source, editor=editor, reason=reason
+    )
+    return last + 1
+
+
+@dataclass(frozen=True)
+class Change:
+    """A run of words in a difference: kept (=), added (+) or removed (-)."""
+
+    sign: str
+    text: str
+
+
+def difference(old: str, new: str) -> list[Change]:
+    """Return what changed between two texts, word by word."""
+    before, after = _words(old), _words(new)
+    changes: list[Change] = []
+    for operation, i1, i2, j1, j2 in SequenceMatcher(
+        None, before, after, autojunk=max(len(before), len(after)) > EXACT_WORDS
+    ).get_opcodes():
+        if operation == "equal":
+            changes.append(Change("=", "".join(before[i1:i2])))
+            continue
+        if i2 > i1:
+            changes.append(Change("-", "".join(before[i1:i2])))
+        if j2 > j1:
+            changes.append(Change("+", "".join(after[j1:j2])))
+    return changes
+
+
+def _words(text: str) -> list[str]:
+    words: list[str] = []
+    for line in text.splitlines(keepends=True):
+        parts = line.split(" ")
+        words += [part + " " for part in parts[:-1]] + [parts[-1]]
+    return words
+
+
+def save_draft(member: Member, place: str, *, source: str, title: str = "") -> None:
+    """Keep what a member has begun to write; nothing at all deletes the draft."""
+    if not source.strip() and not title.strip():
+        Draft.objects.filter(member=member, place=place).delete()
+        return
+    Draft.objects.update_or_create(
+        member=member, place=place, defaults={"source": source, "title": title, "saved": timezone.now()}
+    )
+
+
+def draft(member: Member, place: str) -> Draft | None:
+    """Return what a member has begun to write there."""
+    return Draft.objects.filter(member=member, place=place).first()

@@ -1,0 +1,46 @@
+"""Trust: what a member may do grows with what the member did. Decided here from counters alone, without a query."""
+
+from dataclasses import dataclass
+
+from jeos.server.accounts.models import Member, Trust
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a level asks for."""
+
+    days: int  # on which something was written
+    posts: int
+    thanks: int
+
+
+NEEDS = {
+    Trust.BASIC: Need(days=1, posts=2, thanks=0),
+    Trust.KNOWN: Need(days=7, posts=20, thanks=5),
+    Trust.REGULAR: Need(days=40, posts=150, thanks=60),
+}  # leaders are made by administrators
+
+LINKS_BY_NEW = 2  # a new member's post with more links waits for a moderator
+
+
+def earned(*, days: int, posts: int, thanks: int) -> Trust:
+    """Return the level that a member has earned."""
+    reached = [
+        level for level, need in NEEDS.items() if days >= need.days and posts >= need.posts and thanks >= need.thanks
+    ]
+    return max(reached, default=Trust.NEW)
+
+
+def grown(member: Member) -> Trust:
+    """Return the level of a member now: what was earned, and never less than the member has."""
+    return max(Trust(member.trust), earned(days=member.days_active, posts=member.posts, thanks=member.thanks))
+
+
+def waits_for_review(member: Member, *, links: int, mentions: int) -> bool:
+    """Tell whether a post is shown only after a moderator saw it."""
+    return member.trust == Trust.NEW and not member.moderates and (links > LINKS_BY_NEW or mentions > LINKS_BY_NEW)
+
+
+def may_edit_tags(member: Member) -> bool:
+    """Tell whether a member may change the tags of others' content."""
+    return member.moderates or member.trust >= Trust.KNOWN

@@ -1,0 +1,26 @@
+"""Addresses of what spans all sections."""
+
+from django.urls import path
+
+from jeos.server.content import moderation_views, views
+
+urlpatterns = [
+    path("tags/", views.tag_list, name="tags"),
+    path("tag-suggestions/", views.tag_suggestions, name="tag-suggestions"),
+    path("tags/<str:name>/", views.tag_page, name="tag"),
+    path("tags/<str:name>/edit/", moderation_views.edit_tag, name="tag-edit"),
+    path("search/", views.search_page, name="search"),
+    path("notifications/", views.notification_page, name="notifications"),
+    path("notifications/seen/", views.see_notifications, name="see-notifications"),
+    path("bookmarks/", views.bookmarks, name="bookmarks"),
+    path("bookmark/<int:kind>/<int:number>/", views.bookmark, name="bookmark"),
+    path("follow/<slug:what>/<int:number>/", views.follow, name="follow"),
+    path("flag/<int:kind>/<int:number>/", views.flag, name="flag"),
+    path("preview/", views.preview, name="preview"),
+    path("draft/", views.save_draft, name="draft"),
+    path("language/", views.language, name="language"),
+    path("moderation/", moderation_views.queue, name="queue"),
+    path("moderation/log/", moderation_views.log, name="log"),
+    path("moderation/<int:number>/decide/", moderation_views.decide, name="decide"),
+    path("moderation/<int:number>/undo/", moderation_views.undo, name="undo"),
+]

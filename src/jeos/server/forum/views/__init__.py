@@ -1,0 +1,1 @@
+"""Pages of the forum: lists, threads, writing, moderating."""

@@ -1,0 +1,1 @@
+"""Jobs: work that is done after the answer, by worker processes, once and surely."""

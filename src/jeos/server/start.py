@@ -1,0 +1,109 @@
+"""Starting the server: its folder, its database, then the processes that answer and work.
+
+python -c "from jeos.server import start; start.prepare()"
+"""
+
+import os
+import sys
+import time
+from subprocess import Popen
+
+import django
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+
+from jeos.core import files, log, run
+from jeos.core.errors import InputError, ProcessError
+from jeos.server import environment
+
+THREADS = 4  # of each process that answers: enough to go on while one waits for the database
+STOP_SECONDS = 10  # what a process may take to end what it is at
+LOOK = 0.2  # seconds between looks at the processes
+
+
+def prepare() -> None:
+    """Make the folder, the secret key, the tables and the static files, or bring them up to date."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jeos.server.settings")
+    place = environment.read().data
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    django.setup()
+    from jeos.server import translations
+
+    with files.locked(place / ".start.lock"), log.step("prepare") as step:
+        call_command("migrate", verbosity=0, interactive=False)
+        call_command("collectstatic", verbosity=0, interactive=False)
+        translations.write(place / "locale")
+        step.done(str(place))
+
+
+def serve(*, host: str, port: int, workers: int, demo: bool) -> int:
+    """Serve the site until told to stop, and run its background work; `demo` fills an empty one first."""
+    os.environ.setdefault("JEOS_SERVER_URL", f"http://{host}:{port}")
+    prepare()
+    if demo:
+        _fill()
+    log.info(f"listening on {os.environ['JEOS_SERVER_URL']}; Ctrl-C ends it")
+    python = [sys.executable, "-X", "utf8"]
+    processes = [
+        run.spawn(
+            [
+                *(*python, "-m", "granian", "--interface", "wsgi", "--no-ws", "--log-level", "warning"),
+                *("--host", host, "--port", str(port), "--workers", str(workers)),
+                *("--blocking-threads", str(THREADS), "--respawn-failed-workers", "jeos.server.wsgi:application"),
+            ]
+        ),
+        run.spawn([*python, "-m", "jeos", "server", "work"]),
+    ]
+    try:
+        while all(process.poll() is None for process in processes):
+            time.sleep(LOOK)
+    finally:
+        _stop(processes)
+    failed = next(process for process in processes if process.returncode)
+    raise ProcessError(f"a process of the server ended with status {failed.returncode}", hint="its messages say why")
+
+
+def _stop(processes: list[Popen[bytes]]) -> None:
+    """End processes: ask first, and insist when they take too long."""
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    deadline = time.monotonic() + STOP_SECONDS
+    for process in processes:
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(LOOK)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def work() -> int:
+    """Run background work until told to stop."""
+    prepare()
+    from jeos.server.jobs import work as jobs
+
+    jobs.work()
+    return 0
+
+
+def make_administrator(handle: str, email: str, *, passphrase: str) -> None:
+    """Make an administrator, or give a member those rights. Raises InputError if that cannot be."""
+    prepare()
+    from django.contrib.auth.password_validation import validate_password
+
+    from jeos.server.accounts import registration
+
+    try:
+        validate_password(passphrase)
+        made = registration.make_administrator(handle, email, passphrase=passphrase)
+    except ValidationError as error:
+        raise InputError(f"{handle} cannot be made: {' '.join(error.messages)}", hint="choose another") from error
+    log.info(f"{handle} is an administrator" + ("" if made else " now; the passphrase was set anew"))
+
+
+def _fill() -> None:
+    """Fill an empty site with the example community."""
+    from jeos.server import demo
+
+    with log.step("demo") as step:
+        step.done(demo.fill())

@@ -1,0 +1,120 @@
+"""What tests of the server start from: settings in a folder of their own, a database from a template, a community.
+
+The template database is made by the migrations once and copied into memory for each process, so that a test starts in
+milliseconds. `JEOS_TEST_DATABASE_URL` runs the same tests on a PostgreSQL server (`test_on_postgres.py` does).
+"""
+
+import atexit
+import hashlib
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from jeos.core import files
+
+DATA = Path(tempfile.mkdtemp(prefix="jeos-server-test-"))
+atexit.register(shutil.rmtree, DATA, ignore_errors=True)
+os.environ["JEOS_SERVER_DATA"] = str(DATA)
+os.environ["JEOS_SERVER_URL"] = "http://testserver"
+os.environ["DATABASE_URL"] = os.environ.get("JEOS_TEST_DATABASE_URL", "")
+os.environ["DJANGO_SETTINGS_MODULE"] = "jeos.server.settings"
+
+import django  # noqa: E402
+
+django.setup()
+
+from django.conf import settings  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
+from pytest_django import DjangoDbBlocker  # noqa: E402
+
+from jeos.server.accounts.models import Member, Role  # noqa: E402
+from jeos.server.forum import categories  # noqa: E402
+from jeos.server.forum.models import Category  # noqa: E402
+from server_site import make_member  # noqa: E402
+
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+settings.STORAGES = {
+    **settings.STORAGES,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+SOURCE = Path(__file__).parents[2] / "src/jeos/server"
+THIRD_PARTIES = ("django", "django-allauth", "django-tasks-db")  # whose migrations are in the template too
+
+
+def template() -> Path:
+    """Return a database with all tables, made anew when a migration changed."""
+    digest = hashlib.sha256(",".join(f"{name} {version(name)}" for name in THIRD_PARTIES).encode())
+    for path in [*sorted(SOURCE.rglob("migrations/*.py")), SOURCE / "content/search/fts5.py"]:
+        digest.update(path.read_bytes())
+    path = Path(tempfile.gettempdir()) / f"jeos-server-template-{os.getuid()}" / f"{digest.hexdigest()[:16]}.sqlite3"
+    with files.locked(path.parent / "lock"):
+        if not path.exists():
+            for old in path.parent.glob("*.sqlite3"):
+                old.unlink()
+            call_command("migrate", verbosity=0)
+            with sqlite3.connect(path.with_suffix(".partial")) as target:
+                connection.ensure_connection()
+                connection.connection.backup(target)
+            path.with_suffix(".partial").rename(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Make the tables, from the template where the database is SQLite."""
+    with django_db_blocker.unblock():
+        if connection.vendor == "sqlite":
+            connection.close()
+            connection.settings_dict["NAME"] = ":memory:"
+            with sqlite3.connect(template()) as source:
+                connection.close()
+                connection.ensure_connection()
+                source.backup(connection.connection)
+        else:
+            call_command("migrate", verbosity=0)
+    yield
+
+
+@pytest.fixture(autouse=True)
+def fresh_categories() -> Iterator[None]:
+    """Let no test see another's categories."""
+    categories.forget()
+    yield
+    categories.forget()
+
+
+@pytest.fixture
+def ada(db: None) -> Member:
+    return make_member("ada")
+
+
+@pytest.fixture
+def bob(db: None) -> Member:
+    return make_member("bob")
+
+
+@pytest.fixture
+def moderator(db: None) -> Member:
+    return make_member("mod", role=Role.MODERATOR)
+
+
+@pytest.fixture
+def administrator(db: None) -> Member:
+    return make_member("boss", role=Role.ADMINISTRATOR)
+
+
+@pytest.fixture
+def category(db: None) -> Category:
+    return Category.objects.create(slug="building", name="Building", solvable=True)
+
+
+@pytest.fixture
+def team_room(db: None) -> Category:
+    return Category.objects.create(slug="team", name="Team room", staff=True, position=9)
