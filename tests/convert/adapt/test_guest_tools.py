@@ -37,8 +37,8 @@ def test_units_of_vmware_and_virtualbox_do_not_start() -> None:
         "guest-tools",
         "tools of the old hypervisor do not start",
         changes=(
-            Remove("etc/systemd/system/multi-user.target.wants/open-vm-tools.service"),
             Remove("etc/systemd/system/vmtoolsd.service"),
+            Remove("etc/systemd/system/multi-user.target.wants/open-vm-tools.service"),
             Remove("etc/systemd/system/open-vm-tools.service.requires/vgauth.service"),
             Remove("etc/systemd/system/multi-user.target.wants/vboxadd.service"),
         ),

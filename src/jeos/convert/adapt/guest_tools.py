@@ -5,7 +5,6 @@ import re
 from jeos.convert.changes import Change, Fix, Link, Remove
 from jeos.convert.machine import Machine, Options
 from jeos.convert.root import Root
-from jeos.core.errors import InputError
 from jeos.model.tree import Kind
 
 NAME = "guest-tools"
@@ -54,12 +53,18 @@ def plan(machine: Machine, options: Options) -> Fix | None:
 
 
 def _unit_links(root: Root, names: tuple[str, ...]) -> list[Change]:
-    """Return the removal of the links with which systemd starts a unit, and of other names for it."""
-    found: list[Change] = []
-    for name in [f"{name}{suffix}" for name in names for suffix in _SUFFIXES]:
-        paths = [path for pattern in ("*.wants", "*.requires") for path in _linked(root, f"{_UNITS}/{pattern}", name)]
-        found += [Remove(path) for path in [*paths, *_linked(root, _UNITS, name)]]
-    return found
+    """Return the removal of the links with which systemd starts a unit, and of other names for it.
+
+    Links to /dev/null stay: they mask a unit already.
+    """
+    units = {f"{name}{suffix}" for name in names for suffix in _SUFFIXES}
+    folders = [_UNITS, *(f"{_UNITS}/{name}" for name in root.names(_UNITS) if name.endswith((".wants", ".requires")))]
+    return [
+        Remove(f"{folder}/{name}")
+        for folder in folders
+        for name, node in root.children(folder)
+        if name in units and node.kind is Kind.SYMLINK and node.target != "/dev/null"
+    ]
 
 
 def _script_links(root: Root, names: tuple[str, ...]) -> list[Change]:
@@ -87,19 +92,6 @@ def _script_links(root: Root, names: tuple[str, ...]) -> list[Change]:
 def _runs_scripts(root: Root, name: str) -> bool:
     """Tell whether a script matters: systemd ignores it where there is a unit of that name."""
     return not any(root.exists(f"{folder}/{name}.service") for folder in _UNIT_FOLDERS)
-
-
-def _linked(root: Root, pattern: str, name: str) -> list[str]:
-    """Return the links with a name in folders, but those to /dev/null, which mask a unit already."""
-    found = []
-    for folder in root.glob(pattern):
-        try:
-            node = root.find(f"{folder}/{name}", follow=False).node
-        except InputError:
-            continue
-        if node.kind is Kind.SYMLINK and node.target != "/dev/null":
-            found.append(f"{folder}/{name}")
-    return found
 
 
 def _service(path: str) -> str:
