@@ -92,6 +92,23 @@ class Searchable(Protocol):
         ...
 
 
+@runtime_checkable
+class Subvolumes(Protocol):
+    """A file system that holds several trees of files, each of which can be mounted by itself (btrfs)."""
+
+    def subvolumes(self) -> Iterator[str]:
+        """Yield the paths of subvolumes from the top ("" is the top itself), first the one that is mounted unasked."""
+        ...
+
+    def subvolume(self, path: str) -> FileSystem:
+        """Return the file system as it is seen when a subvolume is mounted. Raises MissingFileError."""
+        ...
+
+    def path_of(self, number: int) -> str:
+        """Return the path of the subvolume with that number. Raises MissingFileError."""
+        ...
+
+
 def wanted(node: Node, *, offset: int, length: int | None) -> int:
     """Return how many bytes a read of a file gives. Raises InputError for more than can be held at once."""
     if offset < 0 or (length is not None and length < 0):

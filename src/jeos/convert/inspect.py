@@ -1,0 +1,131 @@
+"""Say what a machine is by reading its disks: nothing of it is started, mounted or written to.
+
+    found = inspect([disk.blocks for disk in source.disks])
+    found.survey.systems[0].pretty              "Debian GNU/Linux 12 (bookworm)"
+    for machine in found.machines(): …          # what fixes are planned from
+
+What cannot be read is said in the survey's notes, and never keeps the rest from being found.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from jeos.convert.machine import Machine
+from jeos.convert.root import Mounted, Root
+from jeos.convert.survey import Disk, Survey, System, Volume
+from jeos.convert.systems import Place, kind_of
+from jeos.core.errors import InputError
+from jeos.disk.blocks import Blocks
+from jeos.disk.filesystems.base import FileSystem, Measured, Subvolumes
+from jeos.disk.filesystems.detect import Found, open_volume
+from jeos.disk.volumes import layout
+from jeos.disk.volumes.base import Layout
+from jeos.disk.volumes.base import Volume as Part
+
+SUBVOLUMES_LOOKED_AT = 64  # of one file system, for systems; the rest are snapshots
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inspection:
+    """The survey, and what it was made from: where volumes are, their open file systems, the files of each system."""
+
+    survey: Survey
+    layout: Layout
+    filesystems: Mapping[str, FileSystem]
+    roots: tuple[Root, ...]
+
+    def machines(self) -> tuple[Machine, ...]:
+        """Return each system with its files, in the survey's order."""
+        pairs = zip(self.survey.systems, self.roots, strict=True)
+        return tuple(Machine(survey=self.survey, system=system, root=root) for system, root in pairs)
+
+    def part(self, name: str) -> Part | None:
+        """Return the volume with that name, as it lies on the disks."""
+        return next((part for part in self.layout.volumes if part.name == name), None)
+
+
+def inspect(disks: Sequence[Blocks]) -> Inspection:
+    """Read the disks of one machine, in its order. Raises InputError only if there is no disk."""
+    if not disks:
+        raise InputError("there is no disk to look at")
+    found = layout.read(disks)
+    notes = list(found.notes)
+    volumes: list[Volume] = []
+    filesystems: dict[str, FileSystem] = {}
+    for part in found.volumes:
+        volume, filesystem = _volume(part, notes=notes)
+        volumes.append(volume)
+        if filesystem is not None:
+            filesystems[part.name] = filesystem
+    tables = tuple(Disk(table.disk, table.size, table.kind, table.uuid, table.sector) for table in found.tables)
+    bare = Survey(disks=tables, volumes=tuple(volumes))
+    systems: list[System] = []
+    roots: list[Root] = []
+    first_sectors = {
+        table.disk: disk.read(0, min(disk.size, 512)) for table, disk in zip(found.tables, disks, strict=True)
+    }
+    for mounted in _candidates(filesystems):
+        place = Place(survey=bare, filesystems=filesystems, mounted=mounted, first_sectors=first_sectors)
+        try:
+            described = _system(place)
+        except InputError as error:
+            notes.append(f"{mounted.volume}: {error.message}")
+            continue
+        if described is not None:
+            systems.append(described[0])
+            roots.append(described[1])
+    survey = Survey(disks=tables, volumes=tuple(volumes), systems=tuple(systems), notes=tuple(notes))
+    return Inspection(survey, found, filesystems, tuple(roots))
+
+
+def _volume(part: Part, *, notes: list[str]) -> tuple[Volume, FileSystem | None]:
+    """Return what a volume is and holds, and its file system if that can be read."""
+    used, clean = None, True
+    try:
+        found, filesystem = open_volume(part.blocks)
+        if isinstance(filesystem, Measured):
+            usage = filesystem.usage()
+            used, clean = usage.used, usage.clean
+    except InputError as error:
+        found, filesystem = Found("", failure=error.message), None
+    if found.failure:
+        notes.append(f"{part.name}: {found.failure}")
+    elif found.kind in ("crypto_LUKS", "BitLocker"):
+        notes.append(f"{part.name} is encrypted ({found.kind}): what is in it was not seen")
+    elif found.kind == "linux_raid_member":
+        notes.append(f"{part.name} is a part of a software RAID, which jeos does not put together")
+    if not clean:
+        notes.append(f"{part.name} was not shut down cleanly; the journal of its {found.kind} has not been replayed")
+    volume = Volume(
+        name=part.name,
+        kind=part.kind,
+        size=part.blocks.size,
+        disk=part.disk,
+        number=part.number,
+        start=part.pieces[0].start if part.pieces else 0,
+        type=part.type,
+        label=part.label,
+        id=part.id,
+        content=found.kind,
+        uuid=found.uuid,
+        title=found.label,
+        used=used,
+        clean=clean,
+    )
+    return volume, filesystem
+
+
+def _candidates(filesystems: Mapping[str, FileSystem]) -> Iterator[Mounted]:
+    """Yield all that may be the root of a system: file systems, and the subvolumes of btrfs."""
+    for name, filesystem in filesystems.items():
+        if not isinstance(filesystem, Subvolumes):
+            yield Mounted("", filesystem, volume=name)
+            continue
+        for path in list(filesystem.subvolumes())[:SUBVOLUMES_LOOKED_AT]:
+            yield Mounted("", filesystem.subvolume(path), volume=name, subvolume=path)
+
+
+def _system(place: Place) -> tuple[System, Root] | None:
+    """Return the system whose root a file system is, with its files; None if it is nobody's."""
+    kind = kind_of(place.root)
+    return None if kind is None else kind.describe(place)

@@ -1,0 +1,63 @@
+"""Windows, as its registry says: see `jeos.convert.windows` for all that is read there."""
+
+from jeos.convert import windows
+from jeos.convert.root import Root
+from jeos.convert.survey import Boot, Interface, System, Tool
+from jeos.convert.systems import Place, boot
+from jeos.core.errors import InputError
+
+_HIVE = f"{windows.CONFIG}/SYSTEM"
+
+
+def recognise(root: Root) -> bool:
+    """Tell whether a Windows installation is in these files."""
+    return root.find("").mounted.filesystem.kind == "ntfs" and windows.is_installed(root)
+
+
+def describe(place: Place) -> tuple[System, Root]:
+    """Return what the system is, and its files: those of its system drive."""
+    root = place.root
+    try:
+        said = windows.read(root)
+    except InputError as error:
+        return _unread(place, error), root
+    if said is None:
+        raise InputError("there is no Windows in these files")
+    major, minor = said.version
+    return System(
+        family="windows",
+        volume=place.mounted.volume,
+        id="windows",
+        name=said.title,
+        version=f"{major}.{minor}.{said.build[0]}.{said.build[1]}",
+        pretty=said.title,
+        architecture=said.architecture,
+        hostname=said.hostname,
+        boot=_boot(place, root),
+        interfaces=tuple(
+            Interface(item.name, "windows", _HIVE, item.mac, item.addresses, item.gateways, item.dhcp)
+            for item in said.addresses
+        ),
+        tools=tuple(_tools(said)),
+        notes=said.problems,
+    ), root
+
+
+def _unread(place: Place, error: InputError) -> System:
+    """Return what is known of a Windows whose registry cannot be read."""
+    notes = (f"its registry cannot be read: {error.message}",)
+    return System(family="windows", volume=place.mounted.volume, id="windows", name="Windows", notes=notes)
+
+
+def _boot(place: Place, root: Root) -> Boot:
+    return boot.read(root, place, ())
+
+
+def _tools(said: windows.Windows) -> list[Tool]:
+    found: dict[str, Tool] = {}
+    for service, (name, host) in windows.TOOLS.items():
+        if service in said.services:
+            units = (*(found[name].units if name in found else ()),)
+            started = (service,) if said.services[service] != windows.DISABLED else ()
+            found[name] = Tool(name, host, _HIVE, (*units, *started))
+    return list(found.values())
