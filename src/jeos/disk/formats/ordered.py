@@ -1,0 +1,83 @@
+"""The data of a disk, worked on by all processors and handed on in the order of the disk.
+
+    for start, packed in ordered(disk, work, unit=65536):
+        file.write(packed)
+
+Reading and packing leave Python's lock, so threads are enough. Memory stays at a few pieces for each processor.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from enum import StrEnum
+from typing import TypeVar
+
+from jeos.disk.blocks import PIECE, Blocks
+
+AHEAD = 3  # pieces in work or waiting, for each processor
+_ZEROS = bytes(PIECE)
+
+Result = TypeVar("Result")
+
+
+class Effort(StrEnum):
+    """How much work is put into making a file smaller."""
+
+    FAST = "fast"
+    USUAL = "usual"
+    SMALL = "small"
+
+
+def ordered(
+    blocks: Blocks, work: Callable[[int, bytes], Result], *, unit: int, most: int = PIECE
+) -> Iterator[tuple[int, Result]]:
+    """Yield the offset of each piece that is not zeros, and what `work` makes of the offset and the bytes.
+
+    Pieces begin at multiples of `unit` and have at most `most` bytes, a multiple of `unit`; fewer where the disk ends.
+    """
+
+    def read_and_work(start: int, end: int) -> Result | None:
+        content = blocks.read(start, end - start)
+        return None if is_zero(content) else work(start, content)
+
+    threads = len(os.sched_getaffinity(0))
+    waiting: deque[tuple[int, Future[Result | None]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for start, end in spans(blocks, unit=unit, most=most):
+                waiting.append((start, pool.submit(read_and_work, start, end)))
+                if len(waiting) > AHEAD * threads:
+                    yield from _next(waiting)
+            while waiting:
+                yield from _next(waiting)
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def _next(waiting: deque[tuple[int, Future[Result | None]]]) -> Iterator[tuple[int, Result]]:
+    start, future = waiting.popleft()
+    result = future.result()
+    if result is not None:
+        yield start, result
+
+
+def spans(blocks: Blocks, *, unit: int, most: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges that hold all the data of a disk: they begin at multiples of `unit` and do not overlap."""
+    done = 0
+    for start, end in blocks.data(0, blocks.size):
+        position = max(done, start - start % unit)
+        stop = min(blocks.size, -(-end // unit) * unit)
+        while position < stop:
+            last = min(stop, position - position % most + most)
+            yield position, last
+            position = last
+        done = max(done, position)
+
+
+def is_zero(content: bytes) -> bool:
+    """Tell whether bytes are all zero; at most as many as `PIECE` are compared in one go."""
+    if len(content) <= PIECE:
+        return content == (_ZEROS if len(content) == PIECE else _ZEROS[: len(content)])
+    return all(is_zero(content[at : at + PIECE]) for at in range(0, len(content), PIECE))
