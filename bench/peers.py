@@ -46,9 +46,9 @@ class Mkosi:
     added: Cost
 
 
-def mirrors() -> list[str]:
-    """Return apt lines for the suite from the addresses that this machine's apt has."""
-    found = sources.repositories(Recipe(name="bench", version="1"), folder=Path())
+def mirrors(suite: str = SUITE) -> list[str]:
+    """Return apt lines for a suite from the addresses that this machine's apt has."""
+    found = sources.repositories(Recipe(name="bench", version="1", suite=suite), folder=Path())
     return [f"deb {one.url} {suite} {' '.join(one.components)}" for one in found for suite in one.suites]
 
 
