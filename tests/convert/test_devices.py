@@ -3,7 +3,9 @@
 import pytest
 
 from jeos.convert.devices import by_hardware, find_volume, stable_name
-from jeos.convert.survey import Disk, Survey, Volume
+from jeos.convert.machine import Machine
+from jeos.convert.survey import Disk, Mount, Survey, System, Volume
+from memory_filesystem import memory_root
 
 ROOT = Volume("sda1", "partition", 1 << 30, disk="sda", number=1, content="ext4", uuid="1111-root")
 SWAP = Volume("sda5", "partition", 1 << 30, disk="sda", number=5, content="swap", uuid="2222-swap")
@@ -18,7 +20,12 @@ DISKS = (
     Disk("sdb", 1 << 33, table="gpt", uuid="G"),
     Disk("sdc", 1 << 30),
 )
-SURVEY = Survey(DISKS, (ROOT, SWAP, PLAIN, MEMBER, TWIN, OTHER, WHOLE, LOGICAL))
+ALL = Survey(DISKS, (ROOT, SWAP, PLAIN, MEMBER, TWIN, OTHER, WHOLE, LOGICAL))
+
+
+def machine(survey: Survey, *, root: str = "UUID=1111-root") -> Machine:
+    mounts = (Mount(spec=root, where="/", type="ext4", options="defaults"),)
+    return Machine(survey, System(family="suse", volume="sda1", mounts=mounts), memory_root({}))
 
 
 @pytest.mark.parametrize(
@@ -42,14 +49,24 @@ SURVEY = Survey(DISKS, (ROOT, SWAP, PLAIN, MEMBER, TWIN, OTHER, WHOLE, LOGICAL))
     ],
 )
 def test_stable_name_is_what_is_written_in_the_volume(name: str, volume: Volume | None, stable: str | None) -> None:
-    assert (find_volume(SURVEY, name), stable_name(SURVEY, name)) == (volume, stable)
+    assert (find_volume(ALL, name), stable_name(machine(ALL), name)) == (volume, stable)
 
 
 def test_names_by_id_are_understood_where_there_is_one_disk() -> None:
-    single = Survey(DISKS[:1], (ROOT, SWAP))
+    single = machine(Survey(DISKS[:1], (ROOT, SWAP)))
     assert stable_name(single, "/dev/disk/by-id/scsi-36000c29-part1") == "UUID=1111-root"
     assert stable_name(single, "/dev/disk/by-path/pci-0000:03:00.0-scsi-0:0:0:0-part5") == "UUID=2222-swap"
     assert stable_name(single, "/dev/disk/by-id/scsi-36000c29") is None
+
+
+def test_the_line_of_the_root_tells_which_disk_a_name_means() -> None:
+    by_id = machine(ALL, root="/dev/disk/by-id/scsi-36000c29-part1")
+    assert stable_name(by_id, "/dev/disk/by-id/scsi-36000c29-part5") == "UUID=2222-swap"
+    assert stable_name(by_id, "/dev/disk/by-id/scsi-36000c30-part5") is None
+    second = machine(Survey(DISKS[:1], (ROOT, SWAP)), root="/dev/sdb1")
+    assert (stable_name(second, "/dev/sdb1"), stable_name(second, "/dev/sdb5")) == ("UUID=1111-root", "UUID=2222-swap")
+    other = machine(ALL, root="/dev/sdb2")  # not where the root was found
+    assert stable_name(other, "/dev/sdb2") == "PARTUUID=abcd-12"
 
 
 def test_only_names_of_hardware_are_changed() -> None:

@@ -24,7 +24,7 @@ def plan(machine: Machine, options: Options) -> Fix | None:
     def renamed(name: str, volume: str) -> str:
         if not by_hardware(name):
             return name
-        stable = stable_name(machine.survey, name)
+        stable = stable_name(machine, name)
         if stable is None:
             cannot.append(f"/{_PATH}: {name} for {volume} is on none of the disks; it will not be opened")
             return name

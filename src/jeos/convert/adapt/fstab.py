@@ -24,7 +24,7 @@ def plan(machine: Machine, options: Options) -> Fix | None:
     def renamed(name: str, where: str) -> str:
         if not by_hardware(name):
             return name
-        stable = stable_name(machine.survey, name)
+        stable = stable_name(machine, name)
         if stable is None:
             cannot.append(f"/{_PATH}: {name} for {where} is on none of the disks; its mount will fail")
             return name

@@ -65,7 +65,7 @@ def rewrite(text: str, renamed: Callable[[str], str]) -> str:
 def _renamed(machine: Machine, path: str, notes: list[str], cannot: list[str], name: str) -> str:
     if not by_hardware(name):
         return name
-    stable = stable_name(machine.survey, name)
+    stable = stable_name(machine, name)
     if stable is None:
         cannot.append(f"/{path}: {name} is on none of the disks")
         return name
