@@ -9,7 +9,7 @@ import pytest
 
 import ovf_samples
 from jeos.core.errors import InputError, UsageError
-from jeos.disk import ova, ova_write
+from jeos.disk import ova, ova_write, tar_write
 from jeos.disk.ovf_certificate import Signatory
 
 DISK = bytes(range(256)) * 33  # no multiple of 512 bytes
@@ -116,14 +116,14 @@ def test_write_twice_is_the_same(tmp_path: Path, pair: tuple[Path, Path]) -> Non
 
 def test_header_of_nine_gib_is_read_by_tar(tmp_path: Path) -> None:
     with (tmp_path / "large.tar").open("wb") as file:
-        file.write(ova_write.header("large", 9 << 30))
+        file.write(tar_write.header("large", 9 << 30))
         file.truncate((9 << 30) + 512 + 10240)
     assert listed(tmp_path / "large.tar") == [f"-rw-r--r-- 0/0 {9 << 30} 1980-01-01 00:00 large"]
 
 
 def test_header_of_a_long_name_is_refused() -> None:
     with pytest.raises(InputError, match="too long a name"):
-        ova_write.header("n" * 101, 1)
+        tar_write.header("n" * 101, 1)
 
 
 def test_signatory_of_others_is_refused(pair: tuple[Path, Path]) -> None:

@@ -200,6 +200,12 @@ def open_package(path: Path) -> Package:
         raise
 
 
+def open_archive(blocks: Blocks, *, source: str) -> Package:
+    """Open an OVA in `Blocks` that stay the caller's, and are called `source` in messages. Raises InputError."""
+    files = Archive(blocks, source=source)
+    return Package(files, descriptor=_descriptor(files), stack=ExitStack())
+
+
 def _files(path: Path, *, stack: ExitStack) -> Files:
     if path.is_dir():
         return Folder(path, stack=stack)

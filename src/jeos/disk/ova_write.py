@@ -13,16 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from jeos.core.errors import InputError
 from jeos.disk import ovf_manifest
 from jeos.disk.ovf_certificate import Signatory
 from jeos.disk.ovf_manifest import Digest
+from jeos.disk.tar_write import BLOCK, END, RECORD, header, padded
 
-BLOCK = 512  # bytes
-RECORD = 20 * BLOCK  # what tar writes at once; archives end at a multiple
-LARGEST_OCTAL = 1 << 33  # bytes; a size from here on does not fit eleven octal digits
 LARGEST_FILE = 1 << 62  # bytes; what no disk's file reaches
-TIME = 315532800  # 1980-01-01; the same for all, so that the same image gives the same archive
 
 WriteDisk = Callable[[BinaryIO], None]
 Render = Callable[[Sequence[int]], bytes]
@@ -79,18 +75,18 @@ def write(
     drafts = _texts(
         bytes(room), [_Disk(each, blank, 0) for each, _ in disks], name=name, algorithm=algorithm, signatory=signatory
     )
-    place = sum(BLOCK + _padded(len(text)) for text in drafts)
+    place = sum(BLOCK + padded(len(text)) for text in drafts)
     written = []
     for disk_name, write_disk in disks:
         written.append(_write_disk(file, place, disk_name, write_disk, algorithm=algorithm))
-        place += BLOCK + _padded(written[-1].size)
-    file.truncate(-(-(place + 2 * BLOCK) // RECORD) * RECORD)
+        place += BLOCK + padded(written[-1].size)
+    file.truncate(padded(place + END, unit=RECORD))
     descriptor = render([one.size for one in written]).ljust(room)
     file.seek(0)
     for each, text in zip(
         names, _texts(descriptor, written, name=name, algorithm=algorithm, signatory=signatory), strict=True
     ):
-        file.write(header(each, len(text)) + text.ljust(_padded(len(text)), b"\0"))
+        file.write(header(each, len(text)) + text.ljust(padded(len(text)), b"\0"))
 
 
 def _texts(
@@ -110,40 +106,7 @@ def _write_disk(file: BinaryIO, place: int, name: str, write_disk: WriteDisk, *,
     file.seek(place + BLOCK)
     into = _Digesting(file, algorithm=algorithm)
     write_disk(into)  # type: ignore[arg-type]  # what it needs of a file is here
-    file.write(bytes(_padded(into.size) - into.size))
+    file.write(bytes(padded(into.size) - into.size))
     file.seek(place)
     file.write(header(name, into.size))
     return _Disk(name=name, digest=into.hexdigest(), size=into.size)
-
-
-def _padded(size: int) -> int:
-    return -(-size // BLOCK) * BLOCK
-
-
-def header(name: str, size: int, *, owner: int = 0, mode: int = 0o644) -> bytes:
-    """Return a ustar header (POSIX.1-1988); a size of 8 GiB or more is binary, as GNU's tar began to write it.
-
-    Raises InputError for a name that is too long.
-    """
-    text = name.encode()
-    if len(text) > 100:
-        raise InputError(f"{name} is too long a name for an archive", hint="a recipe's name and version may be shorter")
-    octal = f"{size:011o}\0".encode() if size < LARGEST_OCTAL else b"\x80" + size.to_bytes(11, "big")
-    ids = f"{owner:07o}\0".encode()
-    block = b"".join(
-        (
-            text.ljust(100, b"\0"),
-            f"{mode:07o}\0".encode(),
-            ids,
-            ids,
-            octal,
-            f"{TIME:011o}\0".encode(),
-            b" " * 8,  # the sum, as it counts in itself
-            b"0",
-            bytes(100),
-            b"ustar\0" + b"00",
-            b"".ljust(64, b"\0"),  # owner and group by name: nobody here
-            b"0000000\0" * 2,
-        )
-    ).ljust(BLOCK, b"\0")
-    return block[:148] + f"{sum(block):06o}\0 ".encode() + block[156:]

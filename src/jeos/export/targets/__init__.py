@@ -1,0 +1,1 @@
+"""Targets of `jeos export`: one module each."""

@@ -1,0 +1,26 @@
+"""VMDK in its compressed form (streamOptimized): for `ovftool`, `govc` and datastores that import it."""
+
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from jeos.disk import formats
+from jeos.disk.blocks import Blocks
+from jeos.disk.formats import vmdk_write
+from jeos.disk.formats.siblings import Place
+from jeos.export.source import Source
+from jeos.export.target import Options
+
+HELP = "VMware: a compressed (streamOptimized) VMDK"
+SUFFIX = ".vmdk"
+PACKED = True
+
+
+def write(source: Source, file: BinaryIO, *, options: Options) -> Sequence[str]:
+    """Write the disk."""
+    vmdk_write.write(source.disk, file, effort=options.effort)
+    return ()
+
+
+def open(blocks: Blocks) -> Blocks:
+    """Return the disk in a file."""
+    return formats.open_as(blocks, Place(), format="vmdk")
