@@ -1,0 +1,86 @@
+"""Write to XFS and btrfs through this host's kernel: as root, on a loop device, in a mount namespace of its own.
+
+Whatever kills jeos, nothing stays mounted: the processes end with the namespace, the mount with them, and the loop
+device with the mount. The kernel reads structures that come from outside here; docs/adr/ tells why, and what is done
+about it (no devices, no programs, no set-user-ID from there).
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from jeos.convert.writers.base import Delete, Edit, Folder, Place, Put, Symlink, check_path
+from jeos.core import files
+from jeos.core.errors import HostError, ProcessError
+from jeos.core.run import find_program, run
+
+PROGRAMS = ("unshare", "mount", "umount")
+TIMEOUT = 3600.0  # seconds
+# XFS does not mount two file systems of one UUID, and the original may be a disk of this host.
+_OPTIONS = {"xfs": "nouuid", "btrfs": "subvolid=5"}
+_NAMESPACE = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child")
+# $1 the kind, $2 the options, $3 the disk, $4 where it is mounted, $5 Python, $6 its script, $7 what to do.
+_SCRIPT = """
+mount -t "$1" -o "$2" "$3" "$4" || exit 1
+status=0; "$5" -I -S "$6" "$4" "$7" || status=$?
+umount "$4" || exit 1
+exit $status
+"""
+
+
+def check_host() -> None:
+    """Raise HostError if this user cannot mount."""
+    for name in PROGRAMS:
+        find_program(name)
+    if os.geteuid() != 0:
+        raise HostError(
+            "XFS and btrfs are written by this host's kernel, which mounts them for root only",
+            hint="run the same command with sudo",
+        )
+
+
+def settle(place: Place, *, kind: str) -> None:
+    """Let the kernel replay the journal."""
+    _run(place, [], kind=kind)
+
+
+def edit(place: Place, edits: Sequence[Edit], *, kind: str) -> None:
+    """Make the changes."""
+    _run(place, edits, kind=kind)
+
+
+def _run(place: Place, edits: Sequence[Edit], *, kind: str) -> None:
+    check_host()
+    with files.temporary_folder(place.path.parent, prefix="mount-") as work:
+        mount = work / "mount"
+        mount.mkdir()
+        steps = [_step(one, work / f"put-{number}") for number, one in enumerate(edits)]
+        (work / "steps").write_text(json.dumps(steps))
+        options = f"loop,offset={place.offset},sizelimit={place.size},nodev,nosuid,noexec,{_OPTIONS[kind]}"
+        script = Path(__file__).with_name("mounted_edit.py")
+        words: list[str | Path] = [kind, options, place.path, mount, sys.executable, script, work / "steps"]
+        done = run([*_NAMESPACE, "sh", "-c", _SCRIPT, "jeos", *words], check=False, timeout=TIMEOUT)
+        said = done.stderr.decode(errors="replace").strip()
+        if "unknown filesystem type" in said:
+            raise HostError(f"this host's kernel knows no {kind}", hint=f"sudo modprobe {kind}, or convert elsewhere")
+        if done.status != 0:
+            raise ProcessError(
+                f"the {kind} file system could not be written\n  {said[-2000:]}",
+                hint="the kernel's log (dmesg) may tell more; root in a container needs the right to mount",
+            )
+
+
+def _step(one: Edit, staged: Path) -> dict[str, object]:
+    check_path(one.path)
+    match one:
+        case Put(path=path, content=content, mode=mode, uid=uid, gid=gid):
+            staged.write_bytes(content)
+            return {"do": "put", "path": path, "content": str(staged), "mode": mode, "uid": uid, "gid": gid}
+        case Folder(path=path, mode=mode):
+            return {"do": "folder", "path": path, "mode": mode}
+        case Symlink(path=path, target=target):
+            return {"do": "symlink", "path": path, "target": target}
+        case Delete(path=path):
+            return {"do": "delete", "path": path}
