@@ -5,6 +5,7 @@ import lzma
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,9 @@ def test_what_is_said_and_kept_for_the_next_initrd() -> None:
 def test_nothing_is_planned_where_all_is_there_or_part_of_the_kernel() -> None:
     ready = {f"{FOLDER}/kernel/{name}.ko.xz": b"" for name in LOADED}
     assert initrd_drivers.plan(machine(archive(ready)), Options()) is None
+    known = Initrd(path="boot/not-read-again", size=1, modules=(*LOADED, "sd_mod"))
+    seen = Kernel(version=VERSION, path="boot/vmlinuz", modules=FOLDER, available=DRIVERS["virtio"], initrd=known)
+    assert initrd_drivers.plan(machine(b"", kernel=seen), Options()) is None
     builtin: dict[str, Content] = {
         f"{FOLDER}/modules.builtin": "".join(f"kernel/{name.replace('_', '-')}.ko\n" for name in LOADED)
         + "kernel/drivers/scsi/sd_mod.ko\n"
@@ -200,6 +204,12 @@ def test_what_cannot_be_mended_is_said() -> None:
     assert without.cannot == ("the kernel 2.6.18 has no virtio_pci and no virtio_blk: give it SATA disks instead",)
     alone = initrd_drivers.plan(machine(b"", kernel=Kernel(version="6.1", path="boot/vmlinuz")), Options())
     assert alone is not None
+    rescue = Kernel(version="0-rescue-1", path="boot/vmlinuz", initrd=Initrd(path=INITRD, size=1))
+    unknown = initrd_drivers.plan(machine(b"", kernel=rescue), Options())
+    assert unknown is not None
+    assert unknown.cannot == (f"/{INITRD} lacks drivers, and the modules of its kernel (0-rescue-1) are not there",)
+    ready = replace(rescue, initrd=Initrd(path=INITRD, size=1, modules=("virtio_pci", "virtio_blk")))
+    assert initrd_drivers.plan(machine(b"", kernel=ready), Options()) is None
     assert alone.cannot == ("/boot/vmlinuz has no initrd, and not all drivers that it needs are part of it",)
 
 

@@ -53,9 +53,11 @@ def plan(machine: Machine, options: Options) -> Fix | None:
     hosts = [name for host in options.hosts for name in (*DRIVERS[host], *_ALSO.get(host, ()))]
     wanted = tuple(dict.fromkeys(name for name in hosts if name not in _CARDS))
     for kernel in machine.system.kernels:
-        if kernel.initrd is None:
+        if kernel.initrd is None or not kernel.modules:
             if not all(kernel.starts_on(host) for host in options.hosts):
-                cannot.append(f"/{kernel.path} has no initrd, and not all drivers that it needs are part of it")
+                cannot.append(_hopeless(kernel))
+            continue
+        if all(name in kernel.initrd.modules or name in kernel.builtin for name in wanted):
             continue
         try:
             change, names = _plan_initrd(machine.root, kernel, kernel.initrd, wanted)
@@ -75,14 +77,18 @@ def plan(machine: Machine, options: Options) -> Fix | None:
     return Fix(NAME, TITLE, changes=tuple(changes), notes=tuple(notes), cannot=tuple(cannot))
 
 
+def _hopeless(kernel: Kernel) -> str:
+    if kernel.initrd is None:
+        return f"/{kernel.path} has no initrd, and not all drivers that it needs are part of it"
+    return f"/{kernel.initrd.path} lacks drivers, and the modules of its kernel ({kernel.version}) are not there"
+
+
 def _has(kernel: Kernel, name: str) -> bool:
     return name in kernel.available or name in kernel.builtin
 
 
 def _plan_initrd(root: Root, kernel: Kernel, initrd: Initrd, wanted: Iterable[str]) -> tuple[Change | None, list[str]]:
     """Return the change that gives one initrd what it lacks, and the names of what it gets."""
-    if not kernel.modules:
-        return None, []
     data = root.read(initrd.path, limit=_INITRD_LIMIT)
     contents = initramfs.read(data, wanted=lambda path: path == _CONF_MODULES)
     modules = kernel_modules.read(root, kernel.modules)
