@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 
@@ -24,6 +24,14 @@ def size(count: int) -> str:
 
 def table(rows: Sequence[Sequence[object]], *, header: Sequence[str], right: Sequence[int] = ()) -> None:
     """Print rows under a header in capitals; columns are as wide as they need, those in `right` flush right."""
+    for text in lines(rows, header=header, right=right):
+        sys.stdout.write(f"{text}\n")
+
+
+def lines(
+    rows: Sequence[Sequence[object]], *, header: Sequence[str], right: Sequence[int] = (), indent: int = 0
+) -> Iterator[str]:
+    """Yield the lines of a table, `indent` columns from the edge."""
     cells = [[cell.upper() for cell in header], *[[plain(str(cell)) for cell in row] for row in rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     for row in cells:
@@ -31,7 +39,7 @@ def table(rows: Sequence[Sequence[object]], *, header: Sequence[str], right: Seq
             cell.rjust(width) if column in right else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
-        sys.stdout.write("  ".join(padded).rstrip() + "\n")
+        yield " " * indent + "  ".join(padded).rstrip()
 
 
 def as_json(value: object) -> None:

@@ -8,8 +8,10 @@ is nothing to mend.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from jeos.disk.hive_edit import Keys
+if TYPE_CHECKING:
+    from jeos.disk.hive_edit import Keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Registry:
     """Set keys and values in a hive of Windows's registry; all else in it stays as it is."""
 
     path: str
-    keys: tuple[Keys, ...]
+    keys: "tuple[Keys, ...]"
 
 
 Change = Write | Append | Link | Remove | Registry

@@ -12,14 +12,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jeos.core.errors import InputError, UsageError
-from jeos.disk import ova, ssh
-from jeos.disk.blocks import Blocks
+from jeos.disk import ssh
+from jeos.disk.blocks import Blocks, File
 from jeos.disk.formats import open_disk
-from jeos.model import ovf
+
+if TYPE_CHECKING:  # loaded where there is a package: it takes longer than to look at a disk
+    from jeos.disk import ova
+    from jeos.model import ovf
 
 MOST_DISKS = 64
+_PACKAGES = (".ova", ".ovf")
+_TAR_MAGIC, _TAR_MAGIC_AT, _TAR_BYTES = b"ustar", 257, 512  # POSIX.1-2017, pax, "ustar Interchange Format"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ class Source:
 
     name: str
     disks: tuple[Disk, ...]
-    system: ovf.System | None = None
+    system: "ovf.System | None" = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -66,7 +72,7 @@ class _Zeros:
 class _Siblings:
     """The files of a package, for disks that name others."""
 
-    def __init__(self, package: ova.Package) -> None:
+    def __init__(self, package: "ova.Package") -> None:
         self._package = package
 
     def open(self, name: str) -> Blocks:
@@ -88,13 +94,24 @@ def open_source(texts: Sequence[str], *, format: str = "", ssh_options: Sequence
         raise UsageError(f"{len(texts)} disks are given", hint=f"a machine has 1 to {MOST_DISKS}")
     with ExitStack() as stack:
         path = Path(texts[0])
-        if not texts[0].startswith(ssh.SCHEME) and ova.is_package(path):
+        if not texts[0].startswith(ssh.SCHEME) and _is_package(path):
             if len(texts) > 1:
                 raise UsageError(f"{path} is a package and brings its disks", hint="give it alone")
             yield _package(path, stack=stack)
             return
         disks = tuple(_disk(text, format=format, ssh_options=ssh_options, stack=stack) for text in texts)
         yield Source(_name(texts[0]), disks)
+
+
+def _is_package(path: Path) -> bool:
+    """Tell whether a path is an OVF package; what cannot be one is told without the code that reads them."""
+    if path.is_file() and path.suffix.lower() not in _PACKAGES:
+        with File(path) as file:
+            if file.size < _TAR_BYTES or file.read(_TAR_MAGIC_AT, len(_TAR_MAGIC)) != _TAR_MAGIC:
+                return False
+    from jeos.disk import ova
+
+    return ova.is_package(path)
 
 
 def _name(text: str) -> str:
@@ -114,6 +131,8 @@ def _disk(text: str, *, format: str, ssh_options: Sequence[str], stack: ExitStac
 
 
 def _package(path: Path, *, stack: ExitStack) -> Source:
+    from jeos.disk import ova
+
     package = stack.enter_context(ova.open_package(path))
     systems = package.envelope.systems
     if len(systems) != 1:
@@ -132,14 +151,14 @@ def _package(path: Path, *, stack: ExitStack) -> Source:
     return Source(system.name or path.stem, tuple(disks), system, tuple(notes))
 
 
-def drives(system: ovf.System) -> list[ovf.Drive]:
+def drives(system: "ovf.System") -> "list[ovf.Drive]":
     """Return the drives with disks in the order in which the machine counts them: by controller, then by place."""
     order = {controller.id: number for number, controller in enumerate(system.controllers)}
-    found = [drive for drive in system.drives if drive.kind is ovf.DriveKind.DISK]
+    found = [drive for drive in system.drives if drive.kind == "disk"]
     return sorted(found, key=lambda drive: (order.get(drive.controller, len(order)), drive.place or 0))
 
 
-def _package_disk(package: ova.Package, drive: ovf.Drive, *, notes: list[str], stack: ExitStack) -> Iterator[Disk]:
+def _package_disk(package: "ova.Package", drive: "ovf.Drive", *, notes: list[str], stack: ExitStack) -> Iterator[Disk]:
     described = package.envelope.disk(drive.disk) if drive.disk else None
     href = ""
     if described is None:

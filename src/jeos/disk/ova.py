@@ -13,18 +13,20 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 from urllib.parse import unquote
 
 from jeos.core.errors import InputError, TrustError
-from jeos.disk import ovf_certificate, ovf_manifest, ovf_read, ovf_xml, tar_members
+from jeos.disk import ovf_manifest, ovf_read, ovf_xml, tar_members
 from jeos.disk.blocks import PIECE, Blocks, File, Window
 from jeos.disk.formats.mapped import Span
 from jeos.disk.gzip_blocks import Gzip, is_gzip
-from jeos.disk.ovf_certificate import Signer
 from jeos.disk.ovf_manifest import Digest
 from jeos.model import ovf
 from jeos.model.ovf import Envelope
+
+if TYPE_CHECKING:
+    from jeos.disk.ovf_certificate import Signer
 
 DESCRIPTOR, MANIFEST, CERTIFICATE = ".ovf", ".mf", ".cert"
 MOST_CHUNKS = 100_000  # pieces of one file
@@ -244,11 +246,13 @@ def manifest(package: Package) -> tuple[Digest, ...]:
     return ovf_manifest.parse(_small(package.files, name, largest=ovf_manifest.LARGEST), source=name)
 
 
-def signer(package: Package) -> Signer | None:
+def signer(package: Package) -> "Signer | None":
     """Return who signed the package's manifest; None if nobody did. Raises TrustError if the signature is wrong."""
     name = _beside(package, CERTIFICATE)
     if not name:
         return None
+    from jeos.disk import ovf_certificate  # slow to load, and most packages are not signed
+
     certificate = _small(package.files, name, largest=ovf_certificate.LARGEST)
     signed = _small(package.files, _beside(package, MANIFEST), largest=ovf_manifest.LARGEST)
     return ovf_certificate.verify(certificate, signed, source=f"{name} in {package.files.source}")

@@ -11,8 +11,10 @@ The disk follows the UAPI group's discoverable partitions specification:
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from jeos.model.recipe import Property
+if TYPE_CHECKING:
+    from jeos.model.recipe import Property
 
 SECTOR = 512  # bytes; what GPT and the kernel count in
 BLOCK = 4096  # bytes; what EROFS, dm-verity and the partitions are aligned to
@@ -77,6 +79,6 @@ class Image:
     ports: tuple[Port, ...]
     memory: int
     cpus: int
-    properties: tuple[Property, ...] = ()
+    properties: "tuple[Property, ...]" = ()
     updates: bool = False
     eula: str = ""

@@ -5,7 +5,8 @@
 
 A module here is a fix: `NAME`, `TITLE`, `ORDER` (fixes are planned from the smallest on) and
 `plan(machine, options) -> Fix | None`, which only looks, and returns None where there is nothing to mend. Each is
-planned on what those before it would leave. Adding a fix is adding its module and its test.
+planned on what those before it would leave. Those whose names start with "windows_" are for Windows alone. Adding a fix
+is adding its module and its test.
 """
 
 import importlib
@@ -31,10 +32,16 @@ class Module(Protocol):
         ...
 
 
-@cache
 def modules() -> tuple[Module, ...]:
     """Return all fixes, in the order in which they are planned."""
-    names = (module.name for module in pkgutil.iter_modules(__path__))
+    return _modules(windows=True)
+
+
+@cache
+def _modules(*, windows: bool) -> tuple[Module, ...]:
+    """Return all fixes, or those that may be of use to others than Windows: loading the rest would only cost time."""
+    names = [module.name for module in pkgutil.iter_modules(__path__)]
+    names = [name for name in names if windows or not name.startswith("windows_")]
     found = [cast(Module, importlib.import_module(f"{__name__}.{name}")) for name in names]
     return tuple(sorted(found, key=lambda module: module.ORDER))
 
@@ -42,7 +49,7 @@ def modules() -> tuple[Module, ...]:
 def plan(machine: Machine, options: Options) -> tuple[Fix, ...]:
     """Return what each fix would change, in order; what a damaged file keeps from being mended is in its `cannot`."""
     fixes: list[Fix] = []
-    for module in modules():
+    for module in _modules(windows=not machine.linux):
         try:
             fix = module.plan(machine, options)
         except InputError as error:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from jeos.convert import kernel_modules
+from jeos.convert import initrds, kernel_modules
 from jeos.convert.changes import Append, Change, Fix, Write
 from jeos.convert.kernel_modules import Modules
 from jeos.convert.machine import Machine, Options
@@ -90,7 +90,7 @@ def _has(kernel: Kernel, name: str) -> bool:
 def _plan_initrd(root: Root, kernel: Kernel, initrd: Initrd, wanted: Iterable[str]) -> tuple[Change | None, list[str]]:
     """Return the change that gives one initrd what it lacks, and the names of what it gets."""
     data = root.read(initrd.path, limit=_INITRD_LIMIT)
-    contents = initramfs.read(data, wanted=lambda path: path == _CONF_MODULES)
+    contents = initrds.read(data)
     modules = kernel_modules.read(root, kernel.modules)
     addition = _plan_addition(root, modules, contents, version=kernel.version, wanted=wanted)
     if not addition.names:

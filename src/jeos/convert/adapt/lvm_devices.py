@@ -2,6 +2,7 @@
 
 import re
 
+from jeos.convert import initrds
 from jeos.convert.changes import Append, Change, Fix, Remove
 from jeos.convert.machine import Machine, Options
 from jeos.disk import initramfs
@@ -44,7 +45,7 @@ def _plan_initrds(machine: Machine) -> list[Change]:
         if kernel.initrd is None:
             continue
         data = machine.root.read(kernel.initrd.path, limit=initramfs.UNPACKED_LIMIT)
-        files = initramfs.read(data, wanted=lambda path: path == _LOCAL).files
+        files = initrds.read(data).files
         before = files.get(_LOCAL) or b""
         if _LIST in files and _IGNORING not in before:
             archive = initramfs.archive({_LOCAL: before + _IGNORING})

@@ -7,6 +7,7 @@ systemd-udevd (a .link file) or, on older systems, by a rule of udev; the config
 import re
 from functools import partial
 
+from jeos.convert import initrds
 from jeos.convert.cards import Card, cards
 from jeos.convert.changes import Append, Change, Fix, Write
 from jeos.convert.machine import Machine, Options
@@ -101,7 +102,7 @@ def _plan_initrds(machine: Machine, pinned: dict[str, bytes]) -> list[Change]:
         if not pinned or kernel.initrd is None or "virtio_net" not in (*kernel.initrd.modules, *kernel.builtin):
             continue
         data = machine.root.read(kernel.initrd.path, limit=initramfs.UNPACKED_LIMIT)
-        contents = initramfs.read(data, wanted=lambda path: path in pinned)
+        contents = initrds.read(data)
         missing = {path: content for path, content in pinned.items() if contents.files.get(path) != content}
         if missing and "lz4" not in contents.packing:
             changes.append(Append(kernel.initrd.path, initramfs.archive(missing), align=initramfs.ALIGNMENT))

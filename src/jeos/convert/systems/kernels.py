@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from jeos.convert import initrds
 from jeos.convert.root import Root
 from jeos.convert.survey import DRIVERS, Initrd, Kernel, module_name
 from jeos.core.errors import InputError
@@ -107,7 +108,7 @@ def _initrd(root: Root, path: str, *, notes: list[str]) -> Initrd:
     except InputError as error:
         return Initrd(path, 0, failure=error.message)
     try:
-        found = initramfs.read(content)
+        found = initrds.read(content)
     except InputError as error:
         notes.append(f"/{path}: {error.message}")
         return Initrd(path, size, failure=error.message)

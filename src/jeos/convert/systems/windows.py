@@ -1,12 +1,13 @@
 """Windows, as its registry says: see `jeos.convert.windows` for all that is read there."""
 
 from jeos.convert import windows
-from jeos.convert.root import Root
+from jeos.convert.root import Mounted, Root
 from jeos.convert.survey import Boot, Interface, System, Tool
 from jeos.convert.systems import Place, boot
 from jeos.core.errors import InputError
 
 _HIVE = f"{windows.CONFIG}/SYSTEM"
+ESP = "efi"  # where fixes look for the EFI system partition
 
 
 def recognise(root: Root) -> bool:
@@ -16,7 +17,7 @@ def recognise(root: Root) -> bool:
 
 def describe(place: Place) -> tuple[System, Root]:
     """Return what the system is, and its files: those of its system drive."""
-    root = place.root
+    root = _root(place)
     try:
         said = windows.read(root)
     except InputError as error:
@@ -41,6 +42,17 @@ def describe(place: Place) -> tuple[System, Root]:
         tools=tuple(_tools(said)),
         notes=said.problems,
     ), root
+
+
+def _root(place: Place) -> Root:
+    """Return the files of the system drive, with the EFI system partition in a folder that Windows does not show."""
+    mounts = [place.mounted]
+    for volume in place.survey.volumes:
+        filesystem = place.filesystems.get(volume.name)
+        if volume.type in boot.ESP_TYPES and filesystem is not None:
+            mounts.append(Mounted(ESP, filesystem, volume=volume.name))
+            break
+    return Root(mounts)
 
 
 def _unread(place: Place, error: InputError) -> System:
