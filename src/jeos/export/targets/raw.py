@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from jeos.disk.blocks import Blocks, pieces
+from jeos.disk.blocks import Blocks
+from jeos.disk.formats import raw_write
 from jeos.export.source import Source
 from jeos.export.target import Options
 
@@ -14,10 +15,7 @@ PACKED = False
 
 def write(source: Source, file: BinaryIO, *, options: Options) -> Sequence[str]:
     """Write what is not zeros."""
-    for offset, content in pieces(source.disk):
-        file.seek(offset)
-        file.write(content)
-    file.truncate(source.disk.size)
+    raw_write.write(source.disk, file)
     return ()
 
 
