@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,9 +51,14 @@ def page(port: int, *, alive: Callable[[], bool] = lambda: True, said: Callable[
             time.sleep(POLL)
 
 
+def disc(path: Path) -> tuple[str, ...]:
+    """Return the options that put a disc into a drive."""
+    return ("-drive", f"if=none,id=disc,media=cdrom,readonly=on,file={path}", "-device", "ide-cd,drive=disc,bus=ide.0")
+
+
 @contextmanager
 def running(
-    disk: Path, *, form: str, storage: tuple[str, ...], network: str, folder: Path, memory: int = 256
+    disk: Path, *, form: str, storage: tuple[str, ...], network: str, folder: Path, more: Sequence[str] = ()
 ) -> Iterator[Running]:
     """Start a machine on an overlay of a disk, which stays as it is; end it with the block."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,13 +70,14 @@ def running(
     port = free_port()
     command = [
         *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"),
-        *("-M", "q35", "-accel", "tcg", "-m", str(memory)),
+        *("-M", "q35", "-accel", "tcg", "-m", "256"),
         *("-drive", f"if=pflash,format=raw,readonly=on,file={found.code}"),
         *("-drive", f"if=pflash,format=raw,file={variables}"),
         *("-drive", f"if=none,id=disk,format=qcow2,file={overlay}"),
         *storage,
         *("-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-:80", "-device", f"{network},netdev=net"),
         *("-serial", f"file:{console}"),
+        *more,
     ]
     with (folder / "errors").open("wb") as errors:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)

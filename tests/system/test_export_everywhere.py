@@ -12,7 +12,7 @@ import foreign_hardware
 import ovf_schema
 from jeos.build.outputs import Outputs
 from jeos.export import target as targets
-from jeos_command import Jeos
+from jeos_command import Jeos, wait_until, write_recipe
 from machine_use import BOOT, free_port
 
 pytestmark = [pytest.mark.network, pytest.mark.vm]
@@ -91,6 +91,56 @@ def test_exported_ova_boots_on_the_hardware_that_it_asks_for(
         disk, form="vmdk", storage=storage, network="vmxnet3", folder=tmp_path / "machine"
     ) as machine:
         assert machine.page() == original(web)
+
+
+ASKING = """
+[[property]]
+name = "site-title"
+required = true
+
+[[unit]]
+name = "tell.service"
+enable = true
+content = '''
+[Service]
+Type=oneshot
+EnvironmentFile=/run/jeos/properties.env
+ExecStart=/bin/sh -c 'echo "the title is $SITE_TITLE." > /dev/console'
+
+[Install]
+WantedBy=multi-user.target
+'''
+"""
+TYPED_IN = """<?xml version="1.0" encoding="UTF-8"?>
+<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1" xmlns:oe="http://schemas.dmtf.org/ovf/environment/1">
+  <PropertySection><Property oe:key="site-title" oe:value="Tom &amp; Jerry"/></PropertySection>
+</Environment>
+"""
+
+
+def test_exported_ova_takes_what_was_typed_in_at_deployment(jeos: Jeos, tmp_path: Path) -> None:
+    """The disc with properties that vSphere puts into machines whose OVA asks for it."""
+    folder = write_recipe(tmp_path / "asking", ASKING)
+    jeos.build(folder)
+    jeos.run("export", folder, "--to", "ova", "-o", tmp_path / "asking.ova")
+    subprocess.run(["tar", "-C", tmp_path, "-xf", tmp_path / "asking.ova"], check=True)
+    (disk,) = tmp_path.glob("*.vmdk")
+    (descriptor,) = tmp_path.glob("*.ovf")
+    assert ovf_schema.complaints(descriptor.read_bytes()) == ""
+    assert 'ovf:transport="iso"' in descriptor.read_text()
+    (tmp_path / "disc").mkdir()
+    (tmp_path / "disc/ovf-env.xml").write_text(TYPED_IN)
+    disc = tmp_path / "disc.iso"
+    subprocess.run(["genisoimage", "-quiet", "-V", "OVF ENV", "-o", disc, tmp_path / "disc"], check=True)
+    with foreign_hardware.running(
+        disk,
+        form="vmdk",
+        storage=foreign_hardware.PVSCSI,
+        network="vmxnet3",
+        folder=tmp_path / "machine",
+        more=("-smbios", "type=1,manufacturer=VMware,, Inc.", *foreign_hardware.disc(disc)),
+    ) as machine:
+        wait_until(lambda: "the title is Tom & Jerry." in machine.said(), "the title never came", seconds=BOOT)
 
 
 @pytest.mark.parametrize(("name", "storage"), [("vhdx", foreign_hardware.NVME), ("vdi", foreign_hardware.VIRTIO_SCSI)])
