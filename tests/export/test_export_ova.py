@@ -96,6 +96,20 @@ def test_ova_warns_of_missing_drivers(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("manifest", ["sha1", "sha256"])
+@pytest.mark.parametrize(
+    ("hardware", "storage", "network"), [("vmware", "scsi", "vmxnet3"), ("plain", "sata", "e1000")]
+)
+def test_ova_is_what_virt_v2v_reads(tmp_path: Path, manifest: str, hardware: str, storage: str, network: str) -> None:
+    path = make(tmp_path, options=Options(manifest=manifest, hardware=Hardware(hardware)))
+    done = subprocess.run(["virt-v2v", "-i", "ova", path, "--print-source"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told = " ".join(done.stdout.split())
+    for words in ("source name: web", "memory: 1073741824 (bytes)", "nr vCPUs: 1", "firmware: uefi"):
+        assert words in told
+    assert f'disks: 0 [{storage}] removable media: NICs: Bridge "VM Network" [{network}]' in told
+
+
 @pytest.fixture(scope="module")
 def cot(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Install cot in an environment of its own: it was last released in 2019, and wants setuptools at run time."""

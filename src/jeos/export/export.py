@@ -4,7 +4,8 @@ export(source, Path("web.ova"), target="ova", options=Options())
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +18,8 @@ from jeos.export import room
 from jeos.export.source import Source
 from jeos.export.target import Options, Target, load
 from jeos.export.watched import Watched
+
+ELSEWHERE = "free some room, or write to a larger disk: -o FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ def export(
     chosen = load(target)
     check_name(path, force=force, origin=origin)
     check_room(source, path, packed=chosen.PACKED)
-    with files.replace(path) as file:
+    with _room_left(), files.replace(path) as file:
         warnings = _write(chosen, source, file, options=options)
         _check(chosen, source, file, path=path)
         size = file.seek(0, 2)
@@ -68,8 +71,20 @@ def check_room(source: Source, path: Path, *, packed: bool) -> None:
     if needed > free:
         raise HostError(
             f"{path} needs about {needed >> 20} MiB, and {folder} has room for {free >> 20}",
-            hint="free some room, or write to a larger disk: -o FILE",
+            hint=ELSEWHERE,
         )
+
+
+@contextmanager
+def _room_left() -> Iterator[None]:
+    """Say of a disk that is full what to do about it."""
+    try:
+        yield
+    except HostError as error:
+        cause = error.__cause__
+        if not isinstance(cause, OSError) or not files.out_of_room(cause):
+            raise
+        raise HostError(error.message, hint=ELSEWHERE) from cause
 
 
 def _write(target: Target, source: Source, file: BinaryIO, *, options: Options) -> Sequence[str]:
