@@ -59,7 +59,7 @@ Description=Say on the consoles which addresses there are, again and again, for 
 After=network-online.target
 Wants=network-online.target
 [Service]
-ExecStart=/bin/sh -c 'while sleep 3; do for out in /dev/ttyS0 /dev/tty1; do ip -br -4 address show dev ens192 | \
+ExecStart=/bin/sh -c 'while sleep 3; do for out in /dev/ttyS0 /dev/tty1; do ip -br -4 address | \
 sed "s/^/{SAYS} /" > $out; done; done'
 [Install]
 WantedBy=multi-user.target

@@ -15,16 +15,16 @@ from pathlib import Path
 from jeos.convert import write_ntfs
 from jeos.convert.changed import Changed
 from jeos.convert.changes import Append, Change, Link, Registry, Remove, Write
+from jeos.convert.lent import Lent
 from jeos.convert.root import Mounted, Root
 from jeos.convert.survey import Survey
 from jeos.convert.writers import writer_for
-from jeos.convert.writers.base import Delete, Edit, Folder, Place, Put, Symlink, parent
+from jeos.convert.writers.base import Delete, Edit, Folder, Put, Symlink, parent
 from jeos.core.errors import HostError, InputError
-from jeos.disk import blocks
-from jeos.disk.blocks import PIECE, Blocks, File, Window
+from jeos.disk.blocks import Blocks, File, Window
 from jeos.disk.filesystems import base
 from jeos.disk.filesystems.detect import open_filesystem
-from jeos.disk.volumes.base import Joined, Volume
+from jeos.disk.volumes.base import Volume
 from jeos.model.tree import Kind
 
 FILE_LIMIT = 1 << 30  # bytes of a file after its change: initrds, hives
@@ -172,8 +172,11 @@ def check(parts: Sequence[Part], survey: Survey) -> None:
 
 
 def settle(volume: Volume, *, kind: str, disks: Sequence[Path]) -> None:
-    """Bring a file system that was not put away in order into the state that mounting it would."""
-    with _Lent(volume, disks) as place:
+    """Bring a file system that was not put away in order into the state that mounting it would.
+
+    In a file of its own, since e2fsck (1.47) forgets, after it has replayed a journal, where in a file it was.
+    """
+    with Lent(volume, disks, alone=True) as place:
         writer_for(kind).settle(place, kind=kind)
 
 
@@ -181,7 +184,7 @@ def apply(parts: Sequence[Part], volumes: Mapping[str, Volume], *, disks: Sequen
     """Change the copies, and read everything back. `volumes` are the layout's, by name."""
     for part in parts:
         volume = volumes[part.volume]
-        with _Lent(volume, disks) as place:
+        with Lent(volume, disks) as place:
             if part.kind == "ntfs":
                 with File(place.path) as disk:
                     window = Window(disk, start=place.offset, size=place.size)
@@ -228,70 +231,3 @@ def _wrong(part: Part, edit: Edit) -> InputError:
         f"/{edit.path} in the {part.kind} file system on {part.volume} is not what was written",
         hint="its file system is damaged: check it on its own machine, then convert again",
     )
-
-
-class _Lent:
-    """A volume of the copies as one range of bytes in a file, for as long as a `with` block lasts."""
-
-    def __init__(self, volume: Volume, disks: Sequence[Path]) -> None:
-        self._volume, self._disks = volume, disks
-        self._work: Path | None = None
-
-    def __enter__(self) -> Place:
-        pieces = self._volume.pieces
-        first = pieces[0]
-        end = first.start
-        for piece in pieces:
-            if (piece.disk, piece.start) != (first.disk, end):
-                return self._gathered()
-            end += piece.size
-        return Place(self._disks[first.disk], offset=first.start, size=end - first.start)
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self._work is None:
-            return
-        try:
-            if kind is None:
-                self._return()
-        finally:
-            self._work.unlink(missing_ok=True)
-
-    def _gathered(self) -> Place:
-        self._work = self._disks[0].with_name(f"{self._volume.name.replace('/', '-')}.volume")
-        size = sum(piece.size for piece in self._volume.pieces)
-        with self._work.open("wb") as file, _Together(self._volume, self._disks) as there:
-            file.truncate(size)
-            for offset, content in blocks.pieces(there):
-                file.seek(offset)
-                file.write(content)
-        return Place(self._work, offset=0, size=size)
-
-    def _return(self) -> None:
-        assert self._work is not None
-        position = 0
-        with File(self._work) as changed:
-            for piece in self._volume.pieces:
-                with self._disks[piece.disk].open("r+b") as disk:
-                    for start in range(0, piece.size, PIECE):
-                        length = min(PIECE, piece.size - start)
-                        new = changed.read(position + start, length)
-                        disk.seek(piece.start + start)
-                        if disk.read(length) != new:
-                            disk.seek(piece.start + start)
-                            disk.write(new)
-                position += piece.size
-
-
-class _Together:
-    """The parts of a volume on the copies, as one disk."""
-
-    def __init__(self, volume: Volume, disks: Sequence[Path]) -> None:
-        self._files = {piece.disk: File(disks[piece.disk]) for piece in volume.pieces}
-        self._joined = Joined([(self._files[piece.disk], piece.start, piece.size) for piece in volume.pieces])
-
-    def __enter__(self) -> Joined:
-        return self._joined
-
-    def __exit__(self, *rest: object) -> None:
-        for file in self._files.values():
-            file.close()

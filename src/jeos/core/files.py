@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from jeos.core.errors import HostError, StoreError
+from jeos.core.errors import HostError, StoreError, UsageError
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -35,6 +35,21 @@ def full_disk(path: Path) -> HostError:
         f"no room left on the disk that holds {path.parent}",
         hint="free some room (`jeos store gc` helps), or set JEOS_CACHE_DIR to a folder on a larger disk",
     )
+
+
+def check_new(path: Path, *, force: bool, origin: Path | None = None) -> None:
+    """Raise UsageError if a file must not be written under this name: it is there, and `force` does not replace it.
+
+    What the new file is made of, the `origin`, is never replaced.
+    """
+    if not path.exists() and not path.is_symlink():
+        return
+    if origin is not None and path.exists() and origin.exists() and path.samefile(origin):
+        raise UsageError(f"{path} is what the new file is made of", hint="give the new file another name: -o FILE")
+    if not force:
+        raise UsageError(f"{path} is there already", hint="--force replaces it, -o FILE gives another name")
+    if not path.is_file():
+        raise UsageError(f"{path} is no file and cannot be replaced", hint="-o FILE gives another name")
 
 
 def sync_folder(folder: Path) -> None:

@@ -45,6 +45,7 @@ PACKAGES = {
     "qemu-system-x86_64": "qemu-system-x86",
     "sbsign": "sbsigntool",
     "resize2fs": "e2fsprogs",
+    "sfdisk": "fdisk",
     "ssh": "openssh-client",
     "unshare": "util-linux",
 }

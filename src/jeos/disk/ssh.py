@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -110,6 +111,7 @@ class Ssh:
     def __init__(self, place: Place, *, options: Sequence[str] = ()) -> None:
         """Connect. Raises NetworkError if that fails, InputError if the disk cannot be read there."""
         self.place, self._options = place, tuple(options)
+        self._lock = threading.Lock()  # one conversation at a time, whoever reads
         self._cache: OrderedDict[int, bytes] = OrderedDict()
         self._stream: _Stream | None = None
         self._expected = -1  # where the next read begins if the disk is read in order
@@ -128,6 +130,10 @@ class Ssh:
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes at `offset`."""
         check_range(self, offset, length, name=str(self.place))
+        with self._lock:
+            return self._read(offset, length)
+
+    def _read(self, offset: int, length: int) -> bytes:
         in_order, self._expected = offset == self._expected, offset + length
         streamed = self._stream is not None and 0 <= offset - self._stream.position <= _SKIPPED
         if length >= PIECE // 2 and (in_order or streamed):

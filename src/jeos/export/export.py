@@ -4,22 +4,19 @@ export(source, Path("web.ova"), target="ova", options=Options())
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from jeos.core import files, log
-from jeos.core.errors import HostError, JeosError, UsageError
+from jeos.core.errors import HostError, JeosError
+from jeos.disk import room
 from jeos.disk.blocks import File
 from jeos.disk.compare import difference
-from jeos.export import room
+from jeos.disk.watched import Watched
 from jeos.export.source import Source
 from jeos.export.target import Options, Target, load
-from jeos.export.watched import Watched
-
-ELSEWHERE = "free some room, or write to a larger disk: -o FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +39,13 @@ def export(
     there is a file already, HostError if there is no room, and JeosError if what was written is not what was read.
     """
     chosen = load(target)
-    check_name(path, force=force, origin=origin)
+    files.check_new(path, force=force, origin=origin)
     check_room(source, path, packed=chosen.PACKED)
-    with _room_left(), files.replace(path) as file:
+    with files.replace(path) as file:
         warnings = _write(chosen, source, file, options=options)
         _check(chosen, source, file, path=path)
         size = file.seek(0, 2)
     return Exported(path=path, target=target, size=size, disk_size=source.disk.size, warnings=tuple(warnings))
-
-
-def check_name(path: Path, *, force: bool, origin: Path | None) -> None:
-    """Raise UsageError if a file must not be written under this name."""
-    if not path.exists() and not path.is_symlink():
-        return
-    if origin is not None and path.exists() and path.samefile(origin):
-        raise UsageError(f"{path} is what is exported", hint="give the new file another name: -o FILE")
-    if not force:
-        raise UsageError(f"{path} is there already", hint="--force replaces it, -o FILE gives another name")
-    if not path.is_file():
-        raise UsageError(f"{path} is no file and cannot be replaced", hint="-o FILE gives another name")
 
 
 def check_room(source: Source, path: Path, *, packed: bool) -> None:
@@ -71,20 +56,8 @@ def check_room(source: Source, path: Path, *, packed: bool) -> None:
     if needed > free:
         raise HostError(
             f"{path} needs about {needed >> 20} MiB, and {folder} has room for {free >> 20}",
-            hint=ELSEWHERE,
+            hint="free some room, or write to a larger disk: -o FILE",
         )
-
-
-@contextmanager
-def _room_left() -> Iterator[None]:
-    """Say of a disk that is full what to do about it."""
-    try:
-        yield
-    except HostError as error:
-        cause = error.__cause__
-        if not isinstance(cause, OSError) or not files.out_of_room(cause):
-            raise
-        raise HostError(error.message, hint=ELSEWHERE) from cause
 
 
 def _write(target: Target, source: Source, file: BinaryIO, *, options: Options) -> Sequence[str]:

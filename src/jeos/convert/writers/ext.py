@@ -5,6 +5,7 @@ them); a new one gets the label of its folder, as the kernel would give it. debu
 that whoever calls reads everything back; `e2fsck` then has the last word on the file system.
 """
 
+import os
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +32,8 @@ def check_host() -> None:
 
 
 def settle(place: Place, *, kind: str) -> None:
-    """Replay the journal."""
+    """Replay the journal, of a file system that is a whole file."""
+    assert not place.offset
     done = run(["e2fsck", "-E", "journal_only", "-y", _device(place)], check=False, timeout=TIMEOUT)
     if done.status not in (_CLEAN, _MENDED):
         raise _damaged(done)
@@ -50,6 +52,16 @@ def edit(place: Place, edits: Sequence[Edit], *, kind: str) -> None:
     done = run(["e2fsck", "-f", "-n", _device(place)], check=False, timeout=TIMEOUT)
     if done.status != _CLEAN:
         raise _damaged(done)
+
+
+def grow(place: Place) -> None:
+    """Let the file system take all of its place, which is a whole file."""
+    assert not place.offset
+    done = run(["e2fsck", "-f", "-p", _device(place)], check=False, timeout=TIMEOUT)
+    if done.status not in (_CLEAN, _MENDED):
+        raise _damaged(done)
+    run(["resize2fs", _device(place), f"{place.size // 1024}K"], timeout=TIMEOUT)
+    os.truncate(place.path, place.size)  # it cuts a file where the last whole block ends
 
 
 def _device(place: Place) -> str:

@@ -21,11 +21,13 @@ TIMEOUT = 3600.0  # seconds
 # XFS does not mount two file systems of one UUID, and the original may be a disk of this host.
 _OPTIONS = {"xfs": "nouuid", "btrfs": "subvolid=5"}
 _NAMESPACE = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child")
-# $1 the kind, $2 the options, $3 the disk, $4 where it is mounted, $5 Python, $6 its script, $7 what to do.
+_GROW = {"xfs": ("xfs_growfs", "-d"), "btrfs": ("btrfs", "filesystem", "resize", "max")}
+# The kind, the options, the disk, where to mount it; then a command, whose last word is that folder.
 _SCRIPT = """
-mount -t "$1" -o "$2" "$3" "$4" || exit 1
-status=0; "$5" -I -S "$6" "$4" "$7" || status=$?
-umount "$4" || exit 1
+kind=$1; options=$2; disk=$3; top=$4; shift 4
+mount -t "$kind" -o "$options" "$disk" "$top" || exit 1
+status=0; "$@" "$top" || status=$?
+umount "$top" || exit 1
 exit $status
 """
 
@@ -51,25 +53,37 @@ def edit(place: Place, edits: Sequence[Edit], *, kind: str) -> None:
     _run(place, edits, kind=kind)
 
 
-def _run(place: Place, edits: Sequence[Edit], *, kind: str) -> None:
-    check_host()
+def grow(place: Place, *, kind: str) -> None:
+    """Let the file system take all of its place. Raises HostError if this machine cannot do that."""
+    find_program(_GROW[kind][0])
     with files.temporary_folder(place.path.parent, prefix="mount-") as work:
-        mount = work / "mount"
-        mount.mkdir()
+        _mounted(place, [*_GROW[kind]], work, kind=kind)
+
+
+def _run(place: Place, edits: Sequence[Edit], *, kind: str) -> None:
+    with files.temporary_folder(place.path.parent, prefix="mount-") as work:
         steps = [_step(one, work / f"put-{number}") for number, one in enumerate(edits)]
         (work / "steps").write_text(json.dumps(steps))
-        options = f"loop,offset={place.offset},sizelimit={place.size},nodev,nosuid,noexec,{_OPTIONS[kind]}"
         script = Path(__file__).with_name("mounted_edit.py")
-        words: list[str | Path] = [kind, options, place.path, mount, sys.executable, script, work / "steps"]
-        done = run([*_NAMESPACE, "sh", "-c", _SCRIPT, "jeos", *words], check=False, timeout=TIMEOUT)
-        said = done.stderr.decode(errors="replace").strip()
-        if "unknown filesystem type" in said:
-            raise HostError(f"this host's kernel knows no {kind}", hint=f"sudo modprobe {kind}, or convert elsewhere")
-        if done.status != 0:
-            raise ProcessError(
-                f"the {kind} file system could not be written\n  {said[-2000:]}",
-                hint="the kernel's log (dmesg) may tell more; root in a container needs the right to mount",
-            )
+        _mounted(place, [sys.executable, "-I", "-S", script, work / "steps"], work, kind=kind)
+
+
+def _mounted(place: Place, command: Sequence[str | Path], work: Path, *, kind: str) -> None:
+    """Run a command that is told, as its last word, where the file system is mounted."""
+    check_host()
+    mount = work / "mount"
+    mount.mkdir()
+    options = f"loop,offset={place.offset},sizelimit={place.size},nodev,nosuid,noexec,{_OPTIONS[kind]}"
+    words = [kind, options, place.path, mount, *command]
+    done = run([*_NAMESPACE, "sh", "-c", _SCRIPT, "jeos", *words], check=False, timeout=TIMEOUT)
+    said = done.stderr.decode(errors="replace").strip()
+    if "unknown filesystem type" in said:
+        raise HostError(f"this host's kernel knows no {kind}", hint=f"sudo modprobe {kind}, or convert elsewhere")
+    if done.status != 0:
+        raise ProcessError(
+            f"the {kind} file system could not be written\n  {said[-2000:]}",
+            hint="the kernel's log (dmesg) may tell more; root in a container needs the right to mount",
+        )
 
 
 def _step(one: Edit, staged: Path) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """What changes files in a mounted file system that is not trusted: no link in it leads anywhere.
 
-    python mounted_edit.py MOUNTED STEPS        # a program of its own, in a mount namespace; standard library only
+    python mounted_edit.py STEPS MOUNTED        # a program of its own, in a mount namespace; standard library only
 
 Each folder on the way is opened by its name in the one above and may not be a link, so that a disk cannot make us write
 to this host's files, whatever was read of it before.
@@ -17,8 +17,8 @@ LABEL = "security.selinux"
 
 def main(arguments: list[str]) -> int:
     """Do the steps, in order."""
-    top = os.open(arguments[0], os.O_RDONLY | os.O_DIRECTORY)
-    steps = json.loads(Path(arguments[1]).read_text(encoding="utf-8"))
+    top = os.open(arguments[1], os.O_RDONLY | os.O_DIRECTORY)
+    steps = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     for step in steps:
         above, _, name = step["path"].rpartition("/")
         folder = _folder(top, above)
