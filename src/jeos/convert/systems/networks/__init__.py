@@ -14,6 +14,7 @@ from typing import Protocol, cast
 from jeos.convert.root import Root
 from jeos.convert.survey import Interface, Pin
 from jeos.convert.systems.ini import sections
+from jeos.convert.systems.networks import ports
 from jeos.core.errors import InputError
 
 MANAGERS = ("ifupdown", "netplan", "networkmanager", "networkd", "ifcfg")
@@ -45,7 +46,8 @@ def interfaces(root: Root, pinned: tuple[Pin, ...], *, notes: list[str]) -> tupl
                 found.append(known)
         except InputError as error:
             notes.append(f"network: {error.message}")
-    return tuple(found)
+    below = ports.read(root, found)
+    return (*found, *(replace(interface, mac=macs.get(interface.name, "")) for interface in below))
 
 
 def mac(text: str) -> str:
