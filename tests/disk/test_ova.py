@@ -68,6 +68,15 @@ def test_package_unpacks_gzip(keep: Keep) -> None:
         assert content(package, "b.raw.gz") == b"more"
 
 
+def test_package_does_not_unpack_more_than_a_disk_can_need(keep: Keep) -> None:
+    text = ovf_samples.with_file("a.vmdk", attributes='ovf:compression="gzip"')  # of 4,096 bytes
+    bomb = gzip.compress(bytes(80 << 20), 9)
+    with ova.open_package(keep({"a.ovf": text, "a.vmdk": bomb, "b.gz": bomb})) as package:
+        for name in ("a.vmdk", "b.gz"):
+            with pytest.raises(InputError, match="unpacks to more than the"):
+                package.open(name)
+
+
 def test_package_joins_pieces(keep: Keep) -> None:
     text = ovf_samples.with_file("a.vmdk", attributes='ovf:chunkSize="4000"')
     files = {"a.ovf": text, "a.vmdk.000000000": DISK[:4000], "a.vmdk.000000001": DISK[4000:]}

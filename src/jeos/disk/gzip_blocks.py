@@ -38,8 +38,11 @@ def is_gzip(blocks: Blocks) -> bool:
 class Gzip:
     """What is in a gzip file; reading it all once tells how large it is."""
 
-    def __init__(self, blocks: Blocks, *, name: str) -> None:
-        """Decompress the file once, to learn its size. Raises InputError, naming `name`, if it is damaged."""
+    def __init__(self, blocks: Blocks, *, name: str, most: int | None = None) -> None:
+        """Decompress the file once, to learn its size.
+
+        Raises InputError, naming `name`, if it is damaged, or if more than `most` bytes are in it.
+        """
         self._blocks, self._name = blocks, name
         self._marks = [_Mark(0, zlib.decompressobj(GZIP_WINDOW), 0)]
         self._distance = FIRST_DISTANCE
@@ -48,6 +51,8 @@ class Gzip:
         self._next: Iterator[bytes] | None = None  # goes on behind it
         for part in self._from(self._marks[0], mark_on=True):
             self._size += len(part)
+            if most is not None and self._size > most:
+                raise InputError(f"{name} unpacks to more than the {most} bytes that it can need", hint="look at it")
 
     @property
     def size(self) -> int:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 DESCRIPTOR, MANIFEST, CERTIFICATE = ".ovf", ".mf", ".cert"
 MOST_CHUNKS = 100_000  # pieces of one file
+TABLES = 64 << 20  # bytes; what a disk format has beside the disk, at the most
+USUAL_RATIO = 64  # bytes in a packed file whose size nobody tells, for each byte of it
 
 
 class Files(Protocol):
@@ -114,9 +116,15 @@ class Package:
         compressed = name.endswith(".gz") or (described is not None and described.compression == "gzip")
         if compressed and is_gzip(blocks):
             if name not in self._unpacked:
-                self._unpacked[name] = Gzip(blocks, name=f"{name} in {self.files.source}")
+                most = self._most(described, packed=blocks.size)
+                self._unpacked[name] = Gzip(blocks, name=f"{name} in {self.files.source}", most=most)
             return self._unpacked[name]
         return blocks
+
+    def _most(self, described: ovf.File | None, *, packed: int) -> int:
+        """Return how many bytes a packed file may have: its disk's, with tables; of others, what text packs to."""
+        sizes = [one.capacity for one in self.envelope.disks if described and one.file == described.id and one.capacity]
+        return max(sizes) * 9 // 8 + TABLES if sizes else packed * USUAL_RATIO + TABLES
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the files in the descriptor's folder, as `open` takes them."""
