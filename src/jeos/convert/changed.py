@@ -24,6 +24,7 @@ class Changed(Root):
     def __init__(self, root: Root, changes: Iterable[Change] = ()) -> None:
         """Show `root` after these changes, in their order."""
         super().__init__(tuple(root.mounts.values()))
+        self.shares(root)
         self._names: dict[str, dict[str, tuple[str, Node] | None]] = {}  # by folder; None for what was removed
         self._contents: dict[str, bytes] = {}
         self._number = 0  # inodes that are on no disk have negative numbers
@@ -53,6 +54,13 @@ class Changed(Root):
             else:
                 found[key] = entry
         return found
+
+    def _named(self, folder: Place, name: str) -> tuple[str, Node] | None:
+        changed = self._names.get(folder.path, {})
+        key = name.casefold() if folder.mounted.filesystem.kind in CASELESS else name
+        if key in changed:
+            return changed[key]
+        return super()._named(folder, name) if folder.node.number >= 0 else None
 
     def _change(self, change: Change) -> None:
         match change:

@@ -3,38 +3,32 @@
     contents = initrds.read(data)
     contents.files["conf/modules"]          # bytes of small files that configure; None for all others
 
-Unpacking takes longer than everything else that an inspection does. What a fix appends is read by itself.
+Unpacking takes longer than everything else that an inspection does. What a fix appends is read by itself. The packed
+bytes of the last ones are kept to be compared with: that is far quicker than to compute a digest of them.
 """
 
-import hashlib
-from collections import OrderedDict
 from dataclasses import replace
 
 from jeos.disk import initramfs
 from jeos.disk.initramfs import Initramfs
 
-_KEPT = 8  # of the last ones that were read
+_KEPT_BYTES = 256 << 20  # of the last ones that were read, as they are packed
 _CONFIGURES = ("conf/modules", "etc/lvm/lvmlocal.conf")  # files whose bytes fixes look at
 _FOLDERS = ("etc/systemd/network/", "usr/lib/systemd/network/", "etc/udev/rules.d/", "etc/modules-load.d/")
 
-_known: OrderedDict[tuple[int, bytes], Initramfs] = OrderedDict()  # by length and digest
+_known: list[tuple[bytes, Initramfs]] = []  # the last one last
 
 
 def read(data: bytes) -> Initramfs:
     """Return what an initrd holds, with the bytes of what configures it. Raises InputError if it is damaged."""
-    key = _key(data, len(data))
-    if key in _known:
-        _known.move_to_end(key)
-        return _known[key]
+    for packed, found in reversed(_known):
+        if packed == data:
+            return found
     found = _longer(data) or initramfs.read(data, wanted=_wanted)
-    while len(_known) >= _KEPT:
-        _known.popitem(last=False)
-    _known[key] = found
+    _known.append((data, found))
+    while len(_known) > 1 and sum(len(packed) for packed, _ in _known) > _KEPT_BYTES:
+        del _known[0]
     return found
-
-
-def _key(data: bytes, length: int) -> tuple[int, bytes]:
-    return length, hashlib.sha256(memoryview(data)[:length]).digest()
 
 
 def _wanted(path: str) -> bool:
@@ -43,16 +37,16 @@ def _wanted(path: str) -> bool:
 
 def _longer(data: bytes) -> Initramfs | None:
     """Return what an initrd holds that is a known one with more behind it; later files replace earlier ones."""
-    for (length, digest), known in reversed(_known.items()):
+    for packed, known in reversed(_known):
         # One of LZ4 has no end of its own: what follows is taken for a part of it.
-        if not length < len(data) or "lz4" in known.packing or _key(data, length)[1] != digest:
+        if "lz4" in known.packing or not data.startswith(packed):
             continue
-        more = initramfs.read(data[length:], wanted=_wanted)
+        more = initramfs.read(data[len(packed) :], wanted=_wanted)
         return replace(
             known,
             files={**known.files, **more.files},
             folders=known.folders | more.folders,
             packing=(*known.packing, *more.packing),
-            starts=(*known.starts, *(length + start for start in more.starts)),
+            starts=(*known.starts, *(len(packed) + start for start in more.starts)),
         )
     return None

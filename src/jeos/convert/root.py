@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from jeos.core.errors import InputError
-from jeos.disk.filesystems.base import CASELESS, LINKS, FileSystem, MissingFileError, Node
+from jeos.disk.filesystems.base import CASELESS, LINKS, FileSystem, MissingFileError, Node, Searchable
 from jeos.model.tree import Kind
 
 READ_LIMIT = 16 << 20  # bytes of a file that is read as a whole: configuration, not data
+_NAMES_KEPT = 8192
 _FOLDERS_KEPT = 512  # listings, so that many questions about a few folders read each once
 
 
@@ -57,6 +58,12 @@ class Root:
         if "" not in self.mounts:
             raise InputError("none of the file systems is the machine's root")
         self._folders: dict[tuple[str, Node], dict[str, tuple[str, Node]]] = {}
+        self._found_before: dict[tuple[str, Node, str], tuple[str, Node] | None] = {}
+        self._tops = {where: Place(where, mount.filesystem.root(), mount) for where, mount in self.mounts.items()}
+
+    def shares(self, other: "Root") -> None:
+        """Keep what was read of the same file systems together with another root."""
+        self._folders, self._found_before, self._tops = other._folders, other._found_before, other._tops
 
     def find(self, path: str, *, follow: bool = True) -> Place:
         """Return what a path leads to; without `follow` the last part may be a link itself.
@@ -140,8 +147,7 @@ class Root:
         return place.node.kind if place else None
 
     def _top(self) -> Place:
-        mounted = self.mounts[""]
-        return Place("", mounted.filesystem.root(), mounted)
+        return self._tops[""]
 
     def _walk(self, path: str, *, follow: bool) -> tuple[list[Place], list[str]]:
         """Return the places from the root to a path, and the parts of it that are not there."""
@@ -170,16 +176,29 @@ class Root:
 
     def _step(self, here: Place, part: str) -> Place | None:
         path = f"{here.path}/{part}".lstrip("/")
-        mounted = self.mounts.get(path)
-        if mounted is not None:
-            return Place(path, mounted.filesystem.root(), mounted)
+        if path in self._tops:
+            return self._tops[path]
         if here.node.kind is not Kind.DIRECTORY:
             return None
-        caseless = here.mounted.filesystem.kind in CASELESS
-        found = self._listing(here).get(part.casefold() if caseless else part)
+        found = self._named(here, part)
         if found is None:
             return None
         return Place(f"{here.path}/{found[0]}".lstrip("/"), found[1], here.mounted)
+
+    def _named(self, folder: Place, name: str) -> tuple[str, Node] | None:
+        """Return the true name in a folder and what it stands for, without reading all others where that can be."""
+        filesystem = folder.mounted.filesystem
+        if filesystem.kind in CASELESS:
+            return self._listing(folder).get(name.casefold())
+        if not isinstance(filesystem, Searchable) or (folder.mounted.where, folder.node) in self._folders:
+            return self._listing(folder).get(name)
+        key = (folder.mounted.where, folder.node, name)
+        if key not in self._found_before:
+            if len(self._found_before) >= _NAMES_KEPT:
+                self._found_before.clear()
+            node = filesystem.child(folder.node, name)
+            self._found_before[key] = None if node is None else (name, node)
+        return self._found_before[key]
 
     def _listing(self, folder: Place) -> dict[str, tuple[str, Node]]:
         """Return the names in a folder, as they are looked for, with the true name and its node."""
