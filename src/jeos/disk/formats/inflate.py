@@ -16,7 +16,7 @@ LARGEST_WINDOW = 1 << 27  # bytes that a zstd frame may want to look back
 DEFLATE_RATIO, ZSTD_RATIO = 1032, 1 << 16  # the best that deflate can do, and more than zstd does to a cluster
 
 
-def inflate_zlib(packed: bytes, *, size: int, label: str) -> bytes | bytearray:
+def inflate_zlib(packed: bytes | memoryview, *, size: int, label: str) -> bytes | bytearray:
     """Return what a zlib stream unpacks to: `size` bytes, or fewer. Raises InputError if it is damaged or longer."""
     try:
         return zlib_decompress(packed, size)
@@ -24,7 +24,7 @@ def inflate_zlib(packed: bytes, *, size: int, label: str) -> bytes | bytearray:
         return _inflate_slowly(packed, size=size, window=ZLIB_WINDOW, label=label)
 
 
-def inflate_raw(packed: bytes, *, size: int, label: str) -> bytes | bytearray:
+def inflate_raw(packed: bytes | memoryview, *, size: int, label: str) -> bytes | bytearray:
     """Return what a deflate stream without a header unpacks to. Raises InputError if it is damaged or longer."""
     try:
         return deflate_decompress(packed, size)
@@ -32,7 +32,7 @@ def inflate_raw(packed: bytes, *, size: int, label: str) -> bytes | bytearray:
         return _inflate_slowly(packed, size=size, window=RAW_WINDOW, label=label)
 
 
-def inflate_zstd(packed: bytes, *, size: int, label: str) -> bytes:
+def inflate_zstd(packed: bytes | memoryview, *, size: int, label: str) -> bytes:
     """Return the first `size` bytes that a zstd frame unpacks to. Raises InputError if it is damaged."""
     try:
         with zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW).stream_reader(packed) as reader:
@@ -41,7 +41,7 @@ def inflate_zstd(packed: bytes, *, size: int, label: str) -> bytes:
         raise damaged(label, f"compressed data does not unpack: {error}") from None
 
 
-def _inflate_slowly(packed: bytes, *, size: int, window: int, label: str) -> bytes:
+def _inflate_slowly(packed: bytes | memoryview, *, size: int, window: int, label: str) -> bytes:
     stream = zlib.decompressobj(window)
     try:
         unpacked = stream.decompress(packed, size + 1)

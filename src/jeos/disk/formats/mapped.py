@@ -106,16 +106,17 @@ class Packed:
     def __init__(self, unpack: Callable[[int], bytes | bytearray], *, unit: int, most: int) -> None:
         """Show units; `unpack` returns the one with a number; `most` is what the file could unpack to at the best."""
         self._unit, self.size = unit, most
+        self._unpack = unpack
         self._unpacked = lru_cache(maxsize=max(4, UNPACKED_KEPT // unit))(unpack)
 
     def read(self, offset: int, length: int) -> bytes:
-        """Return exactly `length` bytes at `offset` of the disk."""
+        """Return exactly `length` bytes at `offset` of the disk; only units that are read in part are kept."""
         parts = []
         end = offset + length
         while offset < end:
             number, skip = divmod(offset, self._unit)
-            unit = self._unpacked(number)
-            part = unit if not skip and end - offset >= self._unit else unit[skip : skip + end - offset]
+            whole = not skip and end - offset >= self._unit
+            part = self._unpack(number) if whole else self._unpacked(number)[skip : skip + end - offset]
             parts.append(part)
             offset += len(part)
         return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)

@@ -163,16 +163,25 @@ class Sparse(Mapped):
         header = self._header
         table = self._table(number // header.table_entries)
         assert table is not None
-        offset = table[number % header.table_entries] * SECTOR
+        index = number % header.table_entries
+        offset = table[index] * SECTOR
         if header.markers:
-            sector, length = MARKER.unpack(self._blocks.read(offset, MARKER.size))
-            offset += MARKER.size
-            if sector * SECTOR != number * header.grain:
-                raise damaged(self.label, f"the grain for sector {number * header.grain // SECTOR} says {sector}")
-            if not 0 < length <= 2 * header.grain:
-                raise damaged(self.label, f"a grain has {length} compressed bytes")
+            packed = self._marked(number, offset, after=table[index + 1 : index + 2])
         else:
-            length = min(2 * header.grain, self._blocks.size - offset)
-        packed = self._blocks.read(offset, length)
+            packed = memoryview(self._blocks.read(offset, min(2 * header.grain, self._blocks.size - offset)))
         unit = inflate.inflate_zlib(packed, size=header.grain, label=self.label)
         return unit if len(unit) == header.grain else bytes(unit).ljust(header.grain, b"\0")
+
+    def _marked(self, number: int, offset: int, *, after: "array[int]") -> memoryview:
+        """Return a packed grain without its marker; `after` has the sector of the next one, as a rule its end."""
+        length = after[0] * SECTOR - offset if after else 0
+        known = 0 < length <= self._header.grain + SECTOR
+        content = memoryview(self._blocks.read(offset, length if known else MARKER.size))
+        sector, size = MARKER.unpack_from(content)
+        if sector * SECTOR != number * self._header.grain:
+            raise damaged(self.label, f"the grain for sector {number * self._header.grain // SECTOR} says {sector}")
+        if not 0 < size <= 2 * self._header.grain:
+            raise damaged(self.label, f"a grain has {size} compressed bytes")
+        if MARKER.size + size > len(content):
+            return memoryview(self._blocks.read(offset + MARKER.size, size))
+        return content[MARKER.size : MARKER.size + size]
