@@ -55,7 +55,7 @@ class Jeos:
             text=True,
         )
 
-    def run(self, *words: str | Path, status: int = 0, timeout: float = 400) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str | Path, status: int = 0, timeout: float = 800) -> subprocess.CompletedProcess[str]:
         """Run a verb to its end, and show all that it said if it does not end with `status`."""
         process = self.start(*words)
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from jeos_command import Jeos
 
-BOOT = 240.0  # seconds that an emulated machine may take on a busy host
+BOOT = 600.0  # seconds that an emulated machine may take on a very busy host
 POLL = 0.5  # seconds
 
 

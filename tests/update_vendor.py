@@ -29,7 +29,7 @@ WantedBy=multi-user.target
 [[health]]
 name = "good"
 unit = "good.service"
-within = 60
+within = 300
 [[file]]
 source = "changed"
 target = "/usr/lib/changed"

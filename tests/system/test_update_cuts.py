@@ -9,6 +9,7 @@ import json
 import os
 import random
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,14 @@ class Recording:
     end: int
 
 
+@dataclass(frozen=True)
+class Cuts:
+    """The moments after which machines are started, in their order, and the disk that they are started from."""
+
+    disk: CutDisk
+    points: list[int]
+
+
 @pytest.fixture(scope="module")
 def recording(jeos: Jeos, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recording]:
     """Record an update from when it is asked for until some time after it was confirmed."""
@@ -76,15 +85,22 @@ def start(jeos: Jeos, description: Path, name: str) -> None:
     jeos.run("run", description, *words)
 
 
-@pytest.fixture
-def cut(recording: Recording, tmp_path: Path) -> Iterator[CutDisk]:
-    """A disk that is yet as it was before the recording, beside a copy of all else of the build."""
+def uncut(recording: Recording, folder: Path) -> CutDisk:
+    """Return a disk that is yet as it was before the recording, beside a copy of all else of the build."""
     build = recording.vendor.builds["1"]
     for path in build.folder.glob("tiny_1.*"):
         if path != build.disk:
-            shutil.copy(path, tmp_path)
-    disk = CutDisk(recording.log, base=build.disk, place=tmp_path / build.disk.name)
-    yield disk
+            shutil.copy(path, folder)
+    return CutDisk(recording.log, base=build.disk, place=folder / build.disk.name)
+
+
+@pytest.fixture(scope="module")
+def cuts(recording: Recording, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cuts]:
+    """The moments of which each has a test of its own, so that a soak can be gone on with, or cut short."""
+    chance = random.Random(SEED + 1)
+    found = points(recording.log, start=recording.start, end=recording.end, count=STARTED, chance=chance)
+    disk = uncut(recording, tmp_path_factory.mktemp("started"))
+    yield Cuts(disk, found)
     disk.place.unlink()
 
 
@@ -95,8 +111,9 @@ def test_nothing_writes_to_the_slot_that_runs(recording: Recording) -> None:
             assert not write.meets(parts[1].start, parts[2].start + parts[2].size - parts[1].start)
 
 
-def test_whatever_a_cut_leaves_starts_a_whole_release(recording: Recording, cut: CutDisk, tmp_path: Path) -> None:
+def test_whatever_a_cut_leaves_starts_a_whole_release(recording: Recording, tmp_path: Path) -> None:
     chance = random.Random(SEED)
+    cut = uncut(recording, tmp_path)
     work = tmp_path / "survey"
     work.mkdir()
     surveyor = Surveyor(cut.place, recording.vendor.builds, work)
@@ -108,16 +125,21 @@ def test_whatever_a_cut_leaves_starts_a_whole_release(recording: Recording, cut:
     starts = [(one.starts, one.trial) for one in found.values()]
     assert starts == sorted(starts, key=lambda one: (one[0], not one[1])), "once 2 starts, 1 does not come back"
     assert set(starts) == {("1", False), ("2", True), ("2", False)}
+    cut.place.unlink()
 
 
-def test_a_machine_whose_power_was_cut_is_well_and_finishes_its_update(recording: Recording, cut: CutDisk) -> None:
-    chance = random.Random(SEED + 1)
-    for point in points(recording.log, start=recording.start, end=recording.end, count=STARTED, chance=chance):
-        with cut.cut(point, chance=chance) as flushed:
-            try:
-                finish(recording, cut.place.with_suffix(".json"))
-            except AssertionError as error:
-                raise AssertionError(f"cut after write {point}, {flushed} flushed, seed {SEED}: {error}") from error
+@pytest.mark.parametrize("number", range(STARTED), ids="cut-{:03}".format)
+def test_a_machine_whose_power_was_cut_is_well_and_finishes_its_update(
+    recording: Recording, cuts: Cuts, number: int
+) -> None:
+    point, chance = cuts.points[number], random.Random(f"{SEED} {number}")
+    with cuts.disk.cut(point, chance=chance) as flushed:
+        try:
+            first = finish(recording, cuts.disk.place.with_suffix(".json"))
+        except AssertionError as error:
+            raise AssertionError(f"cut after write {point}, {flushed} flushed, seed {SEED}: {error}") from error
+    done = f"{(point - recording.start) / (recording.end - recording.start):.1%} of what an update writes"
+    sys.stdout.write(f"cut after write {point}, {done}: {first} ran, and the update was finished\n")
 
 
 def finish(recording: Recording, description: Path) -> str:
