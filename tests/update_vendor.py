@@ -10,14 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jeos.build.outputs import Outputs, find
+from jeos.model.recipe_text import FILE_NAME
 from jeos_command import Jeos
 from qemu_door import HOST
 
 PASSPHRASE = "only for tests"
+SUITE = "trixie"
 CHANGED = 300_000  # bytes that are new in each version and cannot be made smaller
 RECIPE = """
 name = "tiny"
 version = "{version}"
+suite = "{suite}"
 [[unit]]
 name = "good.service"
 content = '''
@@ -58,25 +61,31 @@ class Vendor:
     jeos: Jeos
     folder: Path
     port: int
+    suite: str = SUITE
     builds: dict[str, Outputs] = field(default_factory=dict)
 
     @classmethod
-    def make(cls, jeos: Jeos, folder: Path, *, port: int) -> "Vendor":
+    def make(cls, jeos: Jeos, folder: Path, *, port: int, suite: str = SUITE) -> "Vendor":
         """Make the vendor's keys."""
         folder.mkdir(parents=True)
         signing = jeos.having(JEOS_PASSPHRASE=PASSPHRASE)
         signing.run("keys", "new", "--keys", folder / "keys")
-        return cls(signing, folder, port)
+        return cls(signing, folder, port, suite)
 
     @property
     def channels(self) -> Path:
         return self.folder / "channels"
 
-    def build(self, version: str) -> Outputs:
-        """Build a version that has some bytes of its own."""
-        recipe = RECIPE.format(version=version, host=HOST, port=self.port, folder="main")
-        (self.folder / "appliance.toml").write_text(recipe)
+    def write(self, version: str) -> Path:
+        """Write the recipe of a version that has some bytes of its own, and return it."""
+        recipe = self.folder / FILE_NAME
+        recipe.write_text(RECIPE.format(version=version, host=HOST, port=self.port, folder="main", suite=self.suite))
         (self.folder / "changed").write_bytes(os.urandom(CHANGED))
+        return recipe
+
+    def build(self, version: str) -> Outputs:
+        """Write a version, and build it."""
+        self.write(version)
         self.jeos.run("build", self.folder)
         self.builds[version] = find(self.folder / f"build/tiny_{version}.json")
         return self.builds[version]
