@@ -1,7 +1,7 @@
 """One machine, whose clock is years slow from its first boot on, and its channel: away, hostile, full of objections.
 
 What ends with nothing being done comes first, all in one start of 1; then the machine goes from 1 to 2, to 4 (without
-ever seeing 3, and with a clock that is years fast when it starts), and to 5, which comes on a disk.
+ever seeing 3, and with a clock that is years fast when it starts), and to 5, which comes on a disk, read as a folder.
 """
 
 import json
@@ -32,7 +32,7 @@ NAME = "channel"
 YEARS_AGO, YEARS_AHEAD = 1_300_000_000, 2_200_000_000  # seconds since 1970: March 2011, September 2039
 MUCH_LATER = 90  # days; more than metadata is fresh for
 DISK = "192M"  # room for the channel of five releases
-BROUGHT = "/dev/vdb"
+BROUGHT, MOUNTED = "/dev/vdb", "/run/brought"
 OVERRIDES = "/etc/jeos/update.toml"
 TRUSTED = "/var/lib/jeos/update/metadata"
 # Attacks, by their names in the channel's address.
@@ -242,11 +242,26 @@ def test_machine_goes_from_release_to_release_and_skips_one(world: World, served
     world.set_clock(YEARS_AGO)
 
 
-def test_disk_that_is_brought_updates_a_machine_whose_channel_is_away(world: World) -> None:
-    script = f"jeos-agent update --now --json --from {BROUGHT} 2>/dev/null"
-    said = json.loads(inside(world.jeos, NAME, "sh", "-c", script))
-    assert (said["version"], said["restarting"]) == ("5", True)
+def test_what_is_brought_updates_a_machine_whose_channel_is_away(world: World) -> None:
+    """A folder fills the slot; the disk that it is on is then asked by itself, and has nothing to add but the start."""
+    inside(world.jeos, NAME, "sh", "-c", f"mkdir -p {MOUNTED} && mount -o ro {BROUGHT} {MOUNTED}")
+    try:
+        with overridden(world, "restart = false"):
+            said = offline(world, MOUNTED, "--check")
+            assert said["words"].startswith("5 is newer than 4")
+            said = offline(world, MOUNTED)
+            assert (said["version"], said["changed"], said["restarting"]) == ("5", True, False)
+    finally:
+        inside(world.jeos, NAME, "umount", MOUNTED)
+    said = offline(world, BROUGHT, "--now")
+    assert (said["version"], said["changed"], said["restarting"]) == ("5", False, True)
     wait_until(lambda: confirmed(world) == "5", "5 was not confirmed", seconds=2 * BOOT)
     status = world.status()
     assert (status["version"], status["slot"], status["health"]) == ("5", "B", "healthy")
     assert status["update"]["failed"] == []
+
+
+def offline(world: World, source: str, *options: str) -> dict[str, Any]:
+    """Have the machine take what a folder, or a disk, has, and return what came of it."""
+    words = " ".join(("jeos-agent", "update", *options, "--json", "--from", source))
+    return dict(json.loads(inside(world.jeos, NAME, "sh", "-c", f"{words} 2>/dev/null")))

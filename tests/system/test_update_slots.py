@@ -178,10 +178,22 @@ def test_update_whose_kernel_panics_goes_back_when_its_starts_are_used_up(jeos: 
 
 
 @pytest.mark.skipif(not SOAK, reason="takes minutes; `make soak` runs it")
-def test_update_that_hangs_is_restarted_by_the_watchdog_and_left(jeos: Jeos, running: Running) -> None:
-    running.install(build(jeos, "4", program="/bin/sh -c 'systemctl stop jeos-confirm; kill -SEGV 1; sleep infinity'"))
+def test_update_that_hangs_in_each_start_is_restarted_by_the_watchdog_and_left(jeos: Jeos, running: Running) -> None:
+    hang = "kill -SEGV 1"  # systemd stops at its place then, with all that it looked after, the watchdog among it
+    running.install(build(jeos, "4", program=f"/bin/sh -c 'systemctl stop jeos-confirm; {hang}; sleep infinity'"))
     failure = running.failure_of("4")
-    assert failure["reason"].startswith("it stopped or hung before its health was proved")
+    assert failure["reason"].startswith("it stopped or hung before its health was proved (3 starts)")
+    assert "tiny_4+0-3.efi" in running.images()
+
+
+@pytest.mark.skipif(not SOAK, reason="takes minutes; `make soak` runs it")
+def test_update_that_falls_down_in_each_start_is_left(jeos: Jeos, running: Running) -> None:
+    fall = "reboot -ff"  # at once: nothing is stopped, unmounted or flushed
+    running.install(build(jeos, "4.1", program=f"/bin/sh -c 'systemctl stop jeos-confirm; {fall}'"))
+    failure = running.failure_of("4.1")
+    assert failure["reason"].startswith("it stopped or hung before its health was proved (3 starts)")
+    assert "tiny_4.1+0-3.efi" in running.images()
+    assert running.tell("cat", "/var/lib/app/data", "/etc/noted") == "mine\nmine\n"
 
 
 def test_update_that_is_well_is_kept_with_its_migration(jeos: Jeos, running: Running) -> None:
