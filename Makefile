@@ -59,9 +59,8 @@ conformance: setup-test ## TUF's own suite against the update client: make confo
 bench: setup-bench ## measure what README and docs promise, beside other tools
 	$(PYTHON) bench/build.py
 	$(PYTHON) bench/boot.py
-	$(PYTHON) bench/update.py --pair large
-	$(PYTHON) bench/update.py --pair whole --peers ""
-	$(PYTHON) bench/update.py --pair small
+	$(PYTHON) bench/update.py
+	$(PYTHON) bench/publishing.py
 	$(PYTHON) bench/agent.py
 
 clean: ## delete what make made here (not the caches of jeos: `jeos store gc`)

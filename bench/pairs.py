@@ -47,8 +47,8 @@ def make(suite: str, work: Path, *, only: str = "", slim: bool = True) -> Pair:
     for version, folder in folders.items():
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FILE_NAME).write_text(recipe_text(suite, version, slim=slim))
-    new = _lock(folders["1.1"], plain=False)
-    plain = _lock(folders["1.0"], plain=True)
+    new = lock(folders["1.1"], plain=False)
+    plain = lock(folders["1.0"], plain=True)
     if only:
         older = {package.name: package for package in plain.packages if package.name.startswith(only)}
         packages = tuple(sorted(older.get(package.name, package) for package in new.packages))
@@ -70,7 +70,8 @@ def run_build(folder: Path) -> None:
     run([sys.executable, "-m", "jeos", "build", folder], cwd=folder)
 
 
-def _lock(folder: Path, *, plain: bool) -> Lock:
+def lock(folder: Path, *, plain: bool) -> Lock:
+    """Return the lock of a recipe as it is now; with `plain`, as if there were no updates to the suite."""
     recipe = load.load(folder / FILE_NAME)
     if not plain:
         return resolve.resolve(recipe, folder=folder, cache=settings.cache_dir())
