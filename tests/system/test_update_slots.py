@@ -178,21 +178,31 @@ def test_update_whose_kernel_panics_goes_back_when_its_starts_are_used_up(jeos: 
 
 
 @pytest.mark.skipif(not SOAK, reason="takes minutes; `make soak` runs it")
-def test_update_that_hangs_in_each_start_is_restarted_by_the_watchdog_and_left(jeos: Jeos, running: Running) -> None:
+@pytest.mark.parametrize(("version", "watchdog"), [("4", "i6300ESB timer"), ("4.1", "Software Watchdog")])
+def test_update_that_hangs_in_each_start_is_restarted_by_the_watchdog_and_left(
+    jeos: Jeos, running: Running, version: str, watchdog: str
+) -> None:
+    if watchdog.startswith("Software"):  # as if the machine had none
+        refused = "".join(f"install {driver} /bin/false\\n" for driver in ("i6300esb", "iTCO_wdt"))
+        running.tell("sh", "-c", f"mkdir -p /etc/modprobe.d; printf '{refused}' > /etc/modprobe.d/none.conf")
+    note = "cat /sys/class/watchdog/watchdog0/identity > /var/lib/watchdog; sync"
     hang = "kill -SEGV 1"  # systemd stops at its place then, with all that it looked after, the watchdog among it
-    running.install(build(jeos, "4", program=f"/bin/sh -c 'systemctl stop jeos-confirm; {hang}; sleep infinity'"))
-    failure = running.failure_of("4")
+    program = f"systemctl stop jeos-confirm; {note}; {hang}; sleep infinity"
+    running.install(build(jeos, version, program=f'/bin/sh -c "{program}"'))
+    failure = running.failure_of(version)
     assert failure["reason"].startswith("it stopped or hung before its health was proved (3 starts)")
-    assert "tiny_4+0-3.efi" in running.images()
+    assert f"tiny_{version}+0-3.efi" in running.images()
+    assert running.tell("cat", "/var/lib/watchdog") == f"{watchdog}\n"
+    running.tell("rm", "-f", "/etc/modprobe.d/none.conf")
 
 
 @pytest.mark.skipif(not SOAK, reason="takes minutes; `make soak` runs it")
 def test_update_that_falls_down_in_each_start_is_left(jeos: Jeos, running: Running) -> None:
     fall = "reboot -ff"  # at once: nothing is stopped, unmounted or flushed
-    running.install(build(jeos, "4.1", program=f"/bin/sh -c 'systemctl stop jeos-confirm; {fall}'"))
-    failure = running.failure_of("4.1")
+    running.install(build(jeos, "4.2", program=f"/bin/sh -c 'systemctl stop jeos-confirm; {fall}'"))
+    failure = running.failure_of("4.2")
     assert failure["reason"].startswith("it stopped or hung before its health was proved (3 starts)")
-    assert "tiny_4.1+0-3.efi" in running.images()
+    assert "tiny_4.2+0-3.efi" in running.images()
     assert running.tell("cat", "/var/lib/app/data", "/etc/noted") == "mine\nmine\n"
 
 
