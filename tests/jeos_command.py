@@ -110,11 +110,11 @@ def digests(built: outputs.Outputs) -> dict[str, str]:
     return {part: digest(built.folder / getattr(built.image, part)) for part in PARTS}
 
 
-def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = DEADLINE) -> None:
+def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = DEADLINE, every: float = 0.02) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def mounts(*folders: Path) -> list[str]:

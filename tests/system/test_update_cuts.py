@@ -234,6 +234,7 @@ def finish(jeos: Jeos, name: str) -> str:
         lambda: json.loads(inside(jeos, name, "sh", "-c", script))["state"]["trial"] is None,
         "it stays on trial",
         seconds=BOOT,
+        every=3.0,  # asking costs the machine more than waiting
     )
     told = inside(jeos, name, "sh", "-c", f". /etc/os-release; echo $IMAGE_VERSION; {script}").partition("\n")
     state = json.loads(told[2])["state"]
