@@ -1,6 +1,7 @@
 """A machine that gets another kernel: as a patch, within the memory that there is for it, on the real boot path."""
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -82,4 +83,5 @@ def test_machine_gets_a_new_kernel_as_a_patch_within_its_memory(jeos: Jeos, vend
     assert "2 comes as a patch of " in done.stderr
     assert "packs" not in done.stderr, done.stderr
     [memory] = re.findall(r"at most ([0-9]+) MiB of memory were in use", done.stderr)
+    sys.stdout.write(f"{memory} MiB were in use at most\n")
     assert 0 < int(memory) <= MOST_MEMORY
