@@ -117,7 +117,11 @@ def test_export_signs_with_a_key(tmp_path: Path) -> None:
         (["--to", "ova", "--key", "k.pem"], 2, "--key and --certificate go together\n"),
         (["--to", "ova", "--key", "none.pem", "--certificate", "none.pem"], 3, "none.pem cannot be read: "),
         (["--to", "raw", "-o", "build/web_1.0.json"], 2, "build/web_1.0.json is there already\nhint: --force"),
-        (["--to", "raw", "-o", "build/web_1.0.img", "--force"], 2, "build/web_1.0.img is what is exported\n"),
+        (
+            ["--to", "raw", "-o", "build/web_1.0.img", "--force"],
+            2,
+            "build/web_1.0.img is what the new file is made of\n",
+        ),
     ],
 )
 def test_export_of_what_cannot_be_is_refused(

@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -77,6 +78,28 @@ def test_export_of_a_broken_disk_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="it breaks here"):
         export.export(Source(disk=Breaking(content), name="web"), tmp_path / "web.raw", target="raw", options=Options())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder on a disk with room for 1 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("name", target.names())
+def test_export_to_a_disk_that_is_full_leaves_nothing(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(room, "needed", lambda disk, packed: 0)  # as if the samples had been unlike the rest
+    noise = Memory(os.urandom(3 << 20))
+    with pytest.raises(HostError, match=r"no room left on the disk that holds .*/small\nhint: .* -o FILE"):
+        export.export(Source(disk=noise, name="web"), small_disk / "web", target=name, options=Options())
+    assert list(small_disk.iterdir()) == []
 
 
 def test_export_that_is_written_wrong_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

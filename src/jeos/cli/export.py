@@ -30,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "path", nargs="?", type=Path, default=Path(), help="recipe folder, image description, disk in any form, or OVA"
     )
     parser.add_argument("--to", required=True, metavar="TARGET", help=f"one of {', '.join(targets.names())}")
+    parser.epilog = "Targets. " + "; ".join(f"{name}: {targets.load(name).HELP}" for name in targets.names())
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the new file (default: beside the disk)")
     effort = parser.add_mutually_exclusive_group()
     effort.add_argument("--fast", action="store_true", help="compress less, in a fraction of the time")

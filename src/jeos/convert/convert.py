@@ -233,7 +233,7 @@ def _write(done: Conversion, copies: Sequence[Path], request: Request) -> Conver
     else:
         with ExitStack() as named:
             for copy, path in zip(copies, paths, strict=True):
-                _write_disk(copy, named.enter_context(files.replace(path)), path, request)
+                _write_disk(copy, named.enter_context(files.replace(path, full=files.ROOM_FOR_FILE)), path, request)
     finished = Conversion(
         done.name, done.origins, done.survey, done.fixes, done.hardware, disks=tuple(paths), notes=done.notes
     )

@@ -29,12 +29,13 @@ def out_of_room(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
-def full_disk(path: Path) -> HostError:
+ROOM_FOR_CACHE = "free some room (`jeos store gc` helps), or set JEOS_CACHE_DIR to a folder on a larger disk"
+ROOM_FOR_FILE = "free some room, or write to a larger disk: -o FILE"
+
+
+def full_disk(path: Path, *, hint: str = ROOM_FOR_CACHE) -> HostError:
     """Return the error for a disk without room for `path`."""
-    return HostError(
-        f"no room left on the disk that holds {path.parent}",
-        hint="free some room (`jeos store gc` helps), or set JEOS_CACHE_DIR to a folder on a larger disk",
-    )
+    return HostError(f"no room left on the disk that holds {path.parent}", hint=hint)
 
 
 def check_new(path: Path, *, force: bool, origin: Path | None = None) -> None:
@@ -72,10 +73,10 @@ def sync_file_system(folder: Path) -> None:
 
 
 @contextmanager
-def replace(path: Path, *, mode: int = 0o644, durable: bool = True) -> Iterator[BinaryIO]:
+def replace(path: Path, *, mode: int = 0o644, durable: bool = True, full: str = ROOM_FOR_CACHE) -> Iterator[BinaryIO]:
     """Open a new file that takes the name `path` when the block ends without an error.
 
-    `durable` flushes file and folder to disk first. Raises HostError if the disk is full.
+    `durable` flushes file and folder to disk first. Raises HostError if the disk is full, with the hint `full`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -97,7 +98,7 @@ def replace(path: Path, *, mode: int = 0o644, durable: bool = True) -> Iterator[
             sync_folder(path.parent)
     except OSError as error:
         if out_of_room(error):
-            raise full_disk(path) from error
+            raise full_disk(path, hint=full) from error
         raise
 
 

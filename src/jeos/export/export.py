@@ -41,7 +41,7 @@ def export(
     chosen = load(target)
     files.check_new(path, force=force, origin=origin)
     check_room(source, path, packed=chosen.PACKED)
-    with files.replace(path) as file:
+    with files.replace(path, full=files.ROOM_FOR_FILE) as file:
         warnings = _write(chosen, source, file, options=options)
         _check(chosen, source, file, path=path)
         size = file.seek(0, 2)
@@ -56,7 +56,7 @@ def check_room(source: Source, path: Path, *, packed: bool) -> None:
     if needed > free:
         raise HostError(
             f"{path} needs about {needed >> 20} MiB, and {folder} has room for {free >> 20}",
-            hint="free some room, or write to a larger disk: -o FILE",
+            hint=files.ROOM_FOR_FILE,
         )
 
 

@@ -13,7 +13,7 @@ from jeos.disk.formats.siblings import Place
 from jeos.export.source import Source
 from jeos.export.target import Options
 
-HELP = "Azure: a VHD of fixed size"
+HELP = "for Azure, a VHD of fixed size"
 SUFFIX = ".azure.vhd"
 PACKED = False
 

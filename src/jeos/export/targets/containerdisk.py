@@ -22,7 +22,7 @@ from jeos.disk.tar_write import BLOCK, END, RECORD, header, padded
 from jeos.export.source import Source
 from jeos.export.target import Options
 
-HELP = "KubeVirt: an OCI image with the disk, as an archive"
+HELP = "for KubeVirt, an OCI image with the disk"
 SUFFIX = ".oci.tar"
 PACKED = True
 QEMU = 107  # user and group of KubeVirt's QEMU

@@ -16,7 +16,7 @@ from jeos.disk.tar_write import BLOCK, END, OLD_GNU, RECORD, header, padded
 from jeos.export.source import Source
 from jeos.export.target import Options
 
-HELP = "Google Compute Engine: disk.raw in a tar.gz"
+HELP = "for Google Compute Engine, disk.raw in a tar.gz"
 SUFFIX = ".gce.tar.gz"
 PACKED = True
 GIBIBYTE = 1 << 30

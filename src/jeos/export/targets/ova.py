@@ -12,7 +12,7 @@ from jeos.export.source import Source
 from jeos.export.target import Hardware, Options
 from jeos.model.ovf import Disk
 
-HELP = "VMware, VirtualBox, Proxmox: a machine with its disk"
+HELP = "for VMware, VirtualBox and Proxmox VE, a machine with its disk"
 SUFFIX = ".ova"
 PACKED = True
 

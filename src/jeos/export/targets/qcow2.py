@@ -12,7 +12,7 @@ from jeos.disk.formats.siblings import Place
 from jeos.export.source import Source
 from jeos.export.target import Options
 
-HELP = "QEMU, libvirt, Proxmox, OpenStack (--small: compressed)"
+HELP = "for QEMU, libvirt, Proxmox VE and OpenStack (compressed with --small)"
 SUFFIX = ".qcow2"
 PACKED = False
 

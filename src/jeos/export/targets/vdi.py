@@ -10,7 +10,7 @@ from jeos.disk.formats.siblings import Place
 from jeos.export.source import Source
 from jeos.export.target import Options
 
-HELP = "VirtualBox: a VDI that grows"
+HELP = "for VirtualBox"
 SUFFIX = ".vdi"
 PACKED = False
 

@@ -10,7 +10,7 @@ from jeos.disk.formats.siblings import Place
 from jeos.export.source import Source
 from jeos.export.target import Options
 
-HELP = "Hyper-V generation 1, Xen: a VHD that grows"
+HELP = "for Hyper-V machines of generation 1, and XenServer"
 SUFFIX = ".vhd"
 PACKED = False
 

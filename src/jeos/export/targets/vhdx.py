@@ -10,7 +10,7 @@ from jeos.disk.formats.siblings import Place
 from jeos.export.source import Source
 from jeos.export.target import Options
 
-HELP = "Hyper-V generation 2: a VHDX that grows"
+HELP = "for Hyper-V machines of generation 2"
 SUFFIX = ".vhdx"
 PACKED = False
 

@@ -10,7 +10,7 @@ from jeos.disk.formats.siblings import Place
 from jeos.export.source import Source
 from jeos.export.target import Options
 
-HELP = "VMware: a compressed (streamOptimized) VMDK"
+HELP = "for VMware, the compressed disk alone"
 SUFFIX = ".vmdk"
 PACKED = True
 
