@@ -98,6 +98,20 @@ def test_export_of_a_foreign_disk_goes_there_and_back(tmp_path: Path, capsys: py
     assert capsys.readouterr().out == f"{tmp_path / 'old.ova'}\n{tmp_path / 'again.raw'}\n"
 
 
+def test_export_of_a_damaged_ova_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = build(tmp_path)
+    assert jeos("export", folder, "--to", "ova", "-o", tmp_path / "web.ova") == 0
+    capsys.readouterr()
+    assert jeos("export", tmp_path / "web.ova", "--to", "raw", "-o", tmp_path / "web.raw") == 0
+    assert "verify       2 files as the manifest says" in capsys.readouterr().err
+    content = bytearray((tmp_path / "web.ova").read_bytes())
+    content[-20_000] ^= 1
+    (tmp_path / "web.ova").write_bytes(content)
+    assert jeos("export", tmp_path / "web.ova", "--to", "raw", "-o", tmp_path / "again.raw") == 6
+    assert "does not have the SHA256 that the manifest gives" in capsys.readouterr().err
+    assert not (tmp_path / "again.raw").exists()
+
+
 def test_export_signs_with_a_key(tmp_path: Path) -> None:
     command = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=Vendor -keyout key.pem -out certificate.pem"
     subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
