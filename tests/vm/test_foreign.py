@@ -34,7 +34,9 @@ def test_a_disk_over_a_file_of_the_host_is_refused(tmp_path: Path, secret: Path,
     with pytest.raises(InputError) as caught:
         disk_format(disk)
     assert caught.value.message == f"{disk} lies over another file of this host, and would show it to the machine"
-    assert "qemu-img convert -O qcow2" in caught.value.hint
+    assert caught.value.hint == (
+        f"if you trust where it is from, make it one file: jeos convert {disk} -o disk-whole.qcow2"
+    )
 
 
 def test_a_disk_with_its_data_in_a_file_of_the_host_is_refused(tmp_path: Path, secret: Path) -> None:

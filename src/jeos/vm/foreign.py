@@ -5,6 +5,7 @@ rights, and the guest would read them: so a disk that names any is refused. Its 
 `qemu-img info` opens the data file, too. Source: QEMU, docs/interop/qcow2.txt, "Header".
 """
 
+import shlex
 import struct
 from pathlib import Path
 
@@ -16,7 +17,9 @@ HEADER = struct.Struct(">4sIQI 12x I")  # magic, version, offset and length of t
 FEATURES_AT = 72  # where version 3 has its incompatible features, 8 bytes
 EXTERNAL_DATA = 1 << 2
 SUFFIX = ".qcow2"
+WHOLE = f"-whole{SUFFIX}"
 OTHERS = {".vmdk": "VMDK", ".vhd": "VHD", ".vpc": "VHD", ".vhdx": "VHDX", ".vdi": "VDI", ".ova": "OVA", ".qcow": "qcow"}
+READ = ("VMDK", "VHD", "VHDX", "VDI", "OVA")  # by `jeos convert`
 
 
 def disk_format(path: Path) -> str:
@@ -27,7 +30,7 @@ def disk_format(path: Path) -> str:
     """
     other = OTHERS.get(path.suffix.lower())
     if other:
-        raise InputError(f"{path} is a disk in {other} format", hint=_convert(path))
+        raise InputError(f"{path} is a disk in {other} format", hint=_hint(path) if other in READ else _qemu_img(path))
     try:
         with path.open("rb") as file:
             header = file.read(FEATURES_AT + 8)
@@ -51,15 +54,21 @@ def _check_qcow2(path: Path, header: bytes) -> None:
     _, version, backing, _, encrypted = HEADER.unpack_from(header)
     features = int.from_bytes(header[FEATURES_AT:], "big") if version > 2 else 0
     if version not in VERSIONS:
-        raise InputError(f"{path} is a qcow2 disk of version {version}, which is not known", hint=_convert(path))
-    whole = "if you trust where it is from, make it one file: " + _convert(path)
+        raise InputError(f"{path} is a qcow2 disk of version {version}, which is not known", hint=_qemu_img(path))
+    whole = "if you trust where it is from, make it one file: " + _hint(path)
     if backing:
         raise InputError(f"{path} lies over another file of this host, and would show it to the machine", hint=whole)
     if features & EXTERNAL_DATA:
         raise InputError(f"{path} has its data in another file of this host", hint=whole)
     if encrypted:
-        raise InputError(f"{path} is encrypted", hint=_convert(path))
+        raise InputError(f"{path} is encrypted", hint=_qemu_img(path))
 
 
-def _convert(path: Path) -> str:
-    return f"qemu-img convert -O qcow2 {path} {path.stem}-whole{SUFFIX}"
+def _hint(path: Path) -> str:
+    """Return the command that makes of what jeos reads a machine that starts here."""
+    return f"jeos convert {shlex.quote(str(path))} -o {shlex.quote(path.stem + WHOLE)}"
+
+
+def _qemu_img(path: Path) -> str:
+    """Return the command for what only QEMU reads."""
+    return f"qemu-img convert -O qcow2 {shlex.quote(str(path))} {shlex.quote(path.stem + WHOLE)}"
