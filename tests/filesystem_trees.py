@@ -61,6 +61,10 @@ def make_tree(folder: Path, *, plain: bool = False, many: int = 3000, large: int
         for offset in (0, 200_000, 1_000_000, 5_999_900):
             file.seek(offset)
             file.write(b"data at %d" % offset)
+    with (folder / "holes").open("wb") as file:  # more pieces than an inode, or one block, has room for
+        for number in range(large // 500):
+            file.seek(number * 8192)
+            file.write(b"%8d" % number * 512)
     if not plain:
         _make_unix_things(folder)
     for name in sorted(folder.rglob("*"), reverse=True):

@@ -11,7 +11,7 @@ from jeos.convert.inspect import Inspection, inspect
 from jeos.convert.survey import Disk, Interface, Mount, RootArgument
 from jeos.core.errors import InputError
 from jeos.disk.blocks import File, Memory
-from small_machine import BOOT_UUID, MEBIBYTE, UUID, make_disk, tool
+from small_machine import BOOT_UUID, MEBIBYTE, UUID, folder_of, make_disk, tool
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +123,40 @@ def test_windows_with_its_efi_system_partition(tmp_path: Path) -> None:
         ]
         (root,) = found.roots
         assert root.read("efi/EFI/Microsoft/Boot/bootmgfw.efi") == b"MZ"
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("default", ["", "@/.snapshots/1/snapshot"])
+def test_btrfs_system_is_in_its_subvolume_and_not_in_snapshots(default: str, tmp_path: Path) -> None:
+    image, place = tmp_path / "disk", tmp_path / "mount"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(160 * MEBIBYTE)
+    tool("mkfs.btrfs", "-q", "-U", UUID, image)
+    tool("mount", "-o", "loop", image, place)
+    try:
+        root = default or "@"
+        for path in ("@", "@/.snapshots", "@/.snapshots/1", "@home"):
+            if path != "@/.snapshots/1":
+                tool("btrfs", "subvolume", "create", place / path)
+            else:
+                (place / path).mkdir()
+        if default:
+            tool("btrfs", "subvolume", "create", place / default)
+            tool("btrfs", "subvolume", "set-default", place / default)
+        option = "" if default else ",subvol=@"
+        fstab = f"UUID={UUID} / btrfs defaults{option} 0 0\nUUID={UUID} /home btrfs subvol=/@home 0 0\n"
+        files = {"etc/os-release": "ID=opensuse-leap\nPRETTY_NAME=Leap\n", "etc/fstab": fstab, "usr/bin/x": ""}
+        folder_of(place / root, files)
+        folder_of(place / "@home", {"user/file": "at home"})
+        tool("btrfs", "subvolume", "snapshot", place / root, place / "old")
+    finally:
+        tool("umount", place)
+    with File(image) as blocks:
+        found = inspect([blocks])
+        assert [(item.pretty, item.family, item.volume, item.subvolume) for item in found.survey.systems] == [
+            ("Leap", "suse", "sda", root)
+        ]
+        assert found.roots[0].read("home/user/file") == b"at home"
+        mounted, inner = found.roots[0].locate("home/user/new")
+        assert (mounted.subvolume, inner) == ("@home", "user/new")

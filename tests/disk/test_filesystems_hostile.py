@@ -55,6 +55,12 @@ def xfs(*options: str) -> Callable[[Path, Path], None]:
     return make
 
 
+def btrfs(folder: Path, image: Path) -> None:
+    with image.open("wb") as file:
+        file.truncate(128 << 20)
+    tool("mkfs.btrfs", "-q", "--nodesize", "4096", "--rootdir", folder, image)
+
+
 XFS_SIZE = 300 << 20  # mkfs.xfs makes none that is smaller
 MAKERS: dict[str, Callable[[Path, Path], None]] = {
     "ext4": ext("-t", "ext4", "-b", "1024"),
@@ -63,6 +69,8 @@ MAKERS: dict[str, Callable[[Path, Path], None]] = {
     "vfat12": fat("-F", "12", "-s", "8", size=12 << 20),
     "vfat32": fat("-F", "32", "-s", "1", size=36 << 20),
     "xfs": xfs(),
+    "btrfs": btrfs,
+    "erofs": lambda folder, image: tool("mkfs.erofs", image, folder),
     "xfs-v4": xfs("-m", "crc=0", "-b", "size=1024"),
 }
 

@@ -9,6 +9,7 @@ What cannot be read is said in the survey's notes, and never keeps the rest from
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from jeos.convert.machine import Machine
 from jeos.convert.root import Mounted, Root
@@ -116,13 +117,42 @@ def _volume(part: Part, *, notes: list[str]) -> tuple[Volume, FileSystem | None]
 
 
 def _candidates(filesystems: Mapping[str, FileSystem]) -> Iterator[Mounted]:
-    """Yield all that may be the root of a system: file systems, and the subvolumes of btrfs."""
+    """Yield all that may be the root of a system: file systems, and of btrfs those subvolumes that are no snapshots."""
     for name, filesystem in filesystems.items():
-        if not isinstance(filesystem, Subvolumes):
+        if isinstance(filesystem, Subvolumes):
+            yield from _subvolumes(name, filesystem)
+        else:
             yield Mounted("", filesystem, volume=name)
+
+
+def _subvolumes(volume: str, filesystem: Subvolumes) -> Iterator[Mounted]:
+    """Yield the subvolumes that are started from: the default one, or those that say so in their own fstab.
+
+    Where neither is a system, all that are: a snapshot of a lost root is better than nothing.
+    """
+    systems = []
+    for path in islice(filesystem.subvolumes(), SUBVOLUMES_LOOKED_AT):
+        try:
+            mounted = Mounted("", filesystem.subvolume(path), volume=volume, subvolume=path)
+        except InputError:
             continue
-        for path in list(filesystem.subvolumes())[:SUBVOLUMES_LOOKED_AT]:
-            yield Mounted("", filesystem.subvolume(path), volume=name, subvolume=path)
+        if kind_of(Root([mounted])) is not None:
+            systems.append(mounted)
+            if len(systems) == 1 and path == next(iter(filesystem.subvolumes())):
+                break
+    if len(systems) > 1:
+        systems = [mounted for mounted in systems if _is_own_root(mounted)] or systems
+    yield from systems
+
+
+def _is_own_root(mounted: Mounted) -> bool:
+    """Tell whether a system's fstab mounts at "/" the subvolume that it is in."""
+    for line in Root([mounted]).text_or_empty("etc/fstab").splitlines():
+        words = line.split()
+        if len(words) > 3 and not words[0].startswith("#") and words[1] == "/":
+            options = [option.partition("=") for option in words[3].split(",")]
+            return any(name == "subvol" and value.strip("/") == mounted.subvolume for name, _, value in options)
+    return False
 
 
 def _system(place: Place) -> tuple[System, Root] | None:

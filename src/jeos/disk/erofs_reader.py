@@ -35,7 +35,7 @@ def damaged(what: str) -> InputError:
 
 
 @dataclass(frozen=True, slots=True)
-class _Inode:
+class Inode:
     """One inode as it is stored; `start` is the byte offset of its whole blocks, `tail` that of the rest."""
 
     nid: int
@@ -46,6 +46,7 @@ class _Inode:
     mtime: int
     size: int
     device: tuple[int, int]
+    links: int
     xattr_position: int
     xattr_size: int
     start: int
@@ -111,14 +112,14 @@ class Filesystem:
 
         Raises InputError if there is no such file.
         """
-        inode = self._inode(self.superblock.root_nid)
+        inode = self.inode(self.superblock.root_nid)
         for part in os.fsencode(path).split(b"/"):
             if inode.kind is not Kind.DIRECTORY:
                 raise InputError(f"there is no file /{path} in the image")
-            found = dict(self._names(inode)).get(part)
+            found = dict(self.names(inode)).get(part)
             if found is None:
                 raise InputError(f"there is no file /{path} in the image")
-            inode = self._inode(found[0])
+            inode = self.inode(found[0])
         if inode.kind is not Kind.FILE:
             raise InputError(f"/{path} is a {inode.kind} in the image, not a file")
         return io.BufferedReader(_Content(self, inode), READ_BYTES)
@@ -138,14 +139,15 @@ class Filesystem:
             raise damaged(f"it ends before byte {position + length}")
         return found
 
-    def _inode(self, nid: int) -> _Inode:
+    def inode(self, nid: int) -> Inode:
+        """Return an inode by its number. Raises InputError if it is damaged, or its data is packed."""
         position = self.superblock.meta_block * BLOCK + nid * fmt.SLOT
         core = self._bytes(position, fmt.COMPACT_INODE.size)
         if core[0] & fmt.EXTENDED:
             core += self._bytes(position + len(core), fmt.EXTENDED_INODE.size - len(core))
-            bits, xattrs, mode, _, size, data, _, uid, gid, mtime, _, _ = fmt.EXTENDED_INODE.unpack(core)
+            bits, xattrs, mode, _, size, data, _, uid, gid, mtime, _, links = fmt.EXTENDED_INODE.unpack(core)
         else:
-            bits, xattrs, mode, _, size, _, data, _, uid, gid, _ = fmt.COMPACT_INODE.unpack(core)
+            bits, xattrs, mode, links, size, _, data, _, uid, gid, _ = fmt.COMPACT_INODE.unpack(core)
             mtime = self.superblock.time
         layout = (bits & ~fmt.EXTENDED) >> fmt.LAYOUT_SHIFT
         kind = _KINDS.get(mode & fmt.MODE_TYPE)
@@ -167,7 +169,7 @@ class Filesystem:
         has_data = kind in (Kind.FILE, Kind.DIRECTORY, Kind.SYMLINK)
         if has_data and whole and data * BLOCK + whole > self.size:
             raise damaged(f"the data of inode {nid} ends behind the image's end")
-        return _Inode(
+        return Inode(
             nid=nid,
             kind=kind,
             mode=mode & fmt.MODE_PERMISSIONS,
@@ -176,6 +178,7 @@ class Filesystem:
             mtime=mtime,
             size=size if has_data else 0,
             device=fmt.decode_device(data) if kind in (Kind.CHARACTER, Kind.BLOCK) else (0, 0),
+            links=links,
             xattr_position=xattr_position,
             xattr_size=xattr_size,
             start=data * BLOCK,
@@ -183,18 +186,18 @@ class Filesystem:
             tail=tail,
         )
 
-    def _data(self, inode: _Inode, position: int, length: int) -> bytes:
+    def data(self, inode: Inode, position: int, length: int) -> bytes:
         """Return up to `length` bytes of an inode's data; fewer where its whole blocks or its data end."""
         if position < inode.whole:
             return self._bytes(inode.start + position, min(length, inode.whole - position))
         at = inode.tail + position - inode.whole
         return self._bytes(at, max(0, min(length, inode.size - position)))
 
-    def _names(self, inode: _Inode) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    def names(self, inode: Inode) -> Iterator[tuple[bytes, tuple[int, int]]]:
         """Yield each name in a directory with its inode and its type, in the order of names, "." and ".." left out."""
         before = b""
         for start in range(0, inode.size, BLOCK):
-            block = self._data(inode, start, min(BLOCK, inode.size - start))
+            block = self.data(inode, start, min(BLOCK, inode.size - start))
             for name, nid, kind in _parse_folder(block):
                 if name <= before or b"/" in name or b"\0" in name:
                     raise damaged(f"directory {inode.nid} has the name {name!r} behind {before!r}")
@@ -247,7 +250,7 @@ class _Walk:
                     raise damaged(f"/{path} and /{known.path} are the same directory")
                 yield replace(known, path=path, hardlink=known.path)
                 continue
-            inode = self._filesystem._inode(nid)
+            inode = self._filesystem.inode(nid)
             if fmt.FILE_TYPES[inode.kind] != kind:
                 raise damaged(f"/{path} is a {inode.kind}, but its directory says type {kind}")
             entry = first[nid] = self._entry(path, inode)
@@ -255,15 +258,15 @@ class _Walk:
             if inode.kind is Kind.DIRECTORY:
                 stack += reversed(list(self._children(path, inode)))
 
-    def _children(self, path: str, inode: _Inode) -> Iterator[tuple[str, int, int]]:
+    def _children(self, path: str, inode: Inode) -> Iterator[tuple[str, int, int]]:
         self._structure.take(inode.size)
-        for name, (nid, kind) in self._filesystem._names(inode):
+        for name, (nid, kind) in self._filesystem.names(inode):
             child = f"{path}/{os.fsdecode(name)}" if path else os.fsdecode(name)
             if len(os.fsencode(child)) > PATH_BYTES:
                 raise damaged(f"the path /{child[:60]}… is longer than {PATH_BYTES} bytes")
             yield child, nid, kind
 
-    def _entry(self, path: str, inode: _Inode) -> Entry:
+    def _entry(self, path: str, inode: Inode) -> Entry:
         self._structure.take(fmt.COMPACT_INODE.size)
         if inode.kind is Kind.FILE:
             whole = inode.whole >= inode.size
@@ -282,7 +285,7 @@ class _Walk:
             xattrs=tuple(sorted(self._xattrs(inode))) if inode.xattr_size else (),
         )
 
-    def _target(self, inode: _Inode) -> str:
+    def _target(self, inode: Inode) -> str:
         if not 0 < inode.size <= fmt.TARGET_BYTES:
             raise damaged(f"symbolic link {inode.nid} has a target of {inode.size} bytes")
         self._structure.take(inode.size)
@@ -291,7 +294,7 @@ class _Walk:
             raise damaged(f"symbolic link {inode.nid} has the target {target!r}")
         return os.fsdecode(target)
 
-    def _digest(self, inode: _Inode) -> str:
+    def _digest(self, inode: Inode) -> str:
         place = (inode.start if inode.whole else inode.tail, inode.size)
         if place not in self._known_digests:
             self._contents.take(inode.size)
@@ -301,7 +304,7 @@ class _Walk:
             self._known_digests[place] = state.hexdigest()
         return self._known_digests[place]
 
-    def _xattrs(self, inode: _Inode) -> Iterator[tuple[str, bytes]]:
+    def _xattrs(self, inode: Inode) -> Iterator[tuple[str, bytes]]:
         self._structure.take(inode.xattr_size)
         body = self._filesystem._bytes(inode.xattr_position, inode.xattr_size)
         _, shared = fmt.XATTR_HEADER.unpack_from(body)
@@ -339,10 +342,10 @@ def _xattr(stored: bytes) -> tuple[str, bytes]:
     return _PREFIXES[number] + os.fsdecode(stored[fmt.XATTR_ENTRY.size : end]), stored[end:]
 
 
-def _pieces(filesystem: Filesystem, inode: _Inode) -> Iterator[bytes]:
+def _pieces(filesystem: Filesystem, inode: Inode) -> Iterator[bytes]:
     position = 0
     while position < inode.size:
-        piece = filesystem._data(inode, position, READ_BYTES)
+        piece = filesystem.data(inode, position, READ_BYTES)
         position += len(piece)
         yield piece
 
@@ -350,7 +353,7 @@ def _pieces(filesystem: Filesystem, inode: _Inode) -> Iterator[bytes]:
 class _Content(io.RawIOBase):
     """A file of an image as a raw stream."""
 
-    def __init__(self, filesystem: Filesystem, inode: _Inode) -> None:
+    def __init__(self, filesystem: Filesystem, inode: Inode) -> None:
         self._filesystem = filesystem
         self._inode = inode
         self._position = 0
@@ -369,7 +372,7 @@ class _Content(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        piece = self._filesystem._data(self._inode, self._position, len(buffer))
+        piece = self._filesystem.data(self._inode, self._position, len(buffer))
         buffer[: len(piece)] = piece
         self._position += len(piece)
         return len(piece)

@@ -15,9 +15,9 @@ def _table() -> tuple[int, ...]:
 _TABLE = _table()
 
 
-def crc32c(content: bytes) -> int:
-    """Return the checksum of some bytes; about 10 MB a second."""
-    value, table = 0xFFFFFFFF, _TABLE
+def crc32c(content: bytes, *, start: int = 0xFFFFFFFF) -> int:
+    """Return the checksum of some bytes; about 10 MB a second. `start` is what the register holds at first."""
+    value, table = start, _TABLE
     for byte in content:
         value = table[(value ^ byte) & 0xFF] ^ value >> 8
     return value ^ 0xFFFFFFFF
