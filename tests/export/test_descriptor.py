@@ -43,7 +43,12 @@ def test_envelope_of_an_image_is_valid_and_complete() -> None:
     assert (system.name, system.cpus, system.memory, system.firmware) == ("small", 2, 256, Firmware.EFI)
     assert system.product == ovf.Product(name="small", vendor="Example", version="1.0")
     assert (system.os, system.hardware, system.secure_boot) == (96, "vmx-11", False)
-    assert [(one.bus, one.model) for one in system.controllers] == [(Bus.SCSI, "VirtualSCSI")]
+    assert [(one.bus, one.model) for one in system.controllers] == [(Bus.SCSI, "VirtualSCSI"), (Bus.IDE, "")]
+    assert [(one.kind, one.disk, one.controller) for one in system.drives] == [
+        ("disk", "vmdisk1", "3"),
+        ("cdrom", "", "6"),
+    ]
+    assert system.transport == ("iso",)
     assert [(one.model, one.network, one.mac) for one in system.nics] == [("VmxNet3", "VM Network", "")]
     assert (system.annotation, system.eulas) == ("Port 80/tcp: web\nPort 53/udp", ("Be kind.",))
     assert system.properties == (
@@ -78,6 +83,7 @@ def test_envelope_of_a_foreign_disk_is_valid_and_plain(firmware: Firmware) -> No
     assert ovf_schema.complaints(text) == ""
     (system,) = ovf_read.parse(text, source="a.ovf").systems
     assert (system.firmware, system.os, system.nics[0].model) == (firmware, 101, "E1000")
+    assert (len(system.drives), system.transport) == (1, ())
     assert [(one.bus, one.model) for one in system.controllers] == [(Bus.SATA, "vmware.sata.ahci")]
 
 

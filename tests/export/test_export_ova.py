@@ -16,12 +16,23 @@ from jeos.disk.ovf_certificate import Signatory
 from jeos.export.export import export
 from jeos.export.source import Source
 from jeos.export.target import Hardware, Options, load
+from jeos.model.image import Port
+from jeos.model.recipe import Property
 
 
 def make(folder: Path, *, options: Options, size: int = export_disks.SIZE) -> Path:
     export_disks.write(folder / "disk.raw", size=size)
     with File(folder / "disk.raw") as disk:
-        export(Source(disk=disk, name="web", version="1.0"), folder / "web.ova", target="ova", options=options)
+        source = Source(
+            disk=disk,
+            name="web",
+            version="1.0",
+            vendor="Example",
+            ports=(Port(80, name="web"),),
+            properties=(Property("title", default="Tom & Jerry"), Property("workers", type="integer", default="2")),
+            eula="Be kind.\n",
+        )
+        export(source, folder / "web.ova", target="ova", options=options)
     return folder / "web.ova"
 
 
@@ -94,6 +105,20 @@ def test_ova_warns_of_missing_drivers(tmp_path: Path) -> None:
         "the machine asks for plain hardware, and its kernel lacks ahci, e1000: "
         'the kernel of `kernel.flavour = "generic"` in the recipe has them',
     )
+
+
+@pytest.mark.parametrize("manifest", ["sha1", "sha256"])
+@pytest.mark.parametrize(
+    ("hardware", "storage", "network"), [("vmware", "scsi", "vmxnet3"), ("plain", "sata", "e1000")]
+)
+def test_ova_is_what_virt_v2v_reads(tmp_path: Path, manifest: str, hardware: str, storage: str, network: str) -> None:
+    path = make(tmp_path, options=Options(manifest=manifest, hardware=Hardware(hardware)))
+    done = subprocess.run(["virt-v2v", "-i", "ova", path, "--print-source"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told = " ".join(done.stdout.split())
+    for words in ("source name: web", "memory: 1073741824 (bytes)", "nr vCPUs: 1", "firmware: uefi"):
+        assert words in told
+    assert f'disks: 0 [{storage}] removable media: CD-ROM [ide] in slot 0 NICs: Bridge "VM Network" [{network}]' in told
 
 
 @pytest.fixture(scope="module")

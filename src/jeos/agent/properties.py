@@ -1,6 +1,7 @@
 """Take the operator's properties to where the appliance's services read them.
 
-They arrive as systemd credentials `jeos.property.NAME`. Each is checked by the rules of the recipe; one that is not
+They arrive as systemd credentials `jeos.property.NAME`; on VMware's hypervisors, those that were typed in at deployment
+on a disc (`ovf_environment`). Each is checked by the rules of the recipe; one that is not
 set has its default. Ordinary ones go to `/run/jeos/properties.env`, as NAME="value" for `EnvironmentFile=` and shells;
 secret ones only to `/run/jeos/secrets/NAME`, for `LoadCredential=NAME:/run/jeos/secrets/NAME`. If one is missing or
 wrong, nothing is written but why (`/run/jeos/properties.failed`), and the unit fails.
@@ -9,6 +10,7 @@ wrong, nothing is written but why (`/run/jeos/properties.failed`), and the unit 
 import os
 from collections.abc import Mapping, Sequence
 
+from jeos.agent import ovf_environment
 from jeos.agent.appliance import RUN, text, write
 from jeos.model.properties import complaint, environment_name
 
@@ -95,7 +97,7 @@ def take(
     """
     rules = [Rule(each) for each in said]
     try:
-        values, faults = settle(rules, read_credentials(credentials))
+        values, faults = settle(rules, {**ovf_environment.read(), **read_credentials(credentials)})
     except UnicodeDecodeError as error:
         values, faults = {}, [f"a property is not text in UTF-8: {error.reason}"]
     if faults:

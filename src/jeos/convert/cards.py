@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from jeos.convert.survey import System
 
 _PHYSICAL = re.compile(r"eth\d+|en[ospPxuvad]\w+|em\d+|p\d+p\d+(?:_\d+)?|wl\w+|ib\w+|slot\d+", re.ASCII)
+_NAME = re.compile(r"[\w.:-]{1,15}", re.ASCII)  # what the kernel takes, and no path
+_MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
 _NUMBER = re.compile(r"\d+")
 _INVENTED = "52:54:00"  # the prefix that QEMU's documentation takes for its guests
 _VMWARE_FIRST = 160  # the first of the slots that VMware gives to PCI express devices: 160, 192, 224, 256, 161, …
@@ -42,9 +44,10 @@ def cards(system: System, *, macs: tuple[str, ...]) -> tuple[Card, ...]:
     configured for than the machine has is left out.
     """
     known = tuple(_normal(mac) for mac in macs)
-    own = {item.name: _normal(item.mac) for item in system.interfaces if item.mac}
-    own |= {pin.name: _normal(pin.mac) for pin in system.pins if pin.mac}
-    names = {item.name for item in system.interfaces if _PHYSICAL.fullmatch(item.name) or item.name in own}
+    told = [*((item.name, item.mac) for item in system.interfaces), *((pin.name, pin.mac) for pin in system.pins)]
+    own = {name: _normal(mac) for name, mac in told if _MAC.fullmatch(_normal(mac))}
+    names = {item.name for item in system.interfaces if _NAME.fullmatch(item.name)}
+    names = {name for name in names if _PHYSICAL.fullmatch(name) or name in own}
     if known:
         own = {name: mac for name, mac in own.items() if mac in known}
     free = [mac for mac in known if mac not in own.values()]

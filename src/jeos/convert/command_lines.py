@@ -34,17 +34,8 @@ _ENVIRONMENTS = ("boot/grub/grubenv", "boot/grub2/grubenv", "boot/efi/EFI/*/grub
 _BLOCK_BYTES = 1024  # what GRUB can read and write without a file system's help (grub2 "Environment block")
 _BLOCK_MAGIC = "# GRUB Environment Block\n"
 
-# A command line up to its end, or up to the quotes that close it. Entries and syslinux have `linux` and `kernel` too,
-# but with nothing behind the file.
-_LINES = (
-    re.compile(r"(?P<line>\s*(?:linux(?:16|efi)?|kernel)\s+\S+\s+\S(?:.*?\S)?)(?P<end>\s*)"),
-    re.compile(r"(?P<line>options\s+.*?\S)(?P<end>\s*)"),
-    re.compile(r"(?i:(?P<line>\s*append\s+.*?\S)(?P<end>\s*))"),
-    re.compile(r"(?P<line>\s*set\s+(?:default_)?kernelopts=\"[^\"]*?)(?P<end>\s*\"\s*)"),
-    re.compile(r"(?P<line>kernelopts=.*?\S)(?P<end>\s*)"),
-    re.compile(r"(?P<line>GRUB_CMDLINE_LINUX=(?P<quote>[\"'])(?:(?!(?P=quote)).)*?)(?P<end>\s*(?P=quote).*)"),
-    re.compile(r"(?P<line># kopt=.*?\S)(?P<end>\s*)"),
-)
+_KERNELS = ("linux", "linux16", "linuxefi", "kernel")
+_QUOTED = re.compile(r"(?:[ \t]*set[ \t]+(?:default_)?kernelopts|GRUB_CMDLINE_LINUX)=([\"'])", re.ASCII)
 
 
 def globbed(root: Root, patterns: tuple[str, ...]) -> list[str]:
@@ -84,9 +75,31 @@ def add_arguments(text: str, arguments: str, *, unless: Callable[[str], bool]) -
     """
     lines = text.split("\n")
     for number, line in enumerate(lines):
-        match = next((match for pattern in _LINES if (match := pattern.fullmatch(line))), None)
-        if match is None or unless(match["line"]) or "$kernelopts" in line or "${kernelopts}" in line:
+        end = _end_of_arguments(line)
+        if end is None or unless(line[:end]) or "$kernelopts" in line or "${kernelopts}" in line:
             continue
-        gap = "" if match["line"].endswith(('"', "'", "=")) and "quote" in match.groupdict() else " "
-        lines[number] = f"{match['line']}{gap}{arguments}{match['end']}"
+        gap = "" if line[:end].endswith(('"', "'")) and _QUOTED.fullmatch(line[:end]) else " "
+        lines[number] = f"{line[:end]}{gap}{arguments}{line[end:]}"
     return "\n".join(lines)
+
+
+def _end_of_arguments(line: str) -> int | None:
+    """Return where the arguments on a line end, None if it is no command line.
+
+    Entries and syslinux have lines of `linux` and `kernel` too, with nothing behind the file: theirs are elsewhere.
+    """
+    if match := _QUOTED.match(line):
+        closing = line.find(match[1], match.end())
+        return None if closing < 0 else len(line[:closing].rstrip())
+    words = line.split(maxsplit=2)
+    if not words:
+        return None
+    command = words[0].lower() if words[0].lower() == "append" else words[0]
+    whole = (
+        (command in _KERNELS and len(words) > 2)
+        or (command == "append" and len(words) > 1)
+        or (line.startswith("options") and command == "options" and len(words) > 1)
+        or line.startswith("# kopt=")
+        or line.startswith("kernelopts=")
+    )
+    return len(line.rstrip()) if whole else None

@@ -15,9 +15,11 @@ from jeos.convert.machine import Machine
 from jeos.convert.survey import Mount, Survey, Volume
 
 # Names with a letter for the disk, and those with a number; both count disks in the order of the controller.
-_LETTERED = re.compile(r"(?P<disk>/dev/(?:sd|hd|vd|xvd)(?P<letters>[a-z]{1,2}))(?P<number>\d*)", re.ASCII)
-_NUMBERED = re.compile(r"(?P<disk>/dev/(?:nvme(?P<nvme>\d+)n1|mmcblk(?P<card>\d+)))(?:p(?P<number>\d+))?", re.ASCII)
-_BY_HARDWARE = re.compile(r"(?P<disk>/dev/disk/by-(?:id|path)/.*?)(?:-part(?P<number>\d+))?", re.ASCII)
+_LETTERED = re.compile(r"(?P<disk>/dev/(?:sd|hd|vd|xvd)(?P<letters>[a-z]{1,2}))(?P<number>\d{0,4})", re.ASCII)
+_NUMBERED = re.compile(
+    r"(?P<disk>/dev/(?:nvme(?P<nvme>\d{1,3})n1|mmcblk(?P<card>\d{1,3})))(?:p(?P<number>\d{1,4}))?", re.ASCII
+)
+_BY_HARDWARE = re.compile(r"(?P<disk>/dev/disk/by-(?:id|path)/.*?)(?:-part(?P<number>\d{1,4}))?", re.ASCII)
 _REMOVABLE = re.compile(r"/dev/(?:sr|scd|cdrom|cdrw|dvd|dvdrw|fd|floppy)\d*")
 NONE_KNOWN: Mapping[str, str] = MappingProxyType({})
 _WITHOUT_UUID = ("", "LVM2_member", "linux_raid_member")  # contents whose UUID finds no file system

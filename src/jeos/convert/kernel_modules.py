@@ -47,11 +47,15 @@ def read(root: Root, folder: str) -> Modules:
     """Return the modules in a folder such as "lib/modules/6.1.0". Raises MissingFileError without a modules.dep."""
     paths: dict[str, str] = {}
     needs: dict[str, tuple[str, ...]] = {}
+    version = folder.rpartition("/")[2]
     for line in root.read_text(f"{folder}/modules.dep").splitlines():
         path, colon, others = line.partition(":")
-        if colon and path.strip().endswith(SUFFIXES):
-            name = module_name(path.strip())
-            paths[name] = path.strip()
+        path = path.strip()
+        if path.startswith("/"):  # as depmod wrote them before 2009
+            path = path.partition(f"/{version}/")[2]
+        if colon and path.endswith(SUFFIXES) and ".." not in path.split("/"):
+            name = module_name(path)
+            paths[name] = path
             needs[name] = tuple(module_name(other) for other in others.split())
     known = {name: tuple(other for other in others if other in paths) for name, others in needs.items()}
     builtin = root.text_or_empty(f"{folder}/modules.builtin").split()

@@ -22,7 +22,8 @@ from jeos.core.errors import InputError
 from jeos.disk import cpio, lz4_library
 from jeos.model.tree import Entry, Kind, Tree
 
-UNPACKED_LIMIT = 4 << 30  # bytes of all archives together; large ones of today have half a gibibyte
+UNPACKED_LIMIT = 2 << 30  # bytes of all archives together; large ones of today have half a gibibyte
+MEMBERS_LIMIT = 1 << 18  # files and folders; large ones of today have some ten thousand
 _CONTENT_LIMIT = 64 << 20  # bytes of one file that is kept
 _NAME_LIMIT = 4096  # PATH_MAX
 _PIECE = 1 << 20  # bytes that are unpacked at once
@@ -78,7 +79,7 @@ def packing(data: bytes, position: int = 0) -> str:
 def read(data: bytes, *, wanted: Callable[[str], bool] = lambda path: False) -> Initramfs:
     """Return what an initrd holds, with the bytes of the files whose paths are wanted.
 
-    Raises InputError if it is damaged, larger than `UNPACKED_LIMIT`, or packed with lzo.
+    Raises InputError if it is damaged, larger than `UNPACKED_LIMIT` or `MEMBERS_LIMIT`, or packed with lzo.
     """
     files: dict[str, bytes | None] = {}
     folders: set[str] = set()
@@ -91,6 +92,8 @@ def read(data: bytes, *, wanted: Callable[[str], bool] = lambda path: False) -> 
         archive = _Archive(data, position, kind=kinds[-1], limit=left)
         while archive.more():
             for path, mode, content in _members(archive, wanted):
+                if len(files) + len(folders) >= MEMBERS_LIMIT:
+                    raise InputError(f"the initrd holds more than {MEMBERS_LIMIT} files", hint="it may be a trap")
                 if stat.S_ISDIR(mode):
                     folders.add(path)
                 else:

@@ -21,6 +21,7 @@ _VERSION = 0x00020001
 _HAS_PREFIX, _HAS_VALUES, _HAS_CHILDREN = 0x80000000, 0x40000000, 0x20000000
 _PLACE = 0x0FFFFFFF  # the bits of a node's place that say where it is
 _LARGEST_CHARACTER = 127
+_LONGEST = 256  # characters of a key; those of Debian's kernels have at most 98
 _DEEPEST = 4096  # characters of the longest key that is followed; real ones have a few hundred
 
 
@@ -34,11 +35,12 @@ class _Node:
 def build(entries: Iterable[tuple[str, str, int]]) -> bytes:
     """Return an index of keys, values and priorities; a key may come more than once.
 
-    Keys with other characters than ASCII are left out, since an index has no place for them.
+    Keys with other characters than ASCII are left out, since an index has no place for them, and so are those of more
+    than 256 characters: a trap for what walks an index. Real ones are shorter.
     """
     by_key: dict[str, list[tuple[int, str]]] = {}
     for key, value, priority in entries:
-        if all(0 < ord(character) <= _LARGEST_CHARACTER for character in key):
+        if len(key) <= _LONGEST and all(0 < ord(character) <= _LARGEST_CHARACTER for character in key):
             by_key.setdefault(key, []).append((priority, value))
     for values in by_key.values():
         values.sort(key=lambda value: value[0])

@@ -176,6 +176,7 @@ def _system(element: Element, *, configuration: str, strings: Mapping[str, str])
         os_type=system_section.attributes.get("osType", "") or system_section.find("OSType").text,
         os_description=_text(system_section.find("Description"), strings),
         hardware=section.find("System").find("VirtualSystemType").text,
+        transport=tuple(section.attributes.get("transport", "").split()),
         firmware=firmware,
         secure_boot=secure_boot,
         cpus=ovf_hardware.cpus(items),

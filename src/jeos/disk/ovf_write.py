@@ -126,7 +126,7 @@ def _system(system: System) -> Iterator[Line]:
     for text in system.eulas:
         yield from _within("EulaSection", iter([_element("Info", "The licence"), _element("License", text)]))
     yield from _operating_system(system)
-    yield from _within("VirtualHardwareSection", _hardware(system))
+    yield from _within("VirtualHardwareSection", _hardware(system), transport=" ".join(system.transport) or None)
 
 
 def _product(system: System) -> Iterator[Line]:
@@ -232,10 +232,12 @@ def _controller(controller: Controller) -> Iterator[Line]:
 
 
 def _drive(drive: Drive) -> Iterator[Line]:
+    empty = drive.kind is not DriveKind.DISK and not drive.disk and not drive.file
     resource = f"ovf:/disk/{drive.disk}" if drive.disk else f"ovf:/file/{drive.file}" if drive.file else None
     yield from _item(
+        required=not empty,
         AddressOnParent=drive.place,
-        AutomaticAllocation=None if resource else "false",
+        AutomaticAllocation=None if resource else "true",
         ElementName=drive.name or f"{drive.kind.capitalize()} {drive.id}",
         HostResource=resource,
         InstanceID=drive.id,

@@ -14,12 +14,16 @@ FAMILY = "vmx-11"  # ESXi 6.0, Workstation 12, Fusion 8 and all later ones take 
 NETWORK = "VM Network"  # what a new ESXi host calls its own
 DEBIAN, LINUX = 96, 101  # CIM_OperatingSystem.OsType: Debian 64-bit, Linux 64-bit
 DEBIAN_NAME, LINUX_NAME = "debian8_64Guest", "other3xLinux64Guest"  # the newest that ESXi 6.0 knows
-CONTROLLER, DISK, NIC = "3", "4", "5"  # instance IDs; 1 and 2 are processors and memory
+CONTROLLER, DISK, NIC, IDE_CONTROLLER, CD = "3", "4", "5", "6", "7"  # instance IDs; 1 and 2: processors and memory
 
 CONTROLLERS = {
     Hardware.VMWARE: Controller(CONTROLLER, Bus.SCSI, model="VirtualSCSI", address=0),
     Hardware.PLAIN: Controller(CONTROLLER, Bus.SATA, model="vmware.sata.ahci", address=0),
 }
+HARD_DISK = Drive(DISK, DriveKind.DISK, disk="vmdisk1", controller=CONTROLLER, place=0, name="Hard disk 1")
+# Where the hypervisor puts in the disc with the properties; the agent reads it (agent/ovf_environment.py).
+IDE = Controller(IDE_CONTROLLER, Bus.IDE, address=0)
+CD_DRIVE = Drive(CD, DriveKind.CDROM, controller=IDE_CONTROLLER, place=0, name="CD/DVD drive 1")
 NICS = {Hardware.VMWARE: "VmxNet3", Hardware.PLAIN: "E1000"}
 DRIVERS = {Hardware.VMWARE: ("vmw_pvscsi", "vmxnet3"), Hardware.PLAIN: ("ahci", "e1000")}
 
@@ -69,11 +73,12 @@ def _system(source: Source, *, hardware: Hardware) -> System:
         os_type=DEBIAN_NAME if source.debian else LINUX_NAME,
         os_description="Debian GNU/Linux (64-bit)" if source.debian else "Linux (64-bit)",
         hardware=FAMILY,
+        transport=("iso",) if source.properties else (),
         firmware=source.firmware,
         cpus=source.cpus,
         memory=source.memory,
-        controllers=(CONTROLLERS[hardware],),
-        drives=(Drive(DISK, DriveKind.DISK, disk="vmdisk1", controller=CONTROLLER, place=0, name="Hard disk 1"),),
+        controllers=(CONTROLLERS[hardware], *((IDE,) if source.properties else ())),
+        drives=(HARD_DISK, *((CD_DRIVE,) if source.properties else ())),
         nics=(Nic(NIC, network=NETWORK, model=NICS[hardware], name="Network adapter 1"),),
         properties=tuple(_property(one) for one in source.properties),
         eulas=(source.eula.strip(),) if source.eula.strip() else (),

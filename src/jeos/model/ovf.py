@@ -144,7 +144,8 @@ class System:
     """One virtual machine, with `memory` in MiB.
 
     `os` is a CIM_OperatingSystem.OsType, `os_type` the hypervisor's word for the same,
-    and `hardware` its hardware family, such as "vmx-11".
+    and `hardware` its hardware family, such as "vmx-11". `transport` are the ways in which it takes its properties,
+    of "iso" and "com.vmware.guestInfo".
     """
 
     id: str
@@ -154,6 +155,7 @@ class System:
     os_type: str = ""
     os_description: str = ""
     hardware: str = ""
+    transport: tuple[str, ...] = ()
     firmware: Firmware = Firmware.BIOS
     secure_boot: bool = False
     cpus: int = 1

@@ -202,6 +202,9 @@ def test_what_cannot_be_mended_is_said() -> None:
     without = initrd_drivers.plan(machine(archive(TOOLS), kernel=old), Options())
     assert without is not None
     assert without.cannot == ("the kernel 2.6.18 has no virtio_pci and no virtio_blk: give it SATA disks instead",)
+    stranger = initrd_drivers.plan(machine(archive({"linuxrc": b"#!/bin/nash"})), Options())
+    assert stranger is not None
+    assert stranger.cannot == (f"/{INITRD}: its maker is unknown; if it loads a fixed list, use SATA disks",)
     alone = initrd_drivers.plan(machine(b"", kernel=Kernel(version="6.1", path="boot/vmlinuz")), Options())
     assert alone is not None
     rescue = Kernel(version="0-rescue-1", path="boot/vmlinuz", initrd=Initrd(path=INITRD, size=1))

@@ -15,7 +15,7 @@ ORDER = 41
 
 _FOLDER = "etc/cloud/cloud.cfg.d"
 _PATH = f"{_FOLDER}/99-jeos-network.cfg"
-_DISABLED = re.compile(r"network\s*:\s*\{?\s*[\"']?config[\"']?\s*:\s*[\"']?disabled", re.ASCII)
+_DISABLED = re.compile(r"network\s*:\s*(?:\{\s*)?[\"']?config[\"']?\s*:\s*[\"']?disabled", re.ASCII)
 _OFF = "etc/cloud/cloud-init.disabled"
 _CONTENT = b"# The network stays as it was on the old home; written by jeos convert.\nnetwork: {config: disabled}\n"
 

@@ -19,7 +19,7 @@ _RULES = (
     "lib/udev/rules.d/*guest-agent*.rules",
     "etc/udev/rules.d/*.rules",
 )
-_WANTED = re.compile(r"(?m)^\s*WantedBy\s*=\s*(.*)$", re.ASCII)
+_WANTED = re.compile(r"(?m)^[ \t]*WantedBy[ \t]*=[ \t]*(.*)$", re.ASCII)
 
 
 def plan(machine: Machine, options: Options) -> Fix | None:

@@ -24,7 +24,7 @@ _UNITS = "etc/systemd/system"
 _UNIT_FOLDERS = ("lib/systemd/system", "usr/lib/systemd/system", _UNITS)
 _SCRIPT_LINKS = ("etc/rc[2-5].d", "etc/rc.d/rc[2-5].d", "etc/init.d/rc[2-5].d")
 _START = re.compile(r"S\d\d(.+)", re.ASCII)
-_SHARES = re.compile(r"(?m)^\s*[^#\s]\S*\s+(\S+)\s+(fuse\.vmhgfs-fuse|vmhgfs|vboxsf)\s+(\S+)", re.ASCII)
+_SHARES = re.compile(r"(?m)^[ \t]*[^#\s]\S*[ \t]+(\S+)[ \t]+(fuse\.vmhgfs-fuse|vmhgfs|vboxsf)[ \t]+(\S+)", re.ASCII)
 
 
 def plan(machine: Machine, options: Options) -> Fix | None:

@@ -8,7 +8,7 @@ udev look into are written anew, for what was there and what is new together.
 import gzip
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jeos.convert import initrds, kernel_modules
 from jeos.convert.changes import Append, Change, Fix, Write
@@ -37,10 +37,14 @@ _CONF_MODULES = "conf/modules"
 
 @dataclass(frozen=True, slots=True)
 class _Addition:
-    """What an initrd lacks: names in the order of loading, and the files to add with their bytes."""
+    """What an initrd lacks: names in the order of loading, and the files to add with their bytes.
 
-    names: tuple[str, ...]
-    files: Mapping[str, bytes]
+    `loads` tells whether one of the files has the initrd load them; otherwise it is left to its udev, if it has one.
+    """
+
+    names: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    loads: bool = False
 
 
 def plan(machine: Machine, options: Options) -> Fix | None:
@@ -60,7 +64,7 @@ def plan(machine: Machine, options: Options) -> Fix | None:
         if all(name in kernel.initrd.modules or name in kernel.builtin for name in wanted):
             continue
         try:
-            change, names = _plan_initrd(machine.root, kernel, kernel.initrd, wanted)
+            change, addition = _plan_initrd(machine.root, kernel, kernel.initrd, wanted)
         except InputError as error:
             cannot.append(f"/{kernel.initrd.path}: {error.message}")
             continue
@@ -68,8 +72,10 @@ def plan(machine: Machine, options: Options) -> Fix | None:
         if missing:
             cannot.append(f"the kernel {kernel.version} has no {' and no '.join(missing)}: give it SATA disks instead")
         if change is not None:
+            if not addition.loads and not kernel.initrd.generator:
+                cannot.append(f"/{kernel.initrd.path}: its maker is unknown; if it loads a fixed list, use SATA disks")
             changes.append(change)
-            notes.append(f"/{kernel.initrd.path} gets {', '.join(names)}, which it needs to reach its disks")
+            notes.append(f"/{kernel.initrd.path} gets {', '.join(addition.names)}, which it needs to reach its disks")
     if changes:
         changes += _plan_lasting(machine.root, wanted)
     if not changes and not cannot:
@@ -87,21 +93,21 @@ def _has(kernel: Kernel, name: str) -> bool:
     return name in kernel.available or name in kernel.builtin
 
 
-def _plan_initrd(root: Root, kernel: Kernel, initrd: Initrd, wanted: Iterable[str]) -> tuple[Change | None, list[str]]:
+def _plan_initrd(root: Root, kernel: Kernel, initrd: Initrd, wanted: Iterable[str]) -> tuple[Change | None, _Addition]:
     """Return the change that gives one initrd what it lacks, and the names of what it gets."""
     data = root.read(initrd.path, limit=_INITRD_LIMIT)
     contents = initrds.read(data)
     modules = kernel_modules.read(root, kernel.modules)
     addition = _plan_addition(root, modules, contents, version=kernel.version, wanted=wanted)
     if not addition.names:
-        return None, []
+        return None, addition
     packs = "CONFIG_RD_GZIP=y" in root.text_or_empty(f"boot/config-{kernel.version}").splitlines()
     archive = initramfs.archive(addition.files)
     if packs:
         archive = gzip.compress(archive, _LEVEL, mtime=0)
     if "lz4" in contents.packing:
-        return Write(initrd.path, _repacked(data, contents, gzipped=packs) + archive), list(addition.names)
-    return Append(initrd.path, archive, align=initramfs.ALIGNMENT), list(addition.names)
+        return Write(initrd.path, _repacked(data, contents, gzipped=packs) + archive), addition
+    return Append(initrd.path, archive, align=initramfs.ALIGNMENT), addition
 
 
 def _plan_addition(
@@ -116,7 +122,7 @@ def _plan_addition(
     closure = modules.closure(name for name in wanted if name not in modules.builtin)
     new = [name for name in closure if name not in there]
     if not new:
-        return _Addition((), {})
+        return _Addition()
     # Unpacked, since not every initrd's kmod can unpack them.
     added = {name: modules.paths[name].partition(".ko")[0] + ".ko" for name in new}
     files = {
@@ -124,7 +130,8 @@ def _plan_addition(
         for name, path in added.items()
     }
     files |= {f"{folder}/{name}": content for name, content in indexes(modules, there | added).items()}
-    return _Addition(tuple(new), files | _loading(contents, closure))
+    loading = _loading(contents, closure)
+    return _Addition(tuple(new), files | loading, loads=bool(loading))
 
 
 def _modules_folder(contents: Initramfs, version: str) -> str:

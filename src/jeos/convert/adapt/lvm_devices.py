@@ -15,7 +15,7 @@ _LIST = "etc/lvm/devices/system.devices"
 _CONFIG = "etc/lvm/lvm.conf"
 _LOCAL = "etc/lvm/lvmlocal.conf"  # what counts more than lvm.conf
 _IGNORING = b"devices {\n\tuse_devicesfile = 0\n}\n"
-_FILTER = re.compile(r"(?m)^\s*(?:global_)?filter\s*=\s*\[[^\]]*\]", re.ASCII)
+_FILTER = re.compile(r"(?m)^[ \t]*(?:global_)?filter[ \t]*=[ \t]*\[[^\]]{0,2000}\]", re.ASCII)
 
 
 def plan(machine: Machine, options: Options) -> Fix | None:

@@ -23,8 +23,8 @@ _COUNTED = re.compile(r"eth\d+", re.ASCII)  # the kernel's own names, in the ord
 _COUNTING = re.compile(r"(?<![\w.])net\.ifnames=0(?!\w)", re.ASCII)
 _LINK_FOLDERS = ("lib/systemd/network", "usr/lib/systemd/network")
 _NO_PREDICTION = ("etc/systemd/network/99-default.link", "etc/udev/rules.d/80-net-setup-link.rules")
-_HWADDR = re.compile(r"(?m)^(\s*HWADDR\s*=\s*[\"']?)([0-9A-Fa-f:-]{17})", re.ASCII)
-_BY_DRIVER = re.compile(r"(?im)^\s*(?:driver\s*[:=]\s*|Path\s*=\s*).*", re.ASCII)
+_HWADDR = re.compile(r"(?m)^([ \t]*HWADDR[ \t]*=[ \t]*[\"']?)([0-9A-Fa-f:-]{17})", re.ASCII)
+_BY_DRIVER = re.compile(r"(?im)^[ \t]*(?:driver[ \t]*[:=]|Path[ \t]*=).*", re.ASCII)
 
 
 def plan(machine: Machine, options: Options) -> Fix | None:

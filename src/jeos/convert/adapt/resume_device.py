@@ -14,7 +14,7 @@ ORDER = 25
 
 _SETTINGS = "etc/initramfs-tools/conf.d"
 _IN_INITRD = "conf/conf.d/"
-_RESUME = re.compile(r"(?m)^(\s*RESUME=[\"']?)(/dev/[^\s\"']+)", re.ASCII)
+_RESUME = re.compile(r"(?m)^([ \t]*RESUME=[\"']?)(/dev/[^\s\"']+)", re.ASCII)
 
 
 def plan(machine: Machine, options: Options) -> Fix | None:

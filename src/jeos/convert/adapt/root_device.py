@@ -20,7 +20,7 @@ ORDER = 20
 _DEVICE_MAPS = ("boot/grub/device.map", "boot/grub2/device.map")
 
 _ARGUMENT = re.compile(r"(?<![\w.-])(root|resume)(\s*=\s*)(/dev/[^\s\"'\\;,]+)", re.ASCII)
-_NO_UUID = re.compile(r"(?m)^(\s*(?:export\s+)?(GRUB_DISABLE_(?:LINUX_)?UUID)=)([\"']?)true\3", re.ASCII)
+_NO_UUID = re.compile(r"(?m)^([ \t]*(?:export[ \t]+)?(GRUB_DISABLE_(?:LINUX_)?UUID)=)([\"']?)true\3", re.ASCII)
 
 
 def plan(machine: Machine, options: Options) -> Fix | None:
