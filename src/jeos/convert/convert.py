@@ -20,6 +20,7 @@ from jeos.convert.apply import Part
 from jeos.convert.cards import cards
 from jeos.convert.changes import Fix
 from jeos.convert.inspect import Inspection, inspect
+from jeos.convert.machine import Machine
 from jeos.convert.result import Conversion, Request
 from jeos.convert.source import Source
 from jeos.core import files, log
@@ -38,6 +39,7 @@ from jeos.model.machine import Boot
 
 USUAL_MEMORY, USUAL_CPUS = 1024, 1  # of a machine that nobody says anything about: MiB, processors
 LEAST_ROOM = 64 << 20  # bytes beside the data: tables, what fixes add
+READ_ONLY = ("erofs", "squashfs")  # file systems that are made as a whole
 WORK_PREFIX = ".jeos-convert-"
 
 
@@ -93,11 +95,16 @@ def _mend_plan(found: Inspection, request: Request) -> tuple[tuple[tuple[Fix, ..
     """Return the fixes of each system, and what they mean for each file system."""
     if not request.mend:
         return tuple(() for _ in found.survey.systems), ()
-    fixes = tuple(adapt.plan(machine, request.options) for machine in found.machines())
+    fixes = tuple(adapt.plan(machine, request.options) if _writable(machine) else () for machine in found.machines())
     parts: list[Part] = []
     for machine, planned in zip(found.machines(), fixes, strict=True):
         parts += apply.plan(machine.root, [change for fix in planned for change in fix.changes])
     return fixes, tuple(parts)
+
+
+def _writable(machine: Machine) -> bool:
+    """Tell whether a system can be mended at all: an appliance's is read-only, and brings what it needs."""
+    return machine.root.mounts[""].filesystem.kind not in READ_ONLY
 
 
 def _check_host(source: Source, found: Inspection, parts: Sequence[Part], request: Request) -> None:
@@ -121,6 +128,12 @@ def _check_host(source: Source, found: Inspection, parts: Sequence[Part], reques
 def _notes(found: Inspection, fixes: Sequence[Sequence[Fix]], request: Request) -> tuple[str, ...]:
     """Return what is worth knowing: what was seen, what cannot be mended, what to set on the new home."""
     notes = [*found.survey.notes, *(note for system in found.survey.systems for note in system.notes)]
+    if request.mend:
+        notes += [
+            f"the system on {machine.system.volume} is read-only, and stays as it is"
+            for machine in found.machines()
+            if not _writable(machine)
+        ]
     if not found.survey.systems:
         notes.append("no operating system was found, and nothing was mended")
     notes += [text for planned in fixes for fix in planned for text in fix.cannot]
