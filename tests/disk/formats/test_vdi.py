@@ -91,8 +91,8 @@ def test_differencing_vdi_over_itself_is_refused(tmp_path: Path) -> None:
 def test_blocks_that_are_used_twice_end_in_an_error(tmp_path: Path) -> None:
     raw = write_raw(tmp_path / "raw", SAMPLE[:MIB] + bytes(95 * MIB))
     disk = convert(raw, tmp_path / "disk", format="vdi").read_bytes()
-    with open_disk(Memory(flipped(disk, [(TABLE_AT, bytes(4 * 96))]))) as opened, pytest.raises(InputError) as caught:
-        list(opened.data(0, opened.size))
+    with pytest.raises(InputError) as caught:
+        open_disk(Memory(flipped(disk, [(TABLE_AT, bytes(4 * 96))])))
     assert caught.value.message == "the disk: its tables use the same bytes more than once"
 
 

@@ -230,8 +230,8 @@ def test_blocks_that_are_used_twice_end_in_an_error(tmp_path: Path) -> None:
     disk = convert(raw, tmp_path / "disk", "-o", "block_size=1M", format="vhdx").read_bytes()
     table = regions(disk).table[0]
     looped = flipped(disk, [(table, disk[table : table + 8] * 96)])
-    with open_disk(Memory(looped)) as opened, pytest.raises(InputError) as caught:
-        list(opened.data(0, opened.size))
+    with pytest.raises(InputError) as caught:
+        open_disk(Memory(looped))
     assert caught.value.message == "the disk: its tables use the same bytes more than once"
 
 

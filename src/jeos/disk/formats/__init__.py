@@ -4,7 +4,8 @@
         disk.format, disk.size, disk.read(0, 512)
 
 A reader is a module with `probe(blocks) -> bool` and `open(blocks, place) -> Blocks`; adding one means adding a file,
-its name to `READERS`, and its test. A raw disk can begin as its guest likes: give `format` where you know it.
+its name to `READERS`, and its test. A raw disk can begin as its guest likes, and name other disks of the host: so a
+disk whose format is only found out opens others where its name ends as the format's do.
 """
 
 import stat
@@ -17,13 +18,15 @@ from typing import Protocol, Self, cast
 
 from jeos.core.errors import InputError
 from jeos.disk.blocks import Blocks, File
-from jeos.disk.formats.siblings import Folder, Place, Siblings
+from jeos.disk.formats.siblings import Distrusted, Folder, Place, Siblings
 
 READERS = ("qcow2", "vmdk", "vhdx", "vdi", "vhd", "raw")  # in the order in which they look at a disk
 
 
 class Reader(Protocol):
     """A module that reads one format."""
+
+    SUFFIXES: tuple[str, ...]  # of files in the format, in lower case
 
     def probe(self, blocks: Blocks) -> bool:
         """Tell whether a file has the format."""
@@ -80,6 +83,7 @@ def open_disk(
     `siblings` has the other files that it may name, `name` its own name among them; for a path they are its folder's,
     and with `anywhere` those that it names outside of it, too. A device is raw unless `format` says otherwise, for
     whoever wrote to it may have written the beginning of another format.
+    Where `format` is not given, other files are opened only for a disk that is named as one that may have some.
     Raises InputError if the disk is damaged, or needs what is not there.
     """
     with ExitStack() as stack:
@@ -90,6 +94,8 @@ def open_disk(
             siblings = siblings or Folder(path.resolve().parent, anywhere=anywhere, stack=stack)
             name = name or path.resolve().name
         chosen = format or detect(source)
+        if not format and siblings and not name.lower().endswith(_reader(chosen).SUFFIXES):
+            siblings = Distrusted(name, format=chosen)
         blocks = open_as(source, Place(siblings, name=name), format=chosen)
         return Disk(blocks, format=chosen, stack=stack.pop_all())
 
@@ -97,6 +103,20 @@ def open_disk(
 def detect(blocks: Blocks) -> str:
     """Return the name of the format that a file begins or ends as."""
     return next(name for name in READERS if _reader(name).probe(blocks))
+
+
+def named_format(blocks: Blocks, place: Place) -> str:
+    """Return the format of a file that another one lies over without saying in which format it is.
+
+    Raises InputError where it begins as a disk in a format, and is named otherwise.
+    """
+    found = detect(blocks)
+    if found != "raw" and not place.name.lower().endswith(_reader(found).SUFFIXES):
+        raise InputError(
+            f"{place.label} begins as a {found} disk; but who writes to a raw disk can make it begin so",
+            hint=f"if you know that it is one: qemu-img rebase -u -F {found} -b {place.label} DISK",
+        )
+    return found
 
 
 def open_as(blocks: Blocks, place: Place, *, format: str = "") -> Blocks:

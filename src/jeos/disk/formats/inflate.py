@@ -12,7 +12,7 @@ from deflate import DeflateError, deflate_decompress, zlib_decompress
 from jeos.disk.formats.mapped import damaged
 
 RAW_WINDOW, ZLIB_WINDOW = -15, 15  # zlib's wbits: without and with a header
-LARGEST_WINDOW = 1 << 27  # bytes that a zstd frame may want to look back
+LARGEST_WINDOW = 8 << 20  # bytes that a zstd frame may want to look back: more than any cluster has
 DEFLATE_RATIO, ZSTD_RATIO = 1032, 1 << 16  # the best that deflate can do, and more than zstd does to a cluster
 
 

@@ -18,12 +18,22 @@ from jeos.disk.blocks import Blocks, check_range
 
 LARGEST_DISK = 1 << 60  # bytes; what claims more is damaged
 LARGEST_TABLE = 64 << 20  # bytes of one table that are held in memory; enough for 64 TiB in every format
+LARGEST_DIRECTORY = 8 << 20  # bytes of a table of tables; enough for 62 TiB, the largest disk of VMware
 UNPACKED_KEPT = 8 << 20  # bytes that stay unpacked, for file systems that read a few KiB here and there
 
 
 def damaged(label: str, what: str) -> InputError:
     """Return the error for a disk that contradicts itself or its format."""
     return InputError(f"{label}: {what}", hint="the disk is damaged or cut off: copy it again")
+
+
+def check_used(label: str, *, units: int, unit: int, blocks: Blocks) -> None:
+    """Raise InputError if so many units of a size (in bytes) cannot all be in a file: then some are named twice.
+
+    The last one may be cut off. Without this, tables that loop would be walked through for ever.
+    """
+    if units > 1 and (units - 1) * unit > blocks.size:
+        raise damaged(label, "its tables use the same bytes more than once")
 
 
 class Run(NamedTuple):

@@ -15,9 +15,10 @@ from jeos.core.errors import InputError
 from jeos.disk import formats
 from jeos.disk.blocks import Blocks
 from jeos.disk.formats import inflate
-from jeos.disk.formats.mapped import LARGEST_DISK, LARGEST_TABLE, Mapped, Packed, Run, damaged, merged, parent_runs
+from jeos.disk.formats.mapped import LARGEST_DISK, Mapped, Packed, Run, check_used, damaged, merged, parent_runs
 from jeos.disk.formats.siblings import Place
 
+SUFFIXES = (".qcow2",)  # of names
 MAGIC = b"QFI\xfb"
 HEADER = struct.Struct(">4sIQIIQIIQQIIQ")
 HEADER_3 = struct.Struct(">QQQIIB")  # features, refcount order, header length, compression; from byte 72 on
@@ -29,6 +30,7 @@ KNOWN = (
     1 | 2 | EXTERNAL_DATA | COMPRESSION | EXTENDED_L2
 )  # 1 is "not closed", 2 "refcounts are wrong": both can be read
 ZLIB, ZSTD = 0, 1
+LARGEST_L1 = 32 << 20  # bytes, as in QEMU
 LONGEST_NAME = 1023
 SECTOR = 512
 COPIED, COMPRESSED, ZERO = 1 << 63, 1 << 62, 1
@@ -68,7 +70,7 @@ def open(blocks: Blocks, place: Place) -> Blocks:
                 hint=f"make it one file first: qemu-img convert -O qcow2 {place.label} whole.qcow2",
             )
         file, there = place.open_parent(header.backing.removeprefix("file:"))
-        parent = formats.open_as(file, there, format=header.backing_format)
+        parent = formats.open_as(file, there, format=header.backing_format or formats.named_format(file, there))
     data = place.open(header.data_file)[0] if header.external else blocks
     return Qcow2(blocks, data=data, header=header, parent=parent, label=place.label)
 
@@ -94,7 +96,7 @@ def read_header(blocks: Blocks, *, label: str) -> Header:
         raise damaged(label, f"clusters of 2^{bits} bytes are outside of the format")
     cluster = 1 << bits
     covered = cluster // (16 if extended else 8) * cluster  # by one entry of the first table
-    if size > LARGEST_DISK or l1_entries * 8 > LARGEST_TABLE or l1_entries * covered < size or l1_offset % cluster:
+    if size > LARGEST_DISK or l1_entries * 8 > LARGEST_L1 or l1_entries * covered < size or l1_offset % cluster:
         raise damaged(label, f"a table of {l1_entries} entries at {l1_offset} does not fit {size} bytes")
     if not V2_HEADER_BYTES <= length <= cluster or name_length > LONGEST_NAME:
         raise damaged(label, f"a header of {length} bytes with a name of {name_length} bytes is outside of the format")
@@ -140,6 +142,7 @@ class Qcow2(Mapped):
         self.label, self.size = label, header.size
         self._blocks, self._data, self._header, self._parent = blocks, data, header, parent
         self._l1 = self._table(header.l1_offset, header.l1_entries)
+        check_used(label, units=len(self._l1) - self._l1.count(0), unit=header.cluster, blocks=blocks)
         used = [entry & OFFSET for entry in self._l1 if entry & OFFSET]
         if len(set(used)) != len(used):
             raise damaged(label, "its first table names one second table twice")

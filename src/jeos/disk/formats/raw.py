@@ -3,6 +3,8 @@
 from jeos.disk.blocks import Blocks
 from jeos.disk.formats.siblings import Place
 
+SUFFIXES: tuple[str, ...] = ()
+
 
 def probe(blocks: Blocks) -> bool:
     """Tell that anything may be a raw disk."""

@@ -78,6 +78,24 @@ class Folder:
         return sorted(found)
 
 
+class Distrusted:
+    """No files, for a disk whose own guest may have made it begin so that it names others."""
+
+    def __init__(self, name: str, *, format: str) -> None:
+        self._name, self._format = name, format
+
+    def open(self, name: str) -> Blocks:
+        """Raise InputError."""
+        raise InputError(
+            f"{self._name} needs the file {name[:200]!r}; but who writes to a raw disk can make it begin so",
+            hint=f"if you know that it is {self._format}: give it a name that ends so, or add --format {self._format}",
+        )
+
+    def names(self) -> Sequence[str]:
+        """Return no names."""
+        return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a disk's file is: its name among its siblings, and the names of the disks that led to it."""

@@ -14,9 +14,10 @@ from uuid import UUID
 from jeos.core.errors import InputError
 from jeos.disk import formats
 from jeos.disk.blocks import Blocks
-from jeos.disk.formats.mapped import LARGEST_DISK, LARGEST_TABLE, Mapped, Run, damaged, merged, parent_runs
+from jeos.disk.formats.mapped import LARGEST_DISK, LARGEST_TABLE, Mapped, Run, check_used, damaged, merged, parent_runs
 from jeos.disk.formats.siblings import Place
 
+SUFFIXES = (".vdi",)  # of names
 SIGNATURE, SIGNATURE_AT = b"\x7f\x10\xda\xbe", 64
 HEADER = struct.Struct("<64sIHHIII256sIIIIIIIQIIII16s16s16s16s")
 DYNAMIC, FIXED, UNDO, DIFFERENCING = 1, 2, 3, 4
@@ -103,6 +104,8 @@ class Vdi(Mapped):
         self._table = array("I", blocks.read(header.table, header.entries * 4))
         if sys.byteorder == "big":
             self._table.byteswap()
+        used = header.entries - self._table.count(FREE) - self._table.count(ZERO)
+        check_used(label, units=used, unit=header.block, blocks=blocks)
 
     def runs(self, start: int, end: int) -> Iterator[Run]:
         """Yield what the table says."""

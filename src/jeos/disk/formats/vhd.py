@@ -16,9 +16,10 @@ from uuid import UUID
 from jeos.core.errors import InputError
 from jeos.disk import formats
 from jeos.disk.blocks import Blocks, Window
-from jeos.disk.formats.mapped import LARGEST_DISK, LARGEST_TABLE, Mapped, Run, damaged, merged, parent_runs
+from jeos.disk.formats.mapped import LARGEST_DISK, LARGEST_TABLE, Mapped, Run, check_used, damaged, merged, parent_runs
 from jeos.disk.formats.siblings import Place
 
+SUFFIXES = (".vhd", ".avhd", ".vpc")  # of names
 COOKIE, DYNAMIC_COOKIE = b"conectix", b"cxsparse"
 SECTOR = 512
 FOOTER = struct.Struct(">8sIIQI4sI4sQQHBBII16sB")
@@ -165,6 +166,7 @@ class Dynamic(Mapped):
         self._table = array("I", blocks.read(header.table, header.entries * 4))
         if sys.byteorder == "little":
             self._table.byteswap()
+        check_used(label, units=header.entries - self._table.count(UNUSED), unit=header.block, blocks=blocks)
         self._bitmap_size = -(-header.block // SECTOR // 8 // SECTOR) * SECTOR
         self._bitmap = lru_cache(maxsize=BITMAPS_KEPT)(self._read_bitmap)
 

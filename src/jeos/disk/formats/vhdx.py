@@ -13,11 +13,12 @@ from jeos.core.errors import InputError
 from jeos.disk import formats
 from jeos.disk.blocks import Blocks
 from jeos.disk.formats import vhdx_header, vhdx_log
-from jeos.disk.formats.mapped import Mapped, Run, damaged, merged, parent_runs
+from jeos.disk.formats.mapped import Mapped, Run, check_used, damaged, merged, parent_runs
 from jeos.disk.formats.siblings import Place
 from jeos.disk.formats.vhd import bit_runs
 from jeos.disk.formats.vhdx_header import MIB, Metadata
 
+SUFFIXES = (".vhdx", ".avhdx")  # of names
 CHUNK_SECTORS = 1 << 23  # that one block of bits covers (2.5.1)
 BITMAP_BLOCK = MIB
 STATE, PLACE = 7, 0xFFFFFFFFFFF00000  # of an entry: the low three bits, and megabytes (2.5.1)
@@ -74,6 +75,8 @@ class Vhdx(Mapped):
         self._table = array("Q", blocks.read(table[0], entries * 8))
         if sys.byteorder == "big":
             self._table.byteswap()
+        used = sum(1 for entry in self._table if entry & STATE in (PRESENT, PARTLY))
+        check_used(label, units=used, unit=MIB, blocks=blocks)
         self._bitmap = lru_cache(maxsize=BITMAPS_KEPT)(self._read_bitmap)
 
     def runs(self, start: int, end: int) -> Iterator[Run]:

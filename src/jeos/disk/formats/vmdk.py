@@ -12,6 +12,7 @@ from jeos.disk.formats.mapped import Span, damaged
 from jeos.disk.formats.siblings import Place
 from jeos.disk.formats.vmdk_descriptor import FLAT_KINDS, NO_PARENT, Descriptor, Extent
 
+SUFFIXES = (".vmdk",)  # of names
 SPARSE_KINDS = ("SPARSE", "VMFSSPARSE")
 STARTS = 64  # bytes; a comment may come before the line that a descriptor begins with, but none does in practice
 

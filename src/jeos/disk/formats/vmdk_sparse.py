@@ -15,7 +15,17 @@ from functools import lru_cache
 from jeos.core.errors import InputError
 from jeos.disk.blocks import Blocks
 from jeos.disk.formats import inflate
-from jeos.disk.formats.mapped import LARGEST_DISK, LARGEST_TABLE, Mapped, Packed, Run, damaged, merged, parent_runs
+from jeos.disk.formats.mapped import (
+    LARGEST_DIRECTORY,
+    LARGEST_DISK,
+    Mapped,
+    Packed,
+    Run,
+    check_used,
+    damaged,
+    merged,
+    parent_runs,
+)
 
 SECTOR = 512
 HOSTED, ESX, SE = b"KDMV", b"COWD", b"\xbe\xba\xfe\xca"
@@ -110,9 +120,11 @@ class Sparse(Mapped):
         self._blocks, self._header, self._parent = blocks, header, parent
         self._covered = header.grain * header.table_entries  # bytes of the disk, by one table
         entries = -(-header.size // self._covered)
-        if entries * 4 > LARGEST_TABLE:
+        if entries * 4 > LARGEST_DIRECTORY:
             raise damaged(label, f"its directory would have {entries} entries")
         self._directory = self._read_table(header.directory, entries)
+        tables = entries - self._directory.count(0)
+        check_used(label, units=tables, unit=header.table_entries * 4, blocks=blocks)
         used = [entry for entry in self._directory if entry]
         if len(set(used)) != len(used):
             raise damaged(label, "its directory names one table twice")
