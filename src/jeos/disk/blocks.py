@@ -13,6 +13,7 @@ believed: a reader never returns fewer bytes than it was asked for, and never al
 import errno
 import io
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -62,7 +63,12 @@ class File:
         """Open the file. Raises InputError if it cannot be read."""
         self.path = path
         try:
-            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            # Without waiting, or a pipe that nobody writes to would stop us for ever.
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            kind = os.fstat(self._descriptor).st_mode
+            if not (stat.S_ISREG(kind) or stat.S_ISBLK(kind)):
+                os.close(self._descriptor)
+                raise InputError(f"{path} is neither a file nor a block device", hint="give a disk, or a file with one")
             self._size = os.lseek(self._descriptor, 0, os.SEEK_END)
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}", hint="look at its name and rights") from None

@@ -24,6 +24,9 @@ from jeos.model.tree import Entry, Kind, Tree
 
 UNPACKED_LIMIT = 2 << 30  # bytes of all archives together; large ones of today have half a gibibyte
 MEMBERS_LIMIT = 1 << 18  # files and folders; large ones of today have some ten thousand
+_UNPACKED_RATIO = 32  # bytes for each that is packed, above the first ones: what is packed well has 5
+_UNPACKED_FIRST = 64 << 20
+_MOST_ARCHIVES = 256  # one behind the other; microcode, the system and what was appended make three or four
 _CONTENT_LIMIT = 64 << 20  # bytes of one file that is kept
 _NAME_LIMIT = 4096  # PATH_MAX
 _PIECE = 1 << 20  # bytes that are unpacked at once
@@ -79,14 +82,17 @@ def packing(data: bytes, position: int = 0) -> str:
 def read(data: bytes, *, wanted: Callable[[str], bool] = lambda path: False) -> Initramfs:
     """Return what an initrd holds, with the bytes of the files whose paths are wanted.
 
-    Raises InputError if it is damaged, larger than `UNPACKED_LIMIT` or `MEMBERS_LIMIT`, or packed with lzo.
+    Raises InputError if it is damaged, packed with lzo, or unpacks to far more than initrds do, in bytes or files.
     """
     files: dict[str, bytes | None] = {}
     folders: set[str] = set()
-    kinds, starts = [], []
-    position, left = 0, UNPACKED_LIMIT
+    kinds: list[str] = []
+    starts: list[int] = []
+    position, left = 0, _limit(data)
     while found := _SOMETHING.search(data, position):
         position = found.start()
+        if len(kinds) == _MOST_ARCHIVES:
+            raise InputError(f"the initrd has more than {_MOST_ARCHIVES} archives", hint="it may be a trap")
         kinds.append(packing(data, position))
         starts.append(position)
         archive = _Archive(data, position, kind=kinds[-1], limit=left)
@@ -104,9 +110,14 @@ def read(data: bytes, *, wanted: Callable[[str], bool] = lambda path: False) -> 
     return Initramfs(files=files, folders=frozenset(folders), packing=tuple(kinds), starts=tuple(starts))
 
 
+def _limit(data: bytes) -> int:
+    """Return how many bytes an initrd may unpack to: one that unpacks to far more is made to take time."""
+    return min(UNPACKED_LIMIT, _UNPACKED_FIRST + _UNPACKED_RATIO * len(data))
+
+
 def unpack(data: bytes, position: int) -> tuple[bytes, int]:
     """Return the bare archives that are packed together at a position, and where what is packed ends."""
-    archive = _Archive(data, position, kind=packing(data, position), limit=UNPACKED_LIMIT)
+    archive = _Archive(data, position, kind=packing(data, position), limit=_limit(data))
     parts = []
     while archive.more(skip=False):
         parts.append(archive.take_buffered())
@@ -217,7 +228,7 @@ class _Archive:
         self._buffer = self._buffer[self._at :] + piece
         self._at = 0
         if self.position + len(self._buffer) > self._limit:
-            raise InputError(f"the initrd unpacks to more than {UNPACKED_LIMIT} bytes", hint="it may be a trap")
+            raise InputError("the initrd unpacks to far more bytes than initrds do", hint="it may be a trap")
         return bool(piece)
 
     def _unpacked(self, data: bytes) -> Iterator[bytes]:

@@ -23,10 +23,10 @@ def read(root: Root) -> Iterator[Interface]:
     for key, settings in cards.items():
         match = _mapping(settings.get("match"))
         yield Interface(
-            name=str(settings.get("set-name") or match.get("name") or key),
+            name=_text(settings.get("set-name")) or _text(match.get("name")) or key,
             manager="netplan",
             path=paths[key],
-            mac=networks.mac(str(match.get("macaddress") or settings.get("macaddress") or "")),
+            mac=networks.mac(_text(match.get("macaddress")) or _text(settings.get("macaddress"))),
             addresses=tuple(_addresses(settings.get("addresses"))),
             gateways=tuple(_gateways(settings)),
             dhcp=any(settings.get(name) is True for name in ("dhcp4", "dhcp6")),
@@ -54,23 +54,28 @@ def _ethernets(root: Root, path: str) -> Mapping[str, dict[str, object]]:
 
 
 def _mapping(value: object) -> Mapping[str, object]:
-    return {str(key): item for key, item in value.items()} if isinstance(value, dict) else {}
+    return {_text(key): item for key, item in value.items()} if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    """Return what stands for a text, "" for a list or mapping: anchors make endless ones of a few lines."""
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 def _addresses(value: object) -> Iterator[str]:
     for item in value if isinstance(value, list) else []:
         if isinstance(item, dict):  # an address with options: "192.0.2.7/24": {label: …}
-            yield from (str(key) for key in item)
-        else:
-            yield str(item)
+            yield from (_text(key) for key in item)
+        elif _text(item):
+            yield _text(item)
 
 
 def _gateways(settings: Mapping[str, object]) -> Iterator[str]:
     for name in ("gateway4", "gateway6"):
-        if settings.get(name):
-            yield str(settings[name])
+        if _text(settings.get(name)):
+            yield _text(settings[name])
     routes = settings.get("routes")
     for route in routes if isinstance(routes, list) else []:
         said = _mapping(route)
-        if said.get("to") in _DEFAULTS and said.get("via"):
-            yield str(said["via"])
+        if said.get("to") in _DEFAULTS and _text(said.get("via")):
+            yield _text(said["via"])
