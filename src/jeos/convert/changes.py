@@ -60,10 +60,14 @@ Change = Write | Append | Link | Remove | Registry
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """What one fix would change and why; `cannot` says what it found and cannot mend."""
+    """What one fix would change and why; `cannot` says what it found and cannot mend.
+
+    With `stops` that forbids converting the machine as it is.
+    """
 
     name: str
     title: str
     changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()
     cannot: tuple[str, ...] = ()
+    stops: bool = False

@@ -40,6 +40,7 @@ from jeos.model.machine import Boot
 USUAL_MEMORY, USUAL_CPUS = 1024, 1  # of a machine that nobody says anything about: MiB, processors
 LEAST_ROOM = 64 << 20  # bytes beside the data: tables, what fixes add
 READ_ONLY = ("erofs", "squashfs")  # file systems that are made as a whole
+_AS_IT_IS = "or have its disks converted as they are, with --no-fixes"
 WORK_PREFIX = ".jeos-convert-"
 
 
@@ -95,7 +96,10 @@ def _mend_plan(found: Inspection, request: Request) -> tuple[tuple[tuple[Fix, ..
     """Return the fixes of each system, and what they mean for each file system."""
     if not request.mend:
         return tuple(() for _ in found.survey.systems), ()
+    _refuse_locked(found)
     fixes = tuple(adapt.plan(machine, request.options) if _writable(machine) else () for machine in found.machines())
+    for fix in (fix for planned in fixes for fix in planned if fix.stops):
+        raise InputError(fix.cannot[0], hint=_AS_IT_IS)
     parts: list[Part] = []
     for machine, planned in zip(found.machines(), fixes, strict=True):
         parts += apply.plan(machine.root, [change for fix in planned for change in fix.changes])
@@ -105,6 +109,17 @@ def _mend_plan(found: Inspection, request: Request) -> tuple[tuple[tuple[Fix, ..
 def _writable(machine: Machine) -> bool:
     """Tell whether a system can be mended at all: an appliance's is read-only, and brings what it needs."""
     return machine.root.mounts[""].filesystem.kind not in READ_ONLY
+
+
+def _refuse_locked(found: Inspection) -> None:
+    """Raise InputError for a machine whose only system is on a volume that BitLocker locks."""
+    locked = [volume.name for volume in found.survey.volumes if volume.content == "BitLocker"]
+    if locked and not found.survey.systems:
+        raise InputError(
+            f"{locked[0]} is locked by BitLocker: run `manage-bde -off C:` in Windows, wait until it has decrypted the "
+            "volume, shut it down, and take the disk again",
+            hint=_AS_IT_IS,
+        )
 
 
 def _check_host(source: Source, found: Inspection, parts: Sequence[Part], request: Request) -> None:

@@ -65,7 +65,7 @@ class Windows:
 
     `architecture` is as a Debian port is called ("amd64", "i386", "arm64"); `services` are those of `DRIVERS` and
     `TOOLS` that are there, with how they are started (0 by the boot loader to 4 never). `problems` are what forbids
-    changing it from outside, with what to do.
+    changing it from outside, with what to do, `warnings` what should be done in Windows first.
     """
 
     title: str
@@ -81,6 +81,7 @@ class Windows:
     driver_database: bool = False
     fast_startup: bool = False
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def server(self) -> bool:
@@ -133,6 +134,7 @@ def read(root: Root) -> Windows | None:
         driver_database=system.key("DriverDatabase") is not None,
         fast_startup=bool(power and power.number("HiberbootEnabled")),
         problems=tuple(_problems(root, system, software, control)),
+        warnings=tuple(_warnings(root, software)),
     )
 
 
@@ -243,9 +245,12 @@ def _problems(root: Root, system: Hive, software: Hive, control: Key) -> Iterato
             )
     if not (system.clean and software.clean):
         yield "a write to the registry was under way when the disk was taken: start Windows and shut it down first"
+    if control.key("Control\\CriticalDeviceDatabase") is None and system.key("DriverDatabase") is None:
+        yield "the registry has neither a DriverDatabase nor a CriticalDeviceDatabase, where drivers are entered"
+
+
+def _warnings(root: Root, software: Hive) -> Iterator[str]:
     if root.exists(f"{FOLDER}/WinSxS/pending.xml") or software.key(
         "Microsoft\\Windows\\CurrentVersion\\Component Based Servicing\\RebootPending"
     ):
         yield "updates wait for a restart of Windows: restart it until none is left, and shut it down"
-    if control.key("Control\\CriticalDeviceDatabase") is None and system.key("DriverDatabase") is None:
-        yield "the registry has neither a DriverDatabase nor a CriticalDeviceDatabase, where drivers are entered"

@@ -40,7 +40,7 @@ def describe(place: Place) -> tuple[System, Root]:
             for item in said.addresses
         ),
         tools=tuple(_tools(said)),
-        notes=said.problems,
+        notes=(*said.problems, *said.warnings),
     ), root
 
 
