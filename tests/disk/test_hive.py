@@ -132,6 +132,41 @@ def test_large_value_is_put_together_from_pieces() -> None:
     assert Hive(blocks.Memory(hive)).value(cell) == Value("Big", BINARY, data)
 
 
+def test_lists_of_one_list_end() -> None:
+    """A list of 60,000 lists that are all one list of 60,000 keys stands for more keys than can ever be read."""
+    hive = bytearray(hives.empty()) + bytes(1 << 20)
+    struct.pack_into("<I", hive, 0x28, len(hive) - 4096)
+    root = struct.unpack_from("<I", hive, 0x24)[0]
+    for place, kind, item in ((8192, b"lf", root), (1 << 19, b"ri", 8192)):
+        step = 8 if kind == b"lf" else 4
+        struct.pack_into("<i2sH", hive, 4096 + place, -(8 + 60_000 * step), kind, 60_000)
+        for entry in range(60_000):
+            struct.pack_into("<I", hive, 4096 + place + 8 + entry * step, item)
+    key = bytearray(hive[4096 + root + 4 : 4096 + root + 4 + 0x50])
+    struct.pack_into("<I", key, 0x14, 1 << 31)
+    struct.pack_into("<I", key, 0x1C, 1 << 19)
+    with pytest.raises(InputError, match="more keys than fit"):
+        list(Key(Hive(blocks.Memory(hive)), bytes(key)).subkeys())
+
+
+def test_values_of_one_value_end() -> None:
+    hive = bytearray(hives.empty()) + bytes(2 << 20)
+    struct.pack_into("<I", hive, 0x28, len(hive) - 4096)
+    root = struct.unpack_from("<I", hive, 0x24)[0]
+    struct.pack_into("<i", hive, 4096 + (1 << 20), -(1 << 20))
+    value = b"vk" + struct.pack("<HIIIHH", 1, 1 << 19, 1 << 20, BINARY, 1, 0) + b"x"
+    struct.pack_into("<i", hive, 4096 + 8192, -32)
+    hive[4096 + 8196 : 4096 + 8196 + len(value)] = value
+    struct.pack_into("<i", hive, 4096 + 16384, -(8 + 4 * 100_000))
+    struct.pack_into(f"<{100_000}I", hive, 4096 + 16388, *[8192] * 100_000)
+    key = bytearray(hive[4096 + root + 4 : 4096 + root + 4 + 0x50])
+    struct.pack_into("<II", key, 0x24, 100_000, 16384)
+    made_key = Key(Hive(blocks.Memory(hive)), bytes(key))
+    assert made_key.value("y") is None
+    with pytest.raises(InputError, match="larger values than fit"):
+        list(made_key.values())
+
+
 def walk(key: Key, budget: list[int]) -> None:
     budget[0] -= 1
     list(key.values())

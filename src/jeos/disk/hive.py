@@ -21,6 +21,8 @@ LONG_NUMBER = 11  # REG_QWORD
 
 _BASE = 4096  # bytes before the first bin; the places of cells count from there
 _NOWHERE = 0xFFFFFFFF
+_KEY_BYTES = 80  # of the smallest key
+_NAMED_BYTES = 66_000  # of a key's or value's cell: names have less than 64 KiB
 _NARROW = 0x0020  # of a key: its name is in Latin-1
 _INLINE = 0x80000000  # of a value's length: the value stands in place of where it is
 _SEGMENT = 16344  # bytes of each piece of a large value
@@ -81,8 +83,10 @@ class Key:
     def subkeys(self) -> Iterator["Key"]:
         """Yield the keys below, in the order of the hive: by name."""
         if self._subkeys and self._list != _NOWHERE:
-            for place in self._hive.subkeys(self._list):
-                yield Key(self._hive, self._hive.cell(place))
+            for number, place in enumerate(self._hive.subkeys(self._list)):
+                if number * _KEY_BYTES > self._hive.size:
+                    raise damaged("a key has more keys than fit into the hive")
+                yield Key(self._hive, self._hive.cell(place, most=_NAMED_BYTES))
 
     def key(self, path: str) -> "Key | None":
         """Return the key at a path below this one, whatever its case; None if there is none."""
@@ -95,17 +99,28 @@ class Key:
 
     def values(self) -> Iterator[Value]:
         """Yield what the key holds."""
+        left = self._hive.size
+        for cell in self._value_cells():
+            value = self._hive.value(cell)
+            left -= len(value.data)
+            if left < 0:
+                raise damaged("a key has larger values than fit into the hive")
+            yield value
+
+    def value(self, name: str) -> Value | None:
+        """Return the value of that name, whatever its case."""
+        wanted = name.casefold()
+        found = next((cell for cell in self._value_cells() if value_name(cell).casefold() == wanted), None)
+        return None if found is None else self._hive.value(found)
+
+    def _value_cells(self) -> Iterator[bytes]:
         if not self._values or self._value_list == _NOWHERE:
             return
         places = self._hive.cell(self._value_list)
         if len(places) < 4 * self._values:
             raise damaged(f"a key of {self._values} values has a list of {len(places) // 4}")
         for (place,) in struct.iter_unpack("<I", places[: 4 * self._values]):
-            yield self._hive.value(self._hive.cell(place))
-
-    def value(self, name: str) -> Value | None:
-        """Return the value of that name, whatever its case."""
-        return next((value for value in self.values() if value.name.casefold() == name.casefold()), None)
+            yield self._hive.cell(place, most=_NAMED_BYTES)
 
     def text(self, name: str) -> str:
         """Return the text of a value, "" if there is none."""
@@ -133,7 +148,7 @@ class Hive:
         if base[:4] != b"regf" or len(base) < 512:
             raise damaged("it does not start as one")
         first, second = struct.unpack_from("<II", base, 4)
-        self._root, self._size = struct.unpack_from("<II", base, 0x24)
+        self._root, self.size = struct.unpack_from("<II", base, 0x24)
         self.clean = first == second  # the numbers differ while a write is under way
 
     def root(self) -> Key:
@@ -144,14 +159,18 @@ class Hive:
         """Return the key at a path, whatever its case; None if there is none."""
         return self.root().key(path)
 
-    def cell(self, place: int) -> bytes:
-        """Return what a cell holds. Raises InputError for one that is free, or outside of the hive."""
-        if place % 8 or place + 4 > self._size:
+    def cell(self, place: int, *, most: int | None = None) -> bytes:
+        """Return what a cell holds, the first `most` bytes of it.
+
+        Raises InputError for one that is free, or outside of the hive.
+        """
+        if place % 8 or place + 4 > self.size:
             raise damaged(f"there is no cell at {place}")
         (size,) = struct.unpack("<i", self._blocks.read(_BASE + place, 4))
-        if size > -8 or place - size > self._size:
+        if size > -8 or place - size > self.size:
             raise damaged(f"the cell at {place} has {-size} bytes")
-        return self._blocks.read(_BASE + place + 4, -size - 4)
+        length = -size - 4
+        return self._blocks.read(_BASE + place + 4, length if most is None else min(most, length))
 
     def subkeys(self, place: int, *, nested: bool = False) -> Iterator[int]:
         """Yield the places of the keys in a list, or in a list of lists."""
@@ -169,10 +188,8 @@ class Hive:
 
     def value(self, cell: bytes) -> Value:
         """Read a value's cell."""
-        if cell[:2] != b"vk" or len(cell) < 0x14:
-            raise damaged("a cell is not the value that it should be")
-        length, size, place, kind, flags = struct.unpack_from("<HIIIH", cell, 2)
-        name = _name(cell[0x14 : 0x14 + length], narrow=bool(flags & 1))
+        name = value_name(cell)
+        size, place, kind = struct.unpack_from("<III", cell, 4)
         if size & _INLINE:
             return Value(name, kind, cell[8 : 8 + min(4, size & ~_INLINE)])
         return Value(name, kind, self._data(place, size) if size else b"")
@@ -192,6 +209,14 @@ class Hive:
         if len(cell) < size:
             raise damaged("a value is cut off")
         return cell[:size]
+
+
+def value_name(cell: bytes) -> str:
+    """Return the name in a value's cell."""
+    if cell[:2] != b"vk" or len(cell) < 0x14:
+        raise damaged("a cell is not the value that it should be")
+    length, flags = struct.unpack_from("<H", cell, 2)[0], struct.unpack_from("<H", cell, 0x10)[0]
+    return _name(cell[0x14 : 0x14 + length], narrow=bool(flags & 1))
 
 
 def _name(raw: bytes, *, narrow: bool) -> str:
