@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import disks
+import machines
 import measure
 from jeos.core.settings import cache_dir
 from jeos.disk.blocks import PIECE, File
@@ -70,7 +71,28 @@ def to_raw(disk: Path, work: Path, runs: int) -> None:
     source.unlink()
 
 
-TABLES: dict[str, Table] = {"vmdk": to_vmdk, "raw": to_raw}
+def inspected(disk: Path, work: Path, runs: int) -> None:
+    """Measure saying what is on the disk, to which an initrd with the drivers of all hypervisors is added."""
+    source = machines.with_initrd(disk, work)
+    ways: dict[str, tuple[Sequence[str | Path], dict[str, str]]] = {
+        "virt-inspector": (["virt-inspector", "-a", source], machines.appliance(work)),
+        "jeos inspect": ([Path(sys.executable).with_name("jeos"), "inspect", source], {}),
+    }
+    costs: dict[str, list[Cost]] = {name: [] for name in ways}
+    for _ in range(runs):
+        for name, (command, environment) in ways.items():
+            costs[name].append(measure.cost(command, env=environment))
+    medians = {name: measure.median(found) for name, found in costs.items()}
+    first = next(iter(medians.values()))
+    rows = [
+        [name, f"{cost.cpu:.2f}" + ("" if cost is first else f" ({first.cpu / cost.cpu:.0f} x)"), f"{cost.wall:.1f}"]
+        for name, cost in medians.items()
+    ]
+    measure.publish("inspecting the disk", rows, header=["", "CPU s", "wall s"], path=None, data=None)
+    source.unlink()
+
+
+TABLES: dict[str, Table] = {"vmdk": to_vmdk, "raw": to_raw, "inspect": inspected}
 
 
 def compare(title: str, ways: dict[str, Command], *, source: Path, disk: Path, target: Path, runs: int) -> None:

@@ -39,7 +39,7 @@ class Seen:
     content: str
 
 
-def make_tree(folder: Path, *, plain: bool = False, many: int = 3000, large: int = 400_000) -> None:
+def make_tree(folder: Path, *, plain: bool = False, many: int = 1200, large: int = 300_000) -> None:
     """Fill a folder; `plain` leaves out what FAT does not hold, `many` and `large` say how much there is."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "empty").write_bytes(b"")
