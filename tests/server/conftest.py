@@ -32,7 +32,7 @@ django.setup()
 from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
-from pytest_django import DjangoDbBlocker  # noqa: E402
+from pytest_django import DjangoDbBlocker, Settings  # noqa: E402
 
 from jeos.server.accounts.models import Member, Role  # noqa: E402
 from jeos.server.forum import categories  # noqa: E402
@@ -88,6 +88,14 @@ def fresh_categories() -> Iterator[None]:
     categories.forget()
     yield
     categories.forget()
+
+
+@pytest.fixture(autouse=True)
+def outbox(tmp_path: Path, settings: Settings) -> Path:
+    """Let mail go through the queue, as on the site, and from there into files."""
+    settings.EMAIL_BACKEND = "jeos.server.jobs.mail.QueueBackend"
+    settings.EMAIL_FILE_PATH = tmp_path / "mail"
+    return tmp_path / "mail"
 
 
 @pytest.fixture

@@ -36,12 +36,18 @@ class FlagForm(forms.Form):
         return cleaned
 
 
+DECISIONS = (
+    (Outcome.DISMISSED, _("Nothing wrong")),
+    (Outcome.HIDDEN, _("Hide")),
+    (Outcome.WARNED, _("Hide and warn")),
+    (Outcome.SILENCED, _("Hide and silence")),
+)
+
+
 class DecisionForm(forms.Form):
     """What a moderator decides."""
 
-    outcome = forms.TypedChoiceField(
-        choices=[choice for choice in Outcome.choices if choice[0] not in (Outcome.OPEN, Outcome.UNDONE)], coerce=int
-    )
+    outcome = forms.TypedChoiceField(choices=DECISIONS, coerce=int)
     note = forms.CharField(max_length=500, required=False)
 
 

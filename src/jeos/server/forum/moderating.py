@@ -92,7 +92,7 @@ def merge(source: Thread, target: Thread, *, actor: Member) -> None:
     ids = list(
         Post.objects.filter(thread__in=[source.pk, target.pk]).order_by("made", "id").values_list("pk", flat=True)
     )
-    first = Post.objects.get(thread=source, number=1)
+    heads = list(Post.objects.filter(thread__in=[source.pk, target.pk], number=1))
     aside = max(source.last_number, target.last_number) + len(ids)  # above every number that is in use or will be
     Post.objects.filter(thread=target).update(number=F("number") + aside)
     Post.objects.filter(thread=source).update(thread=target, number=F("number") + 2 * aside, reply_to=None)
@@ -106,7 +106,7 @@ def merge(source: Thread, target: Thread, *, actor: Member) -> None:
     if target.solved_number is not None:
         Thread.objects.filter(pk=target.pk).update(solved_number=None)  # the number means another post now
     recount(target)
-    _reindex_merged(source, target, first)
+    _reindex_merged(source, target, heads)
     if source.category_id == target.category_id:
         Category.objects.filter(pk=target.category_id).update(threads=F("threads") - 1)
     else:
@@ -115,16 +115,17 @@ def merge(source: Thread, target: Thread, *, actor: Member) -> None:
     audit.record(actor, "thread.merge", kind=kinds.THREAD, number=source.pk, details={"into": target.pk})
 
 
-def _reindex_merged(source: Thread, target: Thread, first: Post) -> None:
-    """Let search know that a thread is gone, and that its first post is a reply now."""
+def _reindex_merged(source: Thread, target: Thread, heads: Sequence[Post]) -> None:
+    """Let search know that a thread is gone, and which of the two first posts is a reply now."""
     index, category = search.index(), categories.by_number(target.category_id)
     index.remove([(kinds.THREAD, source.pk)])
-    first.refresh_from_db()
     target.refresh_from_db()
-    if first.number != 1:
-        index.put([posting.post_entry(first, target, category, texts.render(first.source)[0])])
-    head = Post.objects.get(thread=target, number=1)
-    index.remove([(kinds.POST, head.pk)])
+    for post in heads:
+        post.refresh_from_db()
+        if post.number == 1:
+            index.remove([(kinds.POST, post.pk)])
+        elif not post.hidden:
+            index.put([posting.post_entry(post, target, category, texts.render(post.source)[0])])
     posting.reindex_thread(target)
 
 

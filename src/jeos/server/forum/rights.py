@@ -52,7 +52,7 @@ def may_tag(thread: Thread, member: Member | None, *, now: datetime) -> bool:
     """Tell whether somebody may change a thread's tags."""
     if member is None or not may_write(member, now=now):
         return False
-    return member.pk == thread.author_id or trust.may_edit_tags(member)
+    return trust.may_edit_tags(member) or (member.pk == thread.author_id and not thread.closed)
 
 
 def may_solve(thread: Thread, category: Category, member: Member | None, *, now: datetime) -> bool:

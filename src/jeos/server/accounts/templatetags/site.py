@@ -2,7 +2,7 @@
 
 from django.template import Context, Library
 from django.template.loader import render_to_string
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 register = Library()
 
@@ -10,4 +10,5 @@ register = Library()
 @register.simple_tag(takes_context=True)
 def site_part(context: Context, name: str, at: str = "") -> SafeString:
     """Return a part that is written in Jinja2, as "server/header.html"."""
-    return render_to_string(name, {"at": at}, request=context["request"], using="jinja2")
+    made = render_to_string(name, {"at": at}, request=context["request"], using="jinja2")
+    return mark_safe(made)  # noqa: S308 - Jinja2 has escaped what is not markup

