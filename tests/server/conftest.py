@@ -29,6 +29,10 @@ import django  # noqa: E402
 
 django.setup()
 
+from jeos.server import translations  # noqa: E402
+
+translations.write(DATA / "locale")
+
 from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402

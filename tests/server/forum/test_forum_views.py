@@ -1,10 +1,11 @@
 """The forum's pages: who may see and do what, how many queries they take, what forms refuse."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
 from django.db import connection
-from django.http import HttpResponse
+from django.http import HttpResponseBase
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -40,7 +41,7 @@ def thread(ada: Member, category: Category) -> Thread:
     return made
 
 
-def statuses(people: dict[str, Client], address: str, data: dict[str, object] | None = None) -> list[int]:
+def statuses(people: dict[str, Client], address: str, data: Mapping[str, object] | None = None) -> list[int]:
     """Return what each role gets, in the order of ROLES; each in a world of its own."""
     answers: list[int] = []
     for role in ROLES:
@@ -50,7 +51,7 @@ def statuses(people: dict[str, Client], address: str, data: dict[str, object] | 
     return answers
 
 
-def _to_login(answer: HttpResponse) -> bool:
+def _to_login(answer: HttpResponseBase) -> bool:
     return answer.status_code == 302 and answer.headers["Location"].startswith("/accounts/login/")
 
 

@@ -21,8 +21,8 @@ SUGGESTIONS = 8
 
 def normal(name: str) -> str:
     """Return a tag's name as it is kept: small letters and digits of any script, hyphens between."""
-    low = unicodedata.normalize("NFKC", name).lower()
-    return re.sub(r"[^\w.+#]+|_+", "-", low).strip("-.")[:TAG_LENGTH].rstrip("-.")
+    low = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).lower())
+    return re.sub(r"(?:[^\w.+#]|_)+", "-", low).strip("-.")[:TAG_LENGTH].rstrip("-.")
 
 
 def split(text: str) -> list[str]:

@@ -1,0 +1,78 @@
+"""Translations: complete, with the same places for values, and read by gettext as they were written."""
+
+import gettext
+import importlib.util
+import io
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jeos.server import translations
+
+ROOT = Path(__file__).parents[2]
+EMPTY = re.compile(r'^msgstr(\[\d\])? ""$', re.MULTILINE)
+PLACE = re.compile(r"%\(\w+\)s|\{\w*\}")
+
+
+def messages() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("messages", ROOT / "scripts/messages.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_message_has_its_translations_and_no_others_are_kept() -> None:
+    stale = [str(path) for path, text in messages().files().items() if path.read_text(encoding="utf-8") != text]
+    assert stale == [], "run `.venv/bin/python scripts/messages.py`"
+    empty = [str(path) for path, text in messages().files().items() if EMPTY.search(text.partition("\n\n")[2])]
+    assert empty == []
+
+
+@pytest.mark.parametrize("language", ["de", "fr"])
+def test_translation_has_the_places_of_its_message(language: str) -> None:
+    wrong = []
+    for message, translated in translations.merged(language).items():
+        if not message:
+            continue
+        wanted = set(PLACE.findall(message))
+        wrong += [message for form in translated.split("\0") if set(PLACE.findall(form)) != wanted]
+    assert wrong == []
+
+
+def test_what_is_compiled_is_what_gettext_reads() -> None:
+    catalogue = gettext.GNUTranslations(io.BytesIO(translations.compiled(translations.merged("fr"))))
+    assert catalogue.gettext("Tags") == "Étiquettes"
+    assert [catalogue.ngettext("reply", "replies", n) for n in (0, 1, 2)] == ["réponse", "réponse", "réponses"]
+    assert catalogue.gettext("never said") == "never said"
+
+
+@given(
+    st.dictionaries(
+        st.text('ab\n"\\é', min_size=1, max_size=9), st.text('xy\n"\\ß', min_size=1, max_size=9), max_size=9
+    )
+)
+def test_any_messages_read_back(pairs: dict[str, str]) -> None:
+    header = {"": "Content-Type: text/plain; charset=UTF-8\n"}
+    catalogue = gettext.GNUTranslations(io.BytesIO(translations.compiled(header | pairs)))
+    assert {message: catalogue.gettext(message) for message in pairs} == pairs
+
+
+def test_po_file_is_read_with_its_escapes_plurals_and_contexts(tmp_path: Path) -> None:
+    path = tmp_path / "x.po"
+    path.write_text(
+        '# by hand\nmsgid ""\nmsgstr "Language: x\\n"\n\n'
+        'msgid "a \\"b\\"\\n"\nmsgstr "c"\n"d"\n\nmsgctxt "k"\nmsgid "m"\n'
+        'msgstr "n"\n\nmsgid "one"\nmsgid_plural "many"\nmsgstr[0] "1"\nmsgstr[1] "2"\n\nmsgid "empty"\nmsgstr ""\n'
+    )
+    assert translations.read(path) == {
+        "": "Language: x\n",
+        'a "b"\n': "cd",
+        "k\x04m": "n",
+        "one\x00many": "1\x002",
+    }
