@@ -39,6 +39,7 @@ from django.db import connection  # noqa: E402
 from pytest_django import DjangoDbBlocker, Settings  # noqa: E402
 
 from jeos.server.accounts.models import Member, Role  # noqa: E402
+from jeos.server.content import tags  # noqa: E402
 from jeos.server.forum import categories  # noqa: E402
 from jeos.server.forum.models import Category  # noqa: E402
 from server_site import make_member  # noqa: E402
@@ -87,9 +88,10 @@ def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def fresh_categories() -> Iterator[None]:
-    """Let no test see another's categories."""
+def fresh_lists() -> Iterator[None]:
+    """Let no test see another's categories and tags, which processes keep for some seconds."""
     categories.forget()
+    tags.forget_popular()
     yield
     categories.forget()
 

@@ -6,23 +6,27 @@ Pages are written in Jinja2 because it renders a thread of 50 posts in a tenth o
 import importlib
 import importlib.util
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.contrib.messages import get_messages
-from django.templatetags.static import static
+from django.http import HttpRequest
+from django.template.backends.utils import csrf_input
 from django.urls import reverse
 from django.utils import translation
+from django.utils.functional import SimpleLazyObject
 from jinja2 import Environment, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
-from jeos.server import dates
+from jeos.server import dates, marks
 from jeos.server.section import sections
 
 
-def url(name: str, *args: object, **kwargs: object) -> str:
-    """Return the address of a view."""
-    return reverse(name, args=args or None, kwargs=kwargs or None)
+@lru_cache(maxsize=8_192)
+def url(name: str, *args: int | str) -> str:
+    """Return the address of a view. Addresses do not change while a process lives."""
+    return reverse(name, args=args or None)
 
 
 @pass_context
@@ -32,6 +36,11 @@ def signed_in(context: Context) -> bool:
     return request is not None and request.user.is_authenticated
 
 
+def once(request: HttpRequest) -> dict[str, object]:
+    """Return what every page has: the form token, made once and only if it is used; Django makes one for each form."""
+    return {"csrf_input": SimpleLazyObject(lambda: csrf_input(request))}
+
+
 def template_names() -> dict[str, object]:
     """Return the functions that sections bring for their templates: those in the `NAMES` of their `templating.py`."""
     found: dict[str, object] = {}
@@ -39,6 +48,16 @@ def template_names() -> dict[str, object]:
         if importlib.util.find_spec(f"{one.name}.templating") is not None:
             found.update(importlib.import_module(f"{one.name}.templating").NAMES)
     return found
+
+
+def gettext(message: str) -> str:
+    """Return a message in the language of the page."""
+    return _translated(translation.get_language() or "en", message)
+
+
+@lru_cache(maxsize=8_192)
+def _translated(language: str, message: str) -> str:
+    return translation.gettext(message)
 
 
 def navigation() -> list[tuple[str, str]]:
@@ -54,11 +73,15 @@ def environment(**options: Any) -> Environment:
     )
     # Jinja2's own "new style" escapes what is put into a translated text, as everything else in a page.
     made.install_gettext_callables(  # type: ignore[attr-defined]
-        translation.gettext, translation.ngettext, newstyle=True, pgettext=translation.pgettext
+        gettext, translation.ngettext, newstyle=True, pgettext=translation.pgettext
     )
     globals_: dict[str, Callable[..., object] | object] = {
         "url": url,
-        "static": static,
+        "static": marks.address,
+        "icon": marks.icon,
+        "avatar": marks.avatar,
+        "member_link": marks.member_link,
+        "tag_link": marks.tag_link,
         "signed_in": signed_in,
         "navigation": navigation,
         "language": translation.get_language,

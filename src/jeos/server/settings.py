@@ -62,7 +62,10 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.jinja2.Jinja2",
         "DIRS": [HERE / "jinja2"],
         "APP_DIRS": True,
-        "OPTIONS": {"environment": "jeos.server.jinja.environment"},
+        "OPTIONS": {
+            "environment": "jeos.server.jinja.environment",
+            "context_processors": ["jeos.server.jinja.once"],
+        },
     },
     {  # allauth's pages are written for Django's own engine; their frame is ours
         "BACKEND": "django.template.backends.django.DjangoTemplates",

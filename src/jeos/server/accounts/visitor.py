@@ -19,9 +19,13 @@ MemberView = Callable[Concatenate[HttpRequest, Member, P], HttpResponse]
 
 
 def visitor(request: HttpRequest) -> Member | None:
-    """Return the member who asks, or None."""
+    """Return the member who asks, or None: the member itself and not Django's lazy one, which is slow to ask things."""
     user = request.user
-    return user if isinstance(user, Member) or getattr(user, "is_authenticated", False) else None  # type: ignore[return-value]
+    if not user.is_authenticated:
+        return None
+    member = getattr(user, "_wrapped", user)
+    assert isinstance(member, Member)
+    return member
 
 
 def for_members(view: MemberView[P]) -> View[P]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -17,6 +19,8 @@ from jeos.server.content.models.tags import TAG_LENGTH
 
 PER_THING = 5  # tags on one piece of content
 SUGGESTIONS = 8
+POPULAR = 12
+POPULAR_SECONDS = 30.0  # how long a tag may have become popular without being shown
 
 
 def normal(name: str) -> str:
@@ -76,6 +80,27 @@ def page(tag: Tag, *, after: str | None, size: int, kind: int | None = None) -> 
     if kind is not None:
         rows = rows.filter(kind=kind)
     return paging.newest(rows, keys={"date": datetime, "id": int}, after=after, size=size)
+
+
+_popular: tuple[float, list[str]] = (-math.inf, [])
+
+
+def popular() -> list[str]:
+    """Return the names of the most used tags, which change slowly and are kept in each process for a while."""
+    global _popular
+    read, names = _popular
+    now = time.monotonic()
+    if now - read >= POPULAR_SECONDS:
+        found = Tag.objects.filter(synonym_of=None, uses__gt=0).order_by("-uses", "name")
+        names = list(found.values_list("name", flat=True)[:POPULAR])
+        _popular = (now, names)
+    return names
+
+
+def forget_popular() -> None:
+    """Read them anew when they are wanted next."""
+    global _popular
+    _popular = (-math.inf, [])
 
 
 def suggest(beginning: str) -> list[Tag]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
-from django.db.models import Max, QuerySet
+from django.db import connection
+from django.db.models import F, Max, QuerySet
 
 from jeos.server.accounts.models import Member
-from jeos.server.content import kinds, paging, reactions
-from jeos.server.content.models import Bookmark
+from jeos.server.content import kinds, paging
 from jeos.server.forum import categories, reading
 from jeos.server.forum.models import PAGE, Category, Post, Thread
 from jeos.server.forum.reading import Mark
@@ -78,19 +79,24 @@ def page_of_threads(
     threads: QuerySet[Thread], member: Member | None, *, after: str | None, now: datetime
 ) -> tuple[list[Line], str]:
     """Return a page of a list of threads, and the cursor of the next."""
-    page = paging.newest(threads.select_related("author", "last_by"), keys=LATEST, after=after, size=LIST)
+    page = paging.newest(with_handles(threads), keys=LATEST, after=after, size=LIST)
     return lines(page.rows, member, now=now), page.after
 
 
+def with_handles(threads: QuerySet[Thread]) -> QuerySet[Thread]:
+    """Add the handles that a list shows; whole members would cost more than all else in it."""
+    return threads.annotate(author_handle=F("author__handle"), last_handle=F("last_by__handle"))
+
+
 def lines(threads: Sequence[Thread], member: Member | None, *, now: datetime) -> list[Line]:
-    """Return threads as a list shows them."""
+    """Return threads, read `with_handles`, as a list shows them."""
     marks = reading.marks(member, threads, now=now) if member is not None else {}
     return [
         Line(
             thread=thread,
             category=categories.by_number(thread.category_id),
-            author=thread.author.handle,
-            last_by=thread.last_by.handle,
+            author=thread.author_handle,
+            last_by=thread.last_handle,
             mark=marks.get(thread.pk, reading.READ),
         )
         for thread in threads
@@ -99,78 +105,94 @@ def lines(threads: Sequence[Thread], member: Member | None, *, now: datetime) ->
 
 def pinned(category: Category, member: Member | None, *, now: datetime) -> list[Line]:
     """Return the pinned threads of a category."""
-    found = Thread.objects.filter(category=category, hidden=False, pinned=True).select_related("author", "last_by")
-    return lines(list(found), member, now=now)
+    found = Thread.objects.filter(category=category, hidden=False, pinned=True)
+    return lines(list(with_handles(found)), member, now=now)
 
 
-_COLUMNS = (
-    "pk",
-    "number",
-    "html",
-    "made",
-    "edited",
-    "version",
-    "reply_to",
-    "hidden",
-    "reactions",
-    "author_id",
-    "author__handle",
-    "author__name",
-    "author__role",
-    "author__trust",
-    "author__is_active",
+# By hand, since building this query with the ORM takes longer than running it, and it is in every page of a thread.
+_POSTS = (
+    "SELECT p.id, p.number, p.html, p.made, p.edited, p.version, p.reply_to, p.hidden, p.reactions, "
+    "a.id, a.handle, a.name, a.role, a.trust, a.is_active "
+    "FROM forum_post p JOIN accounts_member a ON a.id = p.author_id WHERE "
 )
-
-
-# What the columns hold, in their order.
-Row = tuple[
-    int, int, str, datetime, datetime | None, int, int | None, bool, dict[str, int], int, str, str, int, int, bool
-]
+_OWN = (
+    "SELECT number, 0 FROM content_bookmark WHERE member_id = %s AND kind = %s AND number IN ({marks}) UNION ALL "
+    "SELECT number, sign FROM content_reaction WHERE member_id = %s AND kind = %s AND number IN ({marks})"
+)
 
 
 def posts_of(thread: Thread, page: int, member: Member | None) -> list[Shown]:
     """Return the posts of one page of a thread: those whose numbers are the page's."""
     first = (page - 1) * PAGE + 1
-    rows = Post.objects.filter(thread=thread.pk, number__range=(first, first + PAGE - 1)).order_by("number")
-    return shown(list(rows.values_list(*_COLUMNS)), member)
+    return _shown("p.thread_id = %s AND p.number BETWEEN %s AND %s", [thread.pk, first, first + PAGE - 1], member)
 
 
 def one_post(post: int, member: Member | None) -> Shown:
     """Return one post as its page shows it."""
-    return shown(list(Post.objects.filter(pk=post).values_list(*_COLUMNS)), member)[0]
+    return _shown("p.id = %s", [post], member)[0]
 
 
-def shown(rows: Sequence[Row], member: Member | None) -> list[Shown]:
-    """Return rows of posts as a page shows them to somebody."""
-    numbers = [row[0] for row in rows]
-    signs: dict[int, set[int]] = {}
-    kept: set[int] = set()
-    if member is not None:
-        signs = reactions.own(member, kinds.POST, numbers)
-        marks = Bookmark.objects.filter(member=member, kind=kinds.POST, number__in=numbers)
-        kept = set(marks.values_list("number", flat=True))
-    made: list[Shown] = []
-    for row in rows:
-        pk, number, html, when, edited, version, reply_to, hidden, counts, author, handle, name, role, level, active = (
-            row
+def _shown(where: str, values: list[int], member: Member | None) -> list[Shown]:
+    """Return the posts that a condition finds, as a page shows them to somebody."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_POSTS}{where} ORDER BY p.number", values)
+        rows = cursor.fetchall()
+        signs: dict[int, set[int]] = {}
+        if member is not None and rows:
+            numbers = [row[0] for row in rows]
+            own = [member.pk, kinds.POST, *numbers]
+            cursor.execute(_OWN.format(marks=", ".join(["%s"] * len(numbers))), own + own)
+            for number, sign in cursor.fetchall():
+                signs.setdefault(number, set()).add(sign)
+    return [
+        Shown(
+            pk=row[0],
+            number=row[1],
+            html=row[2],
+            made=_aware(row[3]),
+            edited=_aware(row[4]) if row[4] else None,
+            version=row[5],
+            reply_to=row[6],
+            hidden=bool(row[7]),
+            reactions={} if row[8] == "{}" else json.loads(row[8]),
+            author=Author(row[9], row[10], row[11], row[12], row[13], not row[14]),
+            own_signs=frozenset(signs.get(row[0], ())),
+            bookmarked=0 in signs.get(row[0], ()),
         )
-        made.append(
-            Shown(
-                pk,
-                number,
-                html,
-                when,
-                edited,
-                version,
-                reply_to,
-                hidden,
-                counts,
-                Author(author, handle, name, role, level, not active),
-                frozenset(signs.get(pk, ())),
-                pk in kept,
-            )
-        )
-    return made
+        for row in rows
+    ]
+
+
+def _aware(when: datetime) -> datetime:
+    """Return a moment with its zone: SQLite keeps moments without one, in UTC."""
+    return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class State:
+    """How a thread stands for a member: how far read, followed or muted, a draft begun."""
+
+    read: int = 0
+    level: int = 0
+    draft: bool = False
+
+
+_STATE = (
+    "SELECT (SELECT number FROM forum_readthread WHERE member_id = %s AND thread_id = %s), "
+    "(SELECT level FROM content_following WHERE member_id = %s AND kind = %s AND number = %s), "
+    "EXISTS (SELECT 1 FROM content_draft WHERE member_id = %s AND place = %s), "
+    "EXISTS (SELECT 1 FROM forum_poll WHERE thread_id = %s)"
+)
+
+
+def state_of(thread: Thread, member: Member | None, *, place: str) -> tuple[State, bool]:
+    """Return how a thread stands for somebody, and whether it has a poll, with one query."""
+    who = member.pk if member is not None else 0
+    values = [who, thread.pk, who, kinds.THREAD, thread.pk, who, place, thread.pk]
+    with connection.cursor() as cursor:
+        cursor.execute(_STATE, values)
+        read, level, draft, poll = cursor.fetchone()
+    return State(read=read or 0, level=level or 0, draft=bool(draft)), bool(poll)
 
 
 def last_own_post(thread: Thread, member: Member) -> datetime | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -42,9 +42,15 @@ def marks(member: Member, threads: Iterable[Thread], *, now: datetime) -> dict[i
     recent = [thread for thread in threads if thread.last_at > cut_off(member, now=now)]
     if not recent:
         return {}
-    rows = ReadThread.objects.filter(member=member, thread__in=[thread.pk for thread in recent])
-    numbers = dict(rows.values_list("thread_id", "number"))
-    until = dict(ReadCategory.objects.filter(member=member).values_list("category_id", "until"))
+    with connection.cursor() as cursor:  # by hand: this is in every list, and the ORM takes longer than the database
+        marks_ = ", ".join(["%s"] * len(recent))
+        cursor.execute(
+            f"SELECT thread_id, number FROM forum_readthread WHERE member_id = %s AND thread_id IN ({marks_})",  # noqa: S608
+            [member.pk, *(thread.pk for thread in recent)],
+        )
+        numbers = dict(cursor.fetchall())
+        cursor.execute("SELECT category_id, until FROM forum_readcategory WHERE member_id = %s", [member.pk])
+        until = {category: when if when.tzinfo else when.replace(tzinfo=UTC) for category, when in cursor.fetchall()}
     return {
         thread.pk: mark_of(thread, read=numbers.get(thread.pk), until=until.get(thread.category_id))
         for thread in recent

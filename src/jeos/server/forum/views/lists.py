@@ -11,12 +11,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from jeos.server.accounts.models import Member
 from jeos.server.accounts.visitor import for_members, visitor
-from jeos.server.content import following, kinds
-from jeos.server.content.models import Following, Level, Tag
+from jeos.server.content import following, kinds, tags
+from jeos.server.content.models import Following, Level
 from jeos.server.forum import categories, queries, reading, rights
 from jeos.server.forum.views.access import find_category
-
-POPULAR = 12  # tags beside the list
 
 
 def _listing(request: HttpRequest, member: Member | None, template: str, context: Mapping[str, object]) -> HttpResponse:
@@ -38,8 +36,7 @@ def latest(request: HttpRequest) -> HttpResponse:
     member, now = visitor(request), timezone.now()
     threads = queries.threads_for(member)
     lines, after = queries.page_of_threads(threads, member, after=request.GET.get("after"), now=now)
-    popular = Tag.objects.filter(synonym_of=None, uses__gt=0).order_by("-uses", "name")[:POPULAR]
-    context = {"lines": lines, "after": after, "show": "latest", "popular": list(popular)}
+    context = {"lines": lines, "after": after, "show": "latest", "popular": tags.popular()}
     return _listing(request, member, "forum/latest.html", context)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -11,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from jeos.server.accounts.models import Member
 from jeos.server.accounts.visitor import for_members, visitor
-from jeos.server.content import following, kinds, limits, notifications, reactions, texts
+from jeos.server.content import kinds, limits, notifications, reactions, texts
 from jeos.server.content.models import Reason
 from jeos.server.forum import moderating, polls, queries, reacting, reading, rights
 from jeos.server.forum.models import Category, Poll, Thread, thread_url
@@ -34,12 +36,23 @@ def thread(request: HttpRequest, number: int, slug: str = "", page: int = 1) -> 
     return render(request, "forum/thread.html", _context(found, category, posts, page, last, member))
 
 
+@dataclass(frozen=True)
+class May:
+    """What the reader may do in a thread, and what its posts need to know of it."""
+
+    reply: bool
+    solve: bool
+    moderate: bool
+    answer: int | None  # the number of the post that solved it
+    starter: int  # who began it
+
+
 def _context(
     found: Thread, category: Category, posts: list[queries.Shown], page: int, last: int, member: Member | None
 ) -> dict[str, object]:
     now = timezone.now()
     may_reply = rights.may_reply(found, category, member, now=now)
-    read = reading.position(member, found) if member else 0
+    state, has_poll = queries.state_of(found, member, place=reply_place(found))
     return {
         "thread": found,
         "category": category,
@@ -48,16 +61,19 @@ def _context(
         "last": last,
         "numbers": queries.page_numbers(page, last),
         "member": member,
-        "read": read,
+        "read": state.read,
         "end": posts[-1].number if posts else 0,
-        "level": following.level(member, kinds.THREAD, found.pk) if member else 0,
-        "may_reply": may_reply,
-        "may_solve": rights.may_solve(found, category, member, now=now),
-        "draft": texts.draft(member, reply_place(found)) if member and may_reply else None,
+        "level": state.level,
+        "may": May(
+            reply=may_reply,
+            solve=rights.may_solve(found, category, member, now=now),
+            moderate=member is not None and member.moderates,
+            answer=found.solved_number,
+            starter=found.author_id,
+        ),
+        "draft": texts.draft(member, reply_place(found)) if member and may_reply and state.draft else None,
         "place": reply_place(found),
-        "poll": polls.of(found, member, now=now) if page == 1 else None,
-        "signs": list(reactions.SIGNS.values()),
-        "kind": kinds.POST,
+        "poll": polls.of(found, member, now=now) if page == 1 and has_poll else None,
     }
 
 
@@ -102,7 +118,7 @@ def mark(request: HttpRequest, member: Member, number: int) -> HttpResponse:
 @for_members
 def react(request: HttpRequest, member: Member, number: int) -> HttpResponse:
     """Add a reaction to a post, or take it back."""
-    found, thread_, _category = find_post(number, member)
+    found, thread_, category = find_post(number, member)
     sign = request.POST.get("sign", "")
     if not sign.isdecimal() or int(sign) not in reactions.SIGNS:
         raise BadRequest("there is no such reaction")
@@ -112,7 +128,7 @@ def react(request: HttpRequest, member: Member, number: int) -> HttpResponse:
     reacting.toggle(found, thread_, member, int(sign))
     shown = queries.one_post(found.pk, member)
     if request.headers.get("HX-Request"):
-        context = {"post": shown, "thread": thread_, "member": member, "signs": list(reactions.SIGNS.values())}
+        context = {"post": shown, "category": category, "member": member}
         return render(request, "forum/reactions.html", context)
     return redirect(thread_url(thread_.pk, thread_.slug, number=found.number))
 
