@@ -148,7 +148,7 @@ def queries() -> list[Row]:
     from jeos.server.content import search, tags
     from jeos.server.content.models import Tag
     from jeos.server.forum import queries as forum
-    from jeos.server.forum.models import Thread
+    from jeos.server.forum.models import PAGE, Thread
 
     longest = Thread.objects.order_by("-posts").first()
     assert longest is not None
@@ -156,7 +156,7 @@ def queries() -> list[Row]:
     spread = min(40, middle)
 
     def posts(n: int) -> None:
-        assert len(forum.posts_of(longest, middle - n % spread, None)) == forum.PAGE
+        assert len(forum.posts_of(longest, middle - n % spread, None)) == PAGE
 
     common = Tag.objects.order_by("-uses").first()
     assert common is not None

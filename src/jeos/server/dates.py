@@ -13,12 +13,14 @@ from markupsafe import Markup
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400  # seconds
 RECENT = 30 * DAY  # what is older is shown as a date
+CAPITAL = ("en", "de")  # languages that write months with a capital; Django's short ones have none
 THIN_SPACE = "\u202f"
 
 
 @cache
 def _months(language: str) -> tuple[str, ...]:
-    return tuple(str(names.MONTHS_3[number]) for number in range(1, 13))
+    said = [str(names.MONTHS_3[number]) for number in range(1, 13)]
+    return tuple(month.capitalize() if language in CAPITAL else month for month in said)
 
 
 class Teller:

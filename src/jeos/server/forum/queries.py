@@ -95,8 +95,8 @@ def lines(threads: Sequence[Thread], member: Member | None, *, now: datetime) ->
         Line(
             thread=thread,
             category=categories.by_number(thread.category_id),
-            author=thread.author_handle,
-            last_by=thread.last_handle,
+            author=getattr(thread, "author_handle"),  # noqa: B009 - an annotation, which the type does not know
+            last_by=getattr(thread, "last_handle"),  # noqa: B009
             mark=marks.get(thread.pk, reading.READ),
         )
         for thread in threads
@@ -188,7 +188,7 @@ _STATE = (
 def state_of(thread: Thread, member: Member | None, *, place: str) -> tuple[State, bool]:
     """Return how a thread stands for somebody, and whether it has a poll, with one query."""
     who = member.pk if member is not None else 0
-    values = [who, thread.pk, who, kinds.THREAD, thread.pk, who, place, thread.pk]
+    values: list[int | str] = [who, thread.pk, who, kinds.THREAD, thread.pk, who, place, thread.pk]
     with connection.cursor() as cursor:
         cursor.execute(_STATE, values)
         read, level, draft, poll = cursor.fetchone()

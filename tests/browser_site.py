@@ -1,0 +1,188 @@
+"""A browser for tests: headless Chromium on a site that `jeos server --demo` serves, and axe-core to judge pages."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+START_SECONDS = 180
+STEP_SECONDS = 30
+AXE = "axe-core"  # a package of npm; fetched for the tests and not kept in the repository
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site that runs, and the passphrase of its three members who can sign in."""
+
+    address: str
+    passphrase: str
+
+
+@contextlib.contextmanager
+def demo_site(*, database: str = "") -> Iterator[Site]:
+    """Serve the example community from an empty folder."""
+    folder = Path(tempfile.mkdtemp(prefix="jeos-browser-"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = folder / "log"
+    env = {**os.environ, "JEOS_SERVER_DATA": str(folder / "data"), "DATABASE_URL": database}
+    env.pop("JEOS_SERVER_URL", None)
+    env.pop("DJANGO_SETTINGS_MODULE", None)
+    command = [sys.executable, "-m", "jeos", "server", "--demo", "--port", str(port), "--workers", "1"]
+    with log.open("wb") as out:
+        server = subprocess.Popen(command, env=env, stdout=out, stderr=out)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        _wait(server, address, log)
+        found = re.search(r"with the passphrase (\S+)", log.read_text())
+        assert found is not None, log.read_text()
+        yield Site(address=address, passphrase=found.group(1))
+    finally:
+        server.terminate()
+        server.wait(STEP_SECONDS)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait(server: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/healthz") as answer:
+            if answer.status == 200:
+                return
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the site did not start: {log.read_text()}")
+        time.sleep(0.1)
+
+
+class Browser:
+    """Chromium without a window."""
+
+    def __init__(
+        self, site: Site, *, width: int = 1280, height: int = 900, dark: bool = False, script: bool = True
+    ) -> None:
+        options = Options()
+        for argument in (
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--disable-dev-shm-usage",
+        ):
+            options.add_argument(argument)
+        if not script:
+            options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self.driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+        self.site = site
+        self._width, self._height = width, height
+        self._resize(height)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+
+    def close(self) -> None:
+        """End the browser."""
+        self.driver.quit()
+
+    def open(self, path: str) -> None:
+        """Go to a page."""
+        self.driver.get(f"{self.site.address}{path}")
+
+    def find(self, selector: str) -> WebElement:
+        """Return the first element that a selector finds, as soon as there is one."""
+        deadline = time.monotonic() + STEP_SECONDS
+        while True:
+            found = self.driver.find_elements(By.CSS_SELECTOR, selector)
+            if found:
+                return found[0]
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{self.driver.current_url} has no {selector}")
+            time.sleep(0.05)
+
+    def has(self, selector: str) -> bool:
+        """Tell whether a selector finds anything now."""
+        return bool(self.driver.find_elements(By.CSS_SELECTOR, selector))
+
+    def click(self, selector: str) -> None:
+        """Click on something, wherever it is on the page."""
+        element = self.find(selector)
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        element.click()
+
+    def write(self, selector: str, text: str) -> None:
+        """Write into a field instead of what is there."""
+        field = self.find(selector)
+        field.clear()
+        field.send_keys(text)
+
+    def sign_in(self, handle: str) -> None:
+        """Sign in as one of the members who can."""
+        self.open("/accounts/login/")
+        self.write("[name=login]", handle)
+        self.write("[name=password]", self.site.passphrase)
+        self.click("form.form button[type=submit]")
+        self.find("header .menu")
+
+    def complaints(self) -> list[str]:
+        """Return what the browser complained about since the last time: errors, and what the policy forbade."""
+        log: list[dict[str, str]] = self.driver.get_log("browser")  # type: ignore[no-untyped-call] # of selenium
+        return [entry["message"] for entry in log if entry["level"] in ("SEVERE", "WARNING")]
+
+    def faults(self, axe: str) -> list[str]:
+        """Return what axe-core finds wrong with the page."""
+        self.driver.execute_script(axe)
+        run = (
+            "const done = arguments[1]; axe.run({runOnly: arguments[0]}).then(r => done(JSON.stringify(r.violations)))"
+        )
+        found = json.loads(self.driver.execute_async_script(run, RULES))
+        return [
+            f"{fault['id']}: {node['html'][:160]} {node['failureSummary']}"
+            for fault in found
+            for node in fault["nodes"]
+        ]
+
+    def shoot(self, path: Path) -> None:
+        """Keep a picture of the whole page."""
+        self._resize(self.driver.execute_script("return document.documentElement.scrollHeight"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.driver.save_screenshot(str(path))
+        self._resize(self._height)
+
+    def _resize(self, height: int) -> None:
+        size = {"width": self._width, "height": height, "deviceScaleFactor": 1, "mobile": self._width < 600}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+def axe_source() -> str:
+    """Return axe-core's script, fetched through npm once into the user's cache."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jeos-test" / "axe"
+    kept = folder / "axe.min.js"
+    if not kept.exists():
+        with tempfile.TemporaryDirectory() as work:
+            subprocess.run(["npm", "pack", "--silent", AXE], cwd=work, check=True, capture_output=True)
+            (packed,) = Path(work).glob("*.tgz")
+            with tarfile.open(fileobj=io.BytesIO(packed.read_bytes())) as archive:
+                member = archive.extractfile("package/axe.min.js")
+                assert member is not None
+                folder.mkdir(parents=True, exist_ok=True)
+                kept.write_bytes(member.read())
+    return kept.read_text()

@@ -1,0 +1,214 @@
+"""The site in a browser: what visitors, members and moderators do, with and without scripts, and what axe-core finds.
+
+`JEOS_SCREENSHOTS=FOLDER` keeps pictures of every kind of page, desktop and phone, light and dark.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from browser_site import Browser, Site, axe_source, demo_site
+
+pytestmark = pytest.mark.browser
+THREAD = "/forum/t/14/"
+PAGES = {
+    "front": "/",
+    "category": "/forum/c/building/",
+    "thread": THREAD,
+    "poll": "/forum/t/5/",
+    "tags": "/tags/",
+    "tag": "/tags/image-size/",
+    "search": "/search/?q=image",
+    "member": "/m/kestrel/",
+    "language": "/language/",
+    "missing": "/nothing/",
+}
+STRANGERS = {"sign-in": "/accounts/login/", "sign-up": "/accounts/signup/", "reset": "/accounts/password/reset/"}
+OWN = {
+    "unread": "/forum/unread/",
+    "new": "/forum/new/",
+    "reply": f"{THREAD}reply/?quote=4",
+    "notifications": "/notifications/",
+    "bookmarks": "/bookmarks/",
+    "flag": "/flag/2/40/",
+    "settings": "/settings/",
+    "tokens": "/settings/tokens/",
+    "data": "/settings/data/",
+    "email": "/accounts/email/",
+    "factors": "/accounts/2fa/",
+    "sessions": "/accounts/sessions/",
+}
+MODERATORS = {
+    "queue": "/moderation/",
+    "log": "/moderation/log/",
+    "manage": f"{THREAD}manage/",
+    "edit-tag": "/tags/image-size/edit/",
+}
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with demo_site() as site:
+        yield site
+
+
+@pytest.fixture
+def browse(site: Site) -> Iterator[Callable[..., Browser]]:
+    opened: list[Browser] = []
+
+    def start(**options: object) -> Browser:
+        opened.append(Browser(site, **options))  # type: ignore[arg-type]
+        return opened[-1]
+
+    yield start
+    for browser in opened:
+        browser.close()
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def judge(browser: Browser, pages: dict[str, str], name: str) -> list[str]:
+    """Return what is wrong with pages, and keep their pictures if they are wanted."""
+    axe, wrong = axe_source(), []
+    for page, path in pages.items():
+        browser.open(path)
+        wrong += [f"{page}: {fault}" for fault in browser.faults(axe)]
+        wrong += [f"{page}: {complaint}" for complaint in browser.complaints() if "404 (Not Found)" not in complaint]
+        wide = browser.driver.execute_script("return document.documentElement.scrollWidth > innerWidth")
+        wrong += [f"{page}: wider than the screen"] if wide else []
+        if os.environ.get("JEOS_SCREENSHOTS"):
+            browser.shoot(Path(os.environ["JEOS_SCREENSHOTS"]) / f"{page}-{name}.png")
+    return wrong
+
+
+@pytest.mark.parametrize("name", ["desktop-light", "desktop-dark", "phone-light", "phone-dark"])
+def test_every_kind_of_page_is_accessible_and_fits_the_screen(browse: Callable[..., Browser], name: str) -> None:
+    look = {
+        "width": 390 if "phone" in name else 1280,
+        "height": 844 if "phone" in name else 900,
+        "dark": "dark" in name,
+    }
+    wrong = judge(browse(**look), PAGES | STRANGERS, f"visitor-{name}")
+    member = browse(**look)
+    member.sign_in("member")
+    wrong += judge(member, PAGES | OWN, f"member-{name}")
+    moderator = browse(**look)
+    moderator.sign_in("moderator")
+    wrong += judge(moderator, MODERATORS, f"moderator-{name}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without scripts"])
+def test_member_writes_reacts_keeps_and_follows(browse: Callable[..., Browser], script: bool) -> None:
+    browser = browse(script=script)
+    browser.sign_in("member")
+    browser.open("/forum/new/?category=lounge")
+    title = f"Written {'with' if script else 'without'} scripts"
+    browser.write("[name=title]", title)
+    browser.write("[name=source]", "Hello *there*, @kestrel")
+    browser.write("[name=tags]", "hardware, test-bench")
+    browser.click("[name=preview]")
+    assert browser.find("#preview em").text == "there"
+    browser.click(".row .button:not(.quiet)")
+    assert browser.find("h1").text == title
+    assert browser.find(".post .mention").get_attribute("href") == f"{browser.site.address}/m/kestrel/"
+    browser.write(".answer textarea", "and once more")
+    browser.click(".answer .button:not(.quiet)")
+    assert browser.find("#p2 .text").text == "and once more"
+    browser.open(THREAD)
+    browser.click("#p2 .reaction[value='3']")
+    assert browser.find("#p2 .reaction[value='3'][aria-pressed='true'] b").text == "1"
+    browser.click("#p2 form[action^='/bookmark/'] button")
+    browser.find("#p2 form[action^='/bookmark/'] button[aria-pressed='true']")
+    browser.click(".actions [value='-1']")
+    browser.find(".actions [value='0'][aria-pressed='true']")
+    browser.open("/bookmarks/")
+    assert "Image grew by 40 MB" in browser.find(".cards").text
+    browser.open(THREAD)  # and back, for the next who tries
+    browser.click("#p2 .reaction[value='3']")
+    browser.find("#p2 .reaction.empty[value='3']")
+    browser.click("#p2 form[action^='/bookmark/'] button")
+    browser.find("#p2 form[action^='/bookmark/'] button[aria-pressed='false']")
+    assert browser.complaints() == []
+
+
+def test_draft_is_kept_while_one_writes(browse: Callable[..., Browser]) -> None:
+    browser = browse()
+    browser.sign_in("member")
+    browser.open(THREAD)
+    browser.write(".answer textarea", "half a thought")
+    until(lambda: "saved" in browser.find("#draft-state").text, "the draft is saved")
+    browser.open(THREAD)
+    assert browser.find(".answer textarea").get_attribute("value") == "half a thought"
+    browser.find(".answer textarea").send_keys(" and a half")
+    browser.write(".answer textarea", "x")
+    browser.find(".answer textarea").send_keys("\b")
+    until(lambda: "removed" in browser.find("#draft-state").text, "the draft is removed")
+
+
+def test_reading_to_the_end_of_a_thread_makes_it_read(browse: Callable[..., Browser]) -> None:
+    browser = browse()
+    browser.sign_in("moderator")
+    browser.open("/forum/unread/")
+    titles = [line.text for line in browser.driver.find_elements(By.CSS_SELECTOR, ".line.unread h3 a:first-of-type")]
+    assert "How much memory do you give a small web appliance?" in titles
+    browser.open("/forum/t/13/")
+    sent = "return performance.getEntriesByType('resource').some(r => r.name.endsWith('/mark/'))"
+    until(lambda: bool(browser.driver.execute_script(sent)), "the mark is sent")
+
+    def read() -> bool:
+        browser.open("/forum/unread/")
+        return "How much memory" not in browser.find("main").text
+
+    until(read, "the thread is read")
+
+
+def test_visitor_reads_everything_by_keyboard(browse: Callable[..., Browser]) -> None:
+    browser = browse()
+    browser.open("/")
+    body = browser.find("body")
+    body.send_keys("\ue004")  # Tab
+    skip = browser.driver.switch_to.active_element
+    assert skip.get_attribute("class") == "skip"
+    skip.send_keys("\ue007")  # Enter
+    assert browser.driver.switch_to.active_element.get_attribute("id") == "content"
+    assert not browser.has("script")  # visitors get none
+    browser.click(".line h3 a")
+    browser.find(".post")
+    browser.click(".join .button")
+    browser.find("[name=login]")
+    assert browser.complaints() == []
+
+
+def test_moderator_decides_and_takes_it_back(browse: Callable[..., Browser]) -> None:
+    browser = browse()
+    browser.sign_in("moderator")
+    browser.open("/moderation/")
+    assert "printer ink" in browser.find(".case").text
+    browser.write(".case [name=note]", "an advertisement")
+    browser.click(".case [name=outcome][value='2']")
+    assert "Nothing waits for you." in browser.find("main").text
+    browser.open("/forum/t/4/")
+    assert "Hidden" in browser.find("#p4").text
+    browser.open("/moderation/")
+    browser.click("form[action$='/undo/'] button")
+    browser.open("/forum/t/4/")
+    assert "Hidden" not in browser.find("#p4").text
+
+
+def test_site_speaks_french_and_german(browse: Callable[..., Browser]) -> None:
+    browser = browse()
+    for value, words in (("fr", "Rechercher"), ("de", "Suchen"), ("en", "Search")):
+        browser.open("/language/")
+        browser.click(f"[name=language][value={value}]")
+        assert browser.find("html").get_attribute("lang") == value
+        assert browser.find("#seek").get_attribute("placeholder") == words
