@@ -63,7 +63,7 @@ ALLOWED = {
     *("table", "thead", "tbody", "tr", "th", "td"),
     *("a", "abbr", "b", "strong", "i", "em", "s", "del", "sub", "sup", "code", "kbd"),
 }
-ALLOWED_ATTRIBUTES = {"href", "title", "class", "rel", "start"}
+ALLOWED_ATTRIBUTES = {"href", "title", "class", "rel", "start", "tabindex"}
 
 
 class Reader(HTMLParser):

@@ -30,6 +30,7 @@ _ATTRIBUTES = {
     "a": {"href", "title", "class"},
     "code": {"class"},
     "ol": {"start"},
+    "pre": {"tabindex"},
     "td": {"class"},
     "th": {"class"},
 }
@@ -130,6 +131,7 @@ def sanitize(made: str) -> str:
         attribute_filter=_keep_attribute,
         url_schemes={"http", "https", "mailto"},
         link_rel="nofollow ugc noopener",
+        set_tag_attribute_values={"pre": {"tabindex": "0"}},  # code that is too wide is scrolled by keyboard too
     )
 
 

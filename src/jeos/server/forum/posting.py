@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import F
 from django.utils import timezone
 
 from jeos.server.accounts.models import Member
@@ -109,15 +108,16 @@ def _count(author: Member, category: Category, *, now: datetime, threads: int = 
         author.active_on, author.days_active = today, author.days_active + 1
     author.posts, author.threads = author.posts + 1, author.threads + threads
     author.trust = trust.grown(author)
-    Member.objects.filter(pk=author.pk).update(
-        posts=F("posts") + 1,
-        threads=F("threads") + threads,
-        active_on=today,
-        days_active=author.days_active,
-        trust=author.trust,
-    )
-    # Last, because all who write in the category wait for this row until we commit.
-    Category.objects.filter(pk=category.pk).update(posts=F("posts") + 1, threads=F("threads") + threads)
+    with connection.cursor() as cursor:  # by hand: the ORM takes longer to write these than the database to do them
+        cursor.execute(
+            "UPDATE accounts_member SET posts = posts + 1, threads = threads + %s, active_on = %s, days_active = %s, "
+            "trust = %s WHERE id = %s",
+            [threads, connection.ops.adapt_datefield_value(today), author.days_active, author.trust, author.pk],
+        )
+        # Last, because all who write in the category wait for this row until we commit.
+        cursor.execute(
+            "UPDATE forum_category SET posts = posts + 1, threads = threads + %s WHERE id = %s", [threads, category.pk]
+        )
 
 
 def _announce(post: Post) -> None:
