@@ -1,10 +1,15 @@
 """One tree over several file systems: links across mount points, missing paths, capitals on FAT."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+
 import pytest
 
+from jeos.convert import root
 from jeos.convert.root import Mounted, Root
 from jeos.core.errors import InputError
-from jeos.disk.filesystems.base import MissingFileError
+from jeos.disk.filesystems.base import MissingFileError, Node
 from jeos.model.tree import Kind
 from memory_filesystem import Device, Link, MemoryFileSystem, memory_root
 
@@ -76,3 +81,28 @@ def test_what_is_not_there_is_said() -> None:
         MACHINE.read("etc/fstab", limit=3)
     with pytest.raises(InputError, match="none of the file systems"):
         Root([Mounted("boot", MemoryFileSystem({}))])
+
+
+class Endless(MemoryFileSystem):
+    """A file system whose root has names without an end, as a hostile one has."""
+
+    def children(self, folder: Node) -> Iterator[tuple[str, Node]]:
+        for number in count():
+            yield f"name-{number % 10}", folder
+
+
+def test_folders_that_have_more_names_than_a_system_needs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(root, "_NAMES_MOST", 1000)
+    machine = Root([Mounted("", Endless({}))])
+    with pytest.raises(InputError, match="the folder / has more than 1000 names"):
+        machine.find("name-3")
+    assert not machine.exists("name-3") and machine.text_or_empty("etc/fstab") == ""
+    with pytest.raises(InputError, match="more than 1000"):
+        machine.names("")
+
+
+def test_folders_that_say_they_are_huge_are_not_read() -> None:
+    filesystem = MemoryFileSystem({"etc/fstab": ""})
+    filesystem._nodes[0] = replace(filesystem._nodes[0], size=1 << 30)
+    with pytest.raises(InputError, match="has 1073741824 bytes of names"):
+        Root([Mounted("", filesystem)]).find("etc/fstab")

@@ -2,14 +2,16 @@
 
 import gzip
 import lzma
+from collections.abc import Iterator
 
 import pytest
 
 from jeos.convert.root import Mounted
 from jeos.convert.survey import Boot, Disk, Initrd, Kernel, Loader, Mount, RootArgument, Survey, Tool, Volume
 from jeos.convert.systems import Place, boot, kernels, linux, mounts, release, tools
+from jeos.core.errors import InputError
 from jeos.disk import initramfs
-from jeos.disk.filesystems.base import FileSystem
+from jeos.disk.filesystems.base import FileSystem, Node
 from memory_filesystem import Content, Link, MemoryFileSystem, memory_root
 
 UUID, ESP_UUID = "0b9c2c1e-5d2f-4f6b-9d44-2f8a6a5b7c10", "ABCD-1234"
@@ -294,3 +296,28 @@ def test_folders_that_are_no_system_are_not_taken_for_one() -> None:
     assert not linux.recognise(memory_root({"vmlinuz-1": b"", "grub/grub.cfg": b""}))
     assert linux.recognise(memory_root({"usr/lib/os-release": "ID=x\n"}))
     assert linux.recognise(memory_root({"etc/fstab": "", "bin/sh": b""}))
+
+
+class Damaged(MemoryFileSystem):
+    """A file system in which one folder cannot be read."""
+
+    def children(self, folder: Node) -> Iterator[tuple[str, Node]]:
+        for name, node in super().children(folder):
+            if name == "vmlinuz-1":
+                raise InputError("the folder is damaged")
+            yield name, node
+
+
+def test_folder_that_is_damaged_does_not_hide_the_rest() -> None:
+    files: dict[str, Content] = {
+        "etc/os-release": OS_RELEASES["rocky"],
+        "etc/hostname": "host\n",
+        "boot/vmlinuz-1": b"kernel",
+        "boot/grub/grub.cfg": GRUB_CFG,
+    }
+    filesystem = Damaged(files)
+    mounted = Mounted("", filesystem, volume="sda2")
+    here = Place(survey=SURVEY, filesystems={"sda2": filesystem}, mounted=mounted)
+    system, _ = linux.describe(here)
+    assert (system.family, system.hostname, system.kernels) == ("redhat", "host", ())
+    assert "kernels: the folder is damaged" in system.notes

@@ -18,6 +18,8 @@ from jeos.disk.filesystems.base import CASELESS, LINKS, FileSystem, MissingFileE
 from jeos.model.tree import Kind
 
 READ_LIMIT = 16 << 20  # bytes of a file that is read as a whole: configuration, not data
+_NAMES_MOST = 250_000  # in one folder that is looked at: more are data, or a trap
+_FOLDER_BYTES = 32 << 20  # of names, where a file system says how many it has
 _NAMES_KEPT = 8192
 _FOLDERS_KEPT = 512  # listings, so that many questions about a few folders read each once
 
@@ -114,7 +116,10 @@ class Root:
             return ""
 
     def children(self, path: str) -> Iterator[tuple[str, Node]]:
-        """Yield the names in a folder with their nodes, sorted; nothing if there is no such folder."""
+        """Yield the names in a folder with their nodes, sorted; nothing if there is no such folder.
+
+        Raises InputError for one that is damaged, or has more names than a folder of a system has.
+        """
         place = self._found(path)
         if place is None or place.node.kind is not Kind.DIRECTORY:
             return
@@ -187,6 +192,7 @@ class Root:
 
     def _named(self, folder: Place, name: str) -> tuple[str, Node] | None:
         """Return the true name in a folder and what it stands for, without reading all others where that can be."""
+        _check_size(folder)
         filesystem = folder.mounted.filesystem
         if filesystem.kind in CASELESS:
             return self._listing(folder).get(name.casefold())
@@ -208,10 +214,20 @@ class Root:
                 self._folders.clear()
             filesystem = folder.mounted.filesystem
             caseless = filesystem.kind in CASELESS
-            self._folders[key] = {
-                name.casefold() if caseless else name: (name, node) for name, node in filesystem.children(folder.node)
-            }
+            _check_size(folder)
+            names: dict[str, tuple[str, Node]] = {}
+            for count, (name, node) in enumerate(filesystem.children(folder.node)):
+                if count >= _NAMES_MOST:
+                    raise InputError(f"the folder /{folder.path} has more than {_NAMES_MOST} names")
+                names[name.casefold() if caseless else name] = name, node
+            self._folders[key] = names
         return self._folders[key]
+
+
+def _check_size(folder: Place) -> None:
+    """Raise InputError for a folder that nobody configures a machine in, which may be there to waste our time."""
+    if folder.node.size > _FOLDER_BYTES:
+        raise InputError(f"the folder /{folder.path} has {folder.node.size} bytes of names")
 
 
 def _parts(path: str) -> list[str]:

@@ -1,11 +1,16 @@
 """Linux: what its release says, and where the rest is found."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
 from jeos.convert.root import Root
-from jeos.convert.survey import System
+from jeos.convert.survey import Boot, Mount, Pin, System
 from jeos.convert.systems import Place, boot, kernels, mounts, networks, release, tools
 from jeos.core.errors import InputError
 from jeos.model.tree import Kind
 
+T = TypeVar("T")
 _RELEASES = ("etc/os-release", "usr/lib/os-release", "etc/redhat-release", "etc/debian_version", "etc/SuSE-release")
 
 
@@ -18,13 +23,20 @@ def recognise(root: Root) -> bool:
 
 
 def describe(place: Place) -> tuple[System, Root]:
-    """Return what the system is, and its files over all its mounts."""
+    """Return what the system is, and its files over all its mounts; parts that cannot be read are noted."""
     notes: list[str] = []
-    found = mounts.read(place.root, place.survey)
+
+    def part(what: str, read: Callable[[], T], nothing: T) -> T:
+        try:
+            return read()
+        except InputError as error:
+            notes.append(f"{what}: {error.message}")
+            return nothing
+
+    found = part("fstab", lambda: mounts.read(place.root, place.survey), tuple[Mount, ...]())
     root = mounts.mounted(place, found, notes=notes)
-    about = release.read(root)
-    installed = kernels.read(root, notes=notes)
-    pins = networks.pins(root)
+    about = part("release", lambda: release.read(root), release.Release("linux"))
+    pins = part("names of interfaces", lambda: networks.pins(root), tuple[Pin, ...]())
     system = System(
         family=about.family,
         volume=place.mounted.volume,
@@ -33,23 +45,15 @@ def describe(place: Place) -> tuple[System, Root]:
         name=about.name,
         version=about.version,
         pretty=about.pretty,
-        architecture=_or_nothing(root),
-        hostname=release.hostname(root),
-        packages=release.packages(root),
-        initramfs=release.initramfs(root),
-        boot=boot.read(root, place, found),
+        architecture=part("processor", lambda: release.architecture(root), ""),
+        hostname=part("host name", lambda: release.hostname(root), ""),
+        packages=part("packages", lambda: release.packages(root), ""),
+        initramfs=part("packages", lambda: release.initramfs(root), ""),
+        boot=part("boot", lambda: boot.read(root, place, found), Boot()),
         mounts=found,
-        kernels=installed,
-        interfaces=networks.interfaces(root, pins, notes=notes),
+        kernels=part("kernels", lambda: kernels.read(root, notes=notes), ()),
+        interfaces=part("network", lambda: networks.interfaces(root, pins, notes=notes), ()),
         pins=pins,
-        tools=tools.read(root),
-        notes=tuple(notes),
+        tools=part("tools", lambda: tools.read(root), ()),
     )
-    return system, root
-
-
-def _or_nothing(root: Root) -> str:
-    try:
-        return release.architecture(root)
-    except InputError:
-        return ""
+    return replace(system, notes=tuple(dict.fromkeys(notes))), root

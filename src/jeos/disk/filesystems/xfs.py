@@ -240,7 +240,7 @@ class Xfs:
         taken = 0
         unit = self._folders.block
         piece = b""  # of a block of names that lies in several runs
-        for run in self._runs(inode, offset=0, length=_FOLDER_SPACE):
+        for run in self._runs(inode, offset=0, length=min(inode.size, _FOLDER_SPACE)):
             taken += run.length
             if taken > min(_FOLDER_BYTES, self._blocks.size):
                 raise damaged(f"the folder {folder.number} takes more blocks than there are")
