@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from jeos.disk import direct
 from jeos.vm import firmware
 from machine_use import BOOT, POLL, free_port
 
-PVSCSI = ("-device", "pvscsi", "-device", "scsi-hd,drive=disk")
-NVME = ("-device", "nvme,drive=disk,serial=1")
-VIRTIO_SCSI = ("-device", "virtio-scsi-pci", "-device", "scsi-hd,drive=disk")
+PVSCSI = ("-device", "pvscsi", "-device", "scsi-hd,drive=disk")  # which Debian 12's OVMF has no driver for
+NVME = ("-device", "nvme,drive=disk,serial=1,bootindex=0")
+VIRTIO_SCSI = ("-device", "virtio-scsi-pci", "-device", "scsi-hd,drive=disk,bootindex=0")
 
 
 @dataclass(frozen=True)
@@ -58,24 +59,40 @@ def disc(path: Path) -> tuple[str, ...]:
 
 @contextmanager
 def running(
-    disk: Path, *, form: str, storage: tuple[str, ...], network: str, folder: Path, more: Sequence[str] = ()
+    disk: Path,
+    *,
+    form: str,
+    storage: tuple[str, ...],
+    network: str,
+    folder: Path,
+    kernel: Path | None = None,
+    more: Sequence[str] = (),
 ) -> Iterator[Running]:
-    """Start a machine on an overlay of a disk, which stays as it is; end it with the block."""
+    """Start a machine on an overlay of a disk, which stays as it is; end it with the block.
+
+    With a unified `kernel` image QEMU hands over what is in it, where the firmware has no driver for the disk.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     overlay, variables, console = folder / "overlay.qcow2", folder / "variables.fd", folder / "console"
     create = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(disk), "-F", form, str(overlay)]
     subprocess.run(create, check=True)
     found = firmware.find()
     shutil.copyfile(found.variables, variables)
+    start = [
+        *("-drive", f"if=pflash,format=raw,readonly=on,file={found.code}"),
+        *("-drive", f"if=pflash,format=raw,file={variables}"),
+    ]
+    if kernel:
+        parts = direct.unpack(kernel)
+        start = ["-kernel", str(parts.kernel), "-initrd", str(parts.initrd), "-append", parts.cmdline]
     port = free_port()
     command = [
         *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"),
         *("-M", "q35", "-accel", "tcg", "-m", "256"),
-        *("-drive", f"if=pflash,format=raw,readonly=on,file={found.code}"),
-        *("-drive", f"if=pflash,format=raw,file={variables}"),
+        *start,
         *("-drive", f"if=none,id=disk,format=qcow2,file={overlay}"),
         *storage,
-        *("-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-:80", "-device", f"{network},netdev=net"),
+        *("-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-:80", "-device", f"{network},netdev=net,romfile="),
         *("-serial", f"file:{console}"),
         *more,
     ]

@@ -83,12 +83,12 @@ def test_exported_qcow2_is_a_machine_of_jeos(exported: dict[str, Path], jeos: Je
 def test_exported_ova_boots_on_the_hardware_that_it_asks_for(
     exported: dict[str, Path], web: Outputs, tmp_path: Path
 ) -> None:
-    """VMware's paravirtual SCSI controller and network adapter, which QEMU imitates."""
+    """VMware's paravirtual SCSI controller and network adapter, which QEMU imitates; its firmware has no driver."""
     subprocess.run(["tar", "-C", tmp_path, "-xf", exported["ova"]], check=True)
     (disk,) = tmp_path.glob("*.vmdk")
     storage = foreign_hardware.PVSCSI
     with foreign_hardware.running(
-        disk, form="vmdk", storage=storage, network="vmxnet3", folder=tmp_path / "machine"
+        disk, form="vmdk", storage=storage, network="vmxnet3", folder=tmp_path / "machine", kernel=web.kernel
     ) as machine:
         assert machine.page() == original(web)
 
@@ -121,7 +121,7 @@ TYPED_IN = """<?xml version="1.0" encoding="UTF-8"?>
 def test_exported_ova_takes_what_was_typed_in_at_deployment(jeos: Jeos, tmp_path: Path) -> None:
     """The disc with properties that vSphere puts into machines whose OVA asks for it."""
     folder = write_recipe(tmp_path / "asking", ASKING)
-    jeos.build(folder)
+    built = jeos.build(folder)
     jeos.run("export", folder, "--to", "ova", "-o", tmp_path / "asking.ova")
     subprocess.run(["tar", "-C", tmp_path, "-xf", tmp_path / "asking.ova"], check=True)
     (disk,) = tmp_path.glob("*.vmdk")
@@ -138,6 +138,7 @@ def test_exported_ova_takes_what_was_typed_in_at_deployment(jeos: Jeos, tmp_path
         storage=foreign_hardware.PVSCSI,
         network="vmxnet3",
         folder=tmp_path / "machine",
+        kernel=built.kernel,
         more=("-smbios", "type=1,manufacturer=VMware,, Inc.", *foreign_hardware.disc(disc)),
     ) as machine:
         wait_until(lambda: "the title is Tom & Jerry." in machine.said(), "the title never came", seconds=BOOT)
