@@ -92,7 +92,15 @@ def inspected(disk: Path, work: Path, runs: int) -> None:
     source.unlink()
 
 
-TABLES: dict[str, Table] = {"vmdk": to_vmdk, "raw": to_raw, "inspect": inspected}
+def whole_way(disk: Path, work: Path, runs: int) -> None:
+    """Measure a machine's whole way, and see whether what comes out boots."""
+    sys.path.append(str(Path(__file__).parents[1] / "tests"))  # the machine, and QEMU by hand
+    import whole
+
+    whole.measured(disk, work, runs)
+
+
+TABLES: dict[str, Table] = {"vmdk": to_vmdk, "raw": to_raw, "inspect": inspected, "whole": whole_way}
 
 
 def compare(title: str, ways: dict[str, Command], *, source: Path, disk: Path, target: Path, runs: int) -> None:

@@ -35,20 +35,20 @@ activation { udev_sync = 0 udev_rules = 0 monitoring = 0 }
 """
 
 
-def make(machine: Foreign, base: Path, *, place: Path) -> Path:
+def make(machine: Foreign, base: Path, *, place: Path, size: int = DISK) -> Path:
     """Write a machine's disk as a raw file, sparse."""
     with machine.tree(base) as tree, place.open("wb") as disk:
-        disk.truncate(DISK)
+        disk.truncate(size)
         disk.close()
         if machine.firmware == "uefi":
-            _uefi(machine, tree, place)
+            _uefi(machine, tree, place, disk_size=size)
         else:
-            _bios(machine, tree, place)
+            _bios(machine, tree, place, disk_size=size)
     return place
 
 
-def _bios(machine: Foreign, tree: Path, place: Path) -> None:
-    root = DISK - FIRST - SWAP
+def _bios(machine: Foreign, tree: Path, place: Path, *, disk_size: int) -> None:
+    root = disk_size - FIRST - SWAP
     table = f"label: dos\nstart={FIRST // SECTOR}, size={root // SECTOR}, type=83, bootable\ntype=82\n"
     _run("sfdisk", "-q", place, stdin=table)
     _swap(place, offset=FIRST + root)
@@ -84,9 +84,9 @@ def _file_system(machine: Foreign, tree: Path, place: Path, *, offset: int, size
         )
 
 
-def _uefi(machine: Foreign, tree: Path, place: Path) -> None:
+def _uefi(machine: Foreign, tree: Path, place: Path, *, disk_size: int) -> None:
     start = FIRST + ESP_SIZE
-    size = DISK - start - MEBIBYTE  # the end is the table's copy
+    size = disk_size - start - MEBIBYTE  # the end is the table's copy
     table = (
         f"label: gpt\nstart={FIRST // SECTOR}, size={ESP_SIZE // SECTOR}, type=U\n"
         f"start={start // SECTOR}, size={size // SECTOR}, type=V\n"
