@@ -3,7 +3,7 @@
     whole.measured(disk, work, runs)
 
 The machine is the one that tests convert (`tests/foreign_machine.py`), with as many files of the benchmark's disk
-as makes it 2.5 GiB with 1.5 GiB of data. Needs root, for the programs that install it.
+as fill 1.5 GiB of its 2.5. Needs root, for the programs that install it.
 """
 
 import os

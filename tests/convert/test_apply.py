@@ -182,3 +182,29 @@ def test_apply_reads_back_what_it_wrote(tmp_path: Path, monkeypatch: pytest.Monk
             patched.setattr("jeos.convert.writers.ext.edit", lambda *_, **__: None)
             with pytest.raises(InputError, match="is not what was written"):
                 apply.apply([part], {"sda1": volume}, disks=[image])
+
+
+@pytest.mark.root
+def test_apply_to_a_subvolume_that_is_mounted_unasked(tmp_path: Path) -> None:
+    """Debian and SUSE make one the default, so that what is mounted is not the top."""
+    image, mounted = tmp_path / "image", tmp_path / "mounted"
+    mounted.mkdir()
+    image.touch()
+    os.truncate(image, 200 * MEBIBYTE)
+    run(["mkfs.btrfs", "-q", image])
+    script = (
+        'mount -o loop "$1" "$2" && btrfs subvolume create "$2/@" && btrfs subvolume set-default "$2/@" '
+        '&& mkdir "$2/@/etc" && echo old > "$2/@/etc/fstab" && umount "$2"'
+    )
+    run(["unshare", "--mount", "sh", "-c", script, "sh", image, mounted])
+    with File(image) as disk:
+        machine = Root([Mounted("", open_filesystem(disk), volume="sda", subvolume="@")])
+        parts = apply.plan(machine, [Write("etc/fstab", b"new"), Write("etc/a/b", b"x")])
+        edits = (Put("@/etc/fstab", b"new", exists=True), Folder("@/etc/a"), Put("@/etc/a/b", b"x"))
+        assert parts == (Part("sda", "btrfs", edits=edits, growth=4096),)
+        size = disk.size
+    apply.apply(parts, {"sda": Volume("sda", "disk", Memory(b""), (Piece(0, 0, size),))}, disks=[image])
+    run(["btrfs", "check", "--readonly", image])
+    with File(image) as disk:
+        filesystem = open_filesystem(disk)
+        assert (base.read_file(filesystem, "etc/fstab"), base.read_file(filesystem, "etc/a/b")) == (b"new", b"x")

@@ -205,6 +205,8 @@ def apply(parts: Sequence[Part], volumes: Mapping[str, Volume], *, disks: Sequen
 def _read_back(part: Part, volume: Blocks) -> None:
     """Raise InputError unless every file is as it was to be."""
     filesystem = open_filesystem(volume)
+    if isinstance(filesystem, base.Subvolumes):
+        filesystem = filesystem.subvolume("")  # its top, from where paths are counted
     for edit in part.edits:
         try:
             node = base.find(filesystem, edit.path, follow=False)
