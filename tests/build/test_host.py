@@ -51,7 +51,11 @@ def test_good_host_is_ready_and_needs_nothing() -> None:
     assert host.ready(findings)
     assert {finding.state for finding in findings} == {State.OK}
     assert {finding.mend for finding in findings} == {""}
-    assert [finding.task for finding in findings] == ["host"] * 4 + ["build"] * 7 + ["run"] * 4 + ["sign", "test"]
+    assert [finding.task for finding in findings] == ["host"] * 4 + ["build"] * 7 + ["run"] * 4 + [
+        "convert",
+        "sign",
+        "test",
+    ]
 
 
 NEEDED = {

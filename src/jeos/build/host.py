@@ -45,13 +45,17 @@ PROGRAMS = (
     Program("qemu-system-x86_64", "qemu-system-x86", "run"),
     Program("qemu-img", "qemu-utils", "run"),
     Program("lz4", "lz4", "run", needed=False),  # starts Debian 12's kernels directly
+    Program("debugfs", "e2fsprogs", "convert", needed=False),
+    Program("mcopy", "mtools", "convert", needed=False),
+    Program("sfdisk", "fdisk", "convert", needed=False),  # for --resize
+    Program("ntfs-3g", "ntfs-3g", "convert", needed=False),  # this and the next for Windows alone
+    Program("hivexregedit", "libwin-hivex-perl", "convert", needed=False),
     Program("sbsign", "sbsigntool", "sign", needed=False),
     Program("openssl", "openssl", "sign", needed=False),
     Program("fsck.erofs", "erofs-utils", "test", needed=False),
     Program("veritysetup", "cryptsetup-bin", "test", needed=False),
     Program("sgdisk", "gdisk", "test", needed=False),
     Program("systemd-dissect", "systemd-container", "test", needed=False),
-    Program("mcopy", "mtools", "test", needed=False),
 )
 ID_PROGRAMS = ("newuidmap", "newgidmap")  # set the ids of an ordinary user's namespace; both from uidmap
 
@@ -179,6 +183,10 @@ def _sign_programs(facts: Facts) -> Finding:
     return _programs(facts, "sign")
 
 
+def _convert_programs(facts: Facts) -> Finding:
+    return _programs(facts, "convert")
+
+
 def _test_programs(facts: Facts) -> Finding:
     return _programs(facts, "test")
 
@@ -285,6 +293,7 @@ CHECKS: tuple[Callable[[Facts], Finding], ...] = (
     _accelerator,
     _firmware,
     _network,
+    _convert_programs,
     _sign_programs,
     _test_programs,
 )
