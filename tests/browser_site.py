@@ -13,11 +13,12 @@ import tarfile
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -124,15 +125,34 @@ class Browser:
 
     def click(self, selector: str) -> None:
         """Click on something, wherever it is on the page."""
-        element = self.find(selector)
+        self._patiently(selector, self._click)
+
+    def text(self, selector: str) -> str:
+        """Return the words of something."""
+        return str(self._patiently(selector, lambda element: element.text))
+
+    def _click(self, element: WebElement) -> None:
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
         element.click()
 
+    def _patiently(self, selector: str, act: Callable[[WebElement], object]) -> object:
+        """Act on what a selector finds; once more if the page that it was found on is just being left."""
+        deadline = time.monotonic() + STEP_SECONDS
+        while True:
+            try:
+                return act(self.find(selector))
+            except StaleElementReferenceException:
+                if time.monotonic() > deadline:
+                    raise
+
     def write(self, selector: str, text: str) -> None:
         """Write into a field instead of what is there."""
-        field = self.find(selector)
-        field.clear()
-        field.send_keys(text)
+
+        def replace(field: WebElement) -> None:
+            field.clear()
+            field.send_keys(text)
+
+        self._patiently(selector, replace)
 
     def sign_in(self, handle: str) -> None:
         """Sign in as one of the members who can."""
