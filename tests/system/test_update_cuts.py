@@ -165,7 +165,8 @@ def test_whatever_a_cut_leaves_starts_a_whole_release(recordings: Recordings, tm
     work.mkdir()
     surveyor = Surveyor(cut.place, recording.vendor.builds, work)
     found: dict[int, Found] = {}
-    for point in points(recording.log, start=recording.start, end=recording.end, count=SURVEYED, chance=chance):
+    chosen = points(recording.log, start=recording.start, end=recording.end, count=SURVEYED, chance=chance)
+    for point in (recording.start, *chosen, recording.end):
         with cut.cut(point, chance=chance) as flushed:
             found[point] = surveyor.survey()
         assert not found[point].problems, f"cut after write {point}, {flushed} of them flushed, seed {SEED}"
