@@ -8,7 +8,6 @@ as fill 1.5 GiB of its 2.5. Needs root, for the programs that install it.
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,27 +15,17 @@ import disks
 import foreign_disk
 import machines
 import measure
-import ovf_samples
 from bare_machine import PATIENCE, VIRTIO, BareMachine
 from foreign_machine import LEGACY, base_tree
 from jeos.disk.blocks import File
-from jeos.disk.formats import vmdk_write
+from jeos.export import source as sources
+from jeos.export.target import Options
+from jeos.export.targets import ova as target
 from measure import Cost
 
 LOGIN = rf"(?m)^{LEGACY.name} login:"
 FAILURES = (r"ALERT! +(\S+ does not exist)", r"(Kernel panic[^\n]*)", r"(emergency mode)", r"(No bootable device)")
 FILLER = 900 * disks.MIB  # bytes of files beside the system's
-DESCRIPTOR = ovf_samples.smallest(
-    name="server",
-    files='<File ovf:id="f" ovf:href="disk.vmdk"/>',
-    disks=f'<Disk ovf:diskId="d" ovf:fileRef="f" ovf:capacity="{disks.SIZE}" '
-    'ovf:format="http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized"/>',
-    items="<Item><rasd:InstanceID>1</rasd:InstanceID><rasd:ResourceType>6</rasd:ResourceType>"
-    "<rasd:ResourceSubType>VirtualSCSI</rasd:ResourceSubType><rasd:ElementName>SCSI</rasd:ElementName></Item>"
-    "<Item><rasd:InstanceID>2</rasd:InstanceID><rasd:ResourceType>17</rasd:ResourceType><rasd:Parent>1</rasd:Parent>"
-    "<rasd:AddressOnParent>0</rasd:AddressOnParent><rasd:ElementName>Disk</rasd:ElementName>"
-    "<rasd:HostResource>/disk/d</rasd:HostResource></Item>",
-)
 
 
 def measured(disk: Path, work: Path, runs: int) -> None:
@@ -71,12 +60,9 @@ def make(work: Path) -> Path:
     tree = base_tree(folder)
     _fill(tree / "srv", work / "tree")
     raw = foreign_disk.make(LEGACY, tree, place=folder / "disk.raw", size=disks.SIZE)
-    vmdk = folder / "disk.vmdk"
-    with File(raw) as source, vmdk.open("w+b") as file:
-        vmdk_write.write(source, file)
-    (folder / "server.ovf").write_bytes(DESCRIPTOR)
     partial = work / "server.ova.partial"
-    subprocess.run(["tar", "--format=ustar", "-C", folder, "-cf", partial, "server.ovf", "disk.vmdk"], check=True)
+    with File(raw) as source, partial.open("w+b") as file:
+        target.write(sources.of_disk(source, name="server"), file, options=Options())
     partial.rename(ova)
     shutil.rmtree(folder)
     return ova

@@ -94,6 +94,7 @@ def test_machine_fails_before_it_is_converted(machine: Foreign, disk: Path, tmp_
         assert away.until(login, NO_LOADER if uefi else NO_ROOT) != login
 
 
+@pytest.mark.timeout(3 * PATIENCE)
 def test_machine_is_up_after_it_is_converted(machine: Foreign, ova: Path, jeos: Jeos, tmp_path: Path) -> None:
     before = ova.stat()
     server = tmp_path / "server.qcow2"
