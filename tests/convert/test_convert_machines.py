@@ -107,7 +107,7 @@ def test_machine_is_up_after_it_is_converted(machine: Foreign, ova: Path, jeos: 
     assert report["notes"] == []
     if machine is LEGACY:
         assert report["boot_test"]["reached"] == "login", report["boot_test"]
-        assert report["boot_test"]["console"].rstrip().endswith(f"{machine.name} login:")
+        assert f"{machine.name} login:" in report["boot_test"]["console"]
         assert (tmp_path / "server.png").read_bytes().startswith(b"\x89PNG")
     jeos.run("run", server, "--name", machine.name, "--accel", "tcg", "--detach")
     try:
