@@ -13,6 +13,10 @@ if [ "${1:-}" = bench ]; then
     [ "${release%%.*}" -ge 13 ] || wanted=$(printf '%s\n' $wanted | grep -vx mkosi) # too old to compare with
 fi
 
+# One that came with another Node.js than Debian's does as well, and conflicts with Debian's.
+# shellcheck disable=SC2086
+! command -v npm >/dev/null || wanted=$(printf '%s\n' $wanted | grep -vx npm)
+
 missing=
 for package in $wanted; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
