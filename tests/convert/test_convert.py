@@ -17,7 +17,7 @@ from jeos.convert.inspect import Inspection, inspect
 from jeos.convert.machine import Options
 from jeos.convert.result import FORMATS, Conversion, Request
 from jeos.convert.source import open_source
-from jeos.core.errors import HostError, InputError, JeosError, UsageError
+from jeos.core.errors import HostError, InputError, JeosError, TrustError, UsageError
 from jeos.core.run import run
 from jeos.disk.blocks import File
 from jeos.disk.compare import difference
@@ -60,7 +60,9 @@ def ova(disk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         items=items,
     )
     place = folder / "shop.ova"
-    place.write_bytes(ovf_samples.archive({"shop.ovf": descriptor, "a.vmdk": (folder / "a.vmdk").read_bytes()}))
+    vmdk = (folder / "a.vmdk").read_bytes()
+    manifest = f"SHA256(a.vmdk)= {hashlib.sha256(vmdk).hexdigest()}\n".encode()
+    place.write_bytes(ovf_samples.archive({"shop.ovf": descriptor, "shop.mf": manifest, "a.vmdk": vmdk}))
     return place
 
 
@@ -105,6 +107,17 @@ def test_package_becomes_a_machine(ova: Path, tmp_path: Path) -> None:
     # What was mended needs no mending: another conversion finds nothing to do but what cannot be done.
     again = converted(path, Request(tmp_path / "again.qcow2"))
     assert [fix.name for fixes in again.fixes for fix in fixes if fix.changes] == []
+
+
+def test_package_that_is_not_as_its_manifest_says(ova: Path, tmp_path: Path) -> None:
+    content = ova.read_bytes()
+    place = tmp_path / "in/shop.ova"
+    place.parent.mkdir()
+    at = content.index(b"SHA256(a.vmdk)= ") + len(b"SHA256(a.vmdk)= ")
+    place.write_bytes(content[:at] + (b"0" if content[at : at + 1] != b"0" else b"1") + content[at + 1 :])
+    with pytest.raises(TrustError, match=r"a\.vmdk does not have the SHA256 that the manifest gives"):
+        converted(place, Request(tmp_path / "shop.qcow2"))
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -117,25 +117,13 @@ def _of_package(package: ova.Package, *, stack: ExitStack) -> Source:
             f"{where} has {len(systems)} machines with {len(disks)} disks",
             hint="one machine with one disk can be exported; unpack it and export its disks one by one",
         )
-    _verify(package)
+    ova.prove(package)
     kept = package.open_disk(disks[0])
     assert kept is not None
     file = package.envelope.file(disks[0].file)
     assert file is not None
     disk = stack.enter_context(formats.open_disk(kept, siblings=package, name=file.href))
     return sources.of_system(systems[0], disk, name=Path(where).stem)
-
-
-def _verify(package: ova.Package) -> None:
-    """Compare a package with its manifest and signature, where it has them."""
-    with log.step("verify") as step:
-        signer = ova.signer(package)
-        names = set()
-        for name, done, size in ova.verify(package):
-            names.add(name)
-            step.update(f"{name} {done * 100 // max(1, size)} %")
-        by = f", signed by {signer.subject}" if signer else ""
-        step.done(f"{len(names)} files as the manifest says{by}" if names else "there is no manifest")
 
 
 def _modules(tree: Tree) -> Iterator[str]:

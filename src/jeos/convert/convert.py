@@ -66,6 +66,7 @@ def plan(source: Source, request: Request) -> Conversion:
 def convert(source: Source, request: Request) -> Conversion:
     """Convert, and return what was done. Raises JeosError; then nothing has been written."""
     plan(source, request)
+    _prove(source)
     with files.temporary_folder(request.path.absolute().parent, prefix=WORK_PREFIX) as work:
         copies = _copy(source, work)
         if request.mend or request.size:
@@ -79,6 +80,14 @@ def convert(source: Source, request: Request) -> Conversion:
             notes = (*grown, *_notes(found, fixes, request))
             done = _conversion(source, found, fixes, request, notes=notes)
         return _write(done, copies, request)
+
+
+def _prove(source: Source) -> None:
+    """Raise TrustError if a package is not as its manifest or its signature says."""
+    if source.package is not None:
+        from jeos.disk import ova  # slow to load, and there already where there is a package
+
+        ova.prove(source.package)
 
 
 def check_names(source: Source, request: Request) -> None:

@@ -39,12 +39,16 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A machine that is open for reading; `system` is its description, None where there are only disks."""
+    """A machine that is open for reading; `system` is its description, None where there are only disks.
+
+    `package` is what brought both.
+    """
 
     name: str
     disks: tuple[Disk, ...]
     system: "ovf.System | None" = None
     notes: tuple[str, ...] = ()
+    package: "ova.Package | None" = None
 
     @property
     def macs(self) -> tuple[str, ...]:
@@ -148,7 +152,7 @@ def _package(path: Path, *, stack: ExitStack) -> Source:
         disks += _package_disk(package, drive, notes=notes, stack=stack)
     if not disks:
         raise InputError(f"{path} describes a machine without disks", hint="export it with its disks")
-    return Source(system.name or path.stem, tuple(disks), system, tuple(notes))
+    return Source(system.name or path.stem, tuple(disks), system, tuple(notes), package)
 
 
 def drives(system: "ovf.System") -> "list[ovf.Drive]":

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 from urllib.parse import unquote
 
+from jeos.core import log
 from jeos.core.errors import InputError, TrustError
 from jeos.disk import ovf_manifest, ovf_read, ovf_xml, tar_members
 from jeos.disk.blocks import PIECE, Blocks, File, Window
@@ -297,3 +298,18 @@ def verify(package: Package) -> Iterator[tuple[str, int, int]]:
                 f"{digest.name} does not have the {digest.algorithm.upper()} that the manifest gives",
                 hint="it was damaged or changed on its way: copy the package again",
             )
+
+
+def prove(package: Package) -> None:
+    """Compare a package with its manifest and signature, where it has them, as a step that is shown.
+
+    Raises TrustError for what has changed, InputError for a file that is not there.
+    """
+    with log.step("verify") as step:
+        by = signer(package)
+        names = set()
+        for name, done, size in verify(package):
+            names.add(name)
+            step.update(f"{name} {done * 100 // max(1, size)} %")
+        signed = f", signed by {by.subject}" if by else ""
+        step.done(f"{len(names)} files as the manifest says{signed}" if names else "there is no manifest")
