@@ -1,10 +1,9 @@
 """Have the machine find its encrypted volumes by what is written in them, not by how their disk is attached."""
 
 import re
-from collections.abc import Callable
 
-from jeos.convert.changes import Fix, Write
-from jeos.convert.devices import by_hardware, stable_name
+from jeos.convert.changes import Fix
+from jeos.convert.device_tables import Renamed, mended
 from jeos.convert.machine import Machine, Options
 
 NAME = "crypttab"
@@ -17,28 +16,13 @@ _LINE = re.compile(r"(\s*[^\s#]\S*\s+)(\S+)", re.ASCII)
 
 def plan(machine: Machine, options: Options) -> Fix | None:
     """Return crypttab with the second field of each line that names hardware replaced, all else byte for byte."""
-    before = machine.root.text_or_empty(_PATH) if machine.linux else ""
-    notes: list[str] = []
-    cannot: list[str] = []
-
-    def renamed(name: str, volume: str) -> str:
-        if not by_hardware(name):
-            return name
-        stable = stable_name(machine, name)
-        if stable is None:
-            cannot.append(f"/{_PATH}: {name} for {volume} is on none of the disks; it will not be opened")
-            return name
-        notes.append(f"/{_PATH}: {volume} is found by {stable}, since {name} has another name on the new home")
-        return stable
-
-    after = rewrite(before, renamed)
-    if not notes and not cannot:
+    found = mended(machine, _PATH, rewrite=rewrite, lost="it will not be opened")
+    if not found:
         return None
-    changes = (Write(_PATH, after.encode("utf-8", "surrogateescape")),) if after != before else ()
-    return Fix(NAME, TITLE, changes=changes, notes=tuple(notes), cannot=tuple(cannot))
+    return Fix(NAME, TITLE, changes=found.changes, notes=found.notes, cannot=found.cannot)
 
 
-def rewrite(text: str, renamed: Callable[[str, str], str]) -> str:
+def rewrite(text: str, renamed: Renamed) -> str:
     """Return a crypttab with the names of devices that `renamed` gives for a name and its volume (crypttab(5))."""
     lines = text.split("\n")
     for number, line in enumerate(lines):
