@@ -53,10 +53,11 @@ def test_doctor_of_this_host_fits_a_screen(capsys: pytest.CaptureFixture[str]) -
     assert main.main(["doctor"]) in (0, HostError.exit_code)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 2 * len(host.CHECKS) + 2
-    assert [line.split()[0] for line in lines if line[:1] not in ("", " ")][:5] == [
+    assert [line.split()[0] for line in lines if line[:1] not in ("", " ")][:6] == [
         "host",
         "build",
         "run",
+        "convert",
         "sign",
         "test",
     ]
