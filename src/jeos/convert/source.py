@@ -73,21 +73,6 @@ class _Zeros:
         yield from ()
 
 
-class _Siblings:
-    """The files of a package, for disks that name others."""
-
-    def __init__(self, package: "ova.Package") -> None:
-        self._package = package
-
-    def open(self, name: str) -> Blocks:
-        """Return a file of the package."""
-        return self._package.open(name)
-
-    def names(self) -> Sequence[str]:
-        """Return the names of the files."""
-        return self._package.files.names()
-
-
 @contextmanager
 def open_source(texts: Sequence[str], *, format: str = "", ssh_options: Sequence[str] = ()) -> Iterator[Source]:
     """Open a package, or the disks of one machine in their order, for as long as the block lasts.
@@ -178,5 +163,5 @@ def _package_disk(package: "ova.Package", drive: "ovf.Drive", *, notes: list[str
             yield Disk(described.id, "empty", _Zeros(described.capacity or 0))
             return
         blocks = found
-    disk = stack.enter_context(open_disk(blocks, siblings=_Siblings(package), name=href))
+    disk = stack.enter_context(open_disk(blocks, siblings=package, name=href))
     yield Disk(href, disk.format, disk)
