@@ -34,8 +34,9 @@ test-slow: setup-test ## the tests that need root, the Debian mirror or a virtua
 	$(PYTEST) -q -n 2 --dist loadfile -m "root or network or vm or browser or postgres"
 
 soak: setup-test ## the tests that take very long: updates through hangs, slow channels and a hundred power cuts
-	JEOS_SOAK=1 $(PYTEST) -v -n 2 --dist loadgroup --timeout 0 tests/system/test_update_cuts.py \
-		tests/system/test_update_slots.py tests/system/test_update_channel.py
+	JEOS_SOAK=1 $(PYTEST) -v -n 2 --timeout 0 tests/system/test_update_cuts.py
+	JEOS_SOAK=1 $(PYTEST) -v -n 2 --dist loadfile --timeout 0 tests/system/test_update_slots.py \
+		tests/system/test_update_channel.py
 
 lint: setup-test ## format, style, types, layers, licences, documentation
 	$(PYTHON) -m ruff format --check .

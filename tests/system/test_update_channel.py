@@ -26,12 +26,7 @@ from qemu_door import HOST, PLAIN_CPU, QemuDoor
 from update_vendor import Vendor
 
 SOAK = bool(os.environ.get("JEOS_SOAK"))  # set by `make soak`
-pytestmark = [
-    pytest.mark.network,
-    pytest.mark.vm,
-    pytest.mark.xdist_group("channel"),
-    pytest.mark.timeout(0 if SOAK else 1800),
-]
+pytestmark = [pytest.mark.network, pytest.mark.vm, pytest.mark.timeout(0 if SOAK else 1800)]
 
 NAME = "channel"
 YEARS_AGO, YEARS_AHEAD = 1_300_000_000, 2_200_000_000  # seconds since 1970: March 2011, September 2039

@@ -147,16 +147,7 @@ def moment(recording: Recording, number: int) -> int:
     return found[number]
 
 
-FIRST, SECOND = pytest.mark.xdist_group("cuts-1"), pytest.mark.xdist_group("cuts-2")  # the processes of a soak
-EACH_KIND = pytest.mark.parametrize("kind", [pytest.param(PATCH, marks=FIRST), pytest.param(PACKS, marks=SECOND)])
-
-
-def process_of(kind: str, number: int) -> pytest.MarkDecorator:
-    """Return which process starts a cut: the second has the packs and the kills, and so fewer of the patch."""
-    return FIRST if kind == PATCH and number < COUNTS[PATCH] * 3 // 4 else SECOND
-
-
-@EACH_KIND
+@pytest.mark.parametrize("kind", SAID)
 def test_nothing_writes_to_the_slot_that_runs(recordings: Recordings, kind: str) -> None:
     recording = recordings[kind]
     parts = recording.vendor.builds["1"].image.partitions
@@ -165,7 +156,7 @@ def test_nothing_writes_to_the_slot_that_runs(recordings: Recordings, kind: str)
             assert not write.meets(parts[1].start, parts[2].start + parts[2].size - parts[1].start)
 
 
-@EACH_KIND
+@pytest.mark.parametrize("kind", SAID)
 def test_whatever_a_cut_leaves_starts_a_whole_release(recordings: Recordings, tmp_path: Path, kind: str) -> None:
     recording = recordings[kind]
     chance = random.Random(SEED)
@@ -187,11 +178,7 @@ def test_whatever_a_cut_leaves_starts_a_whole_release(recordings: Recordings, tm
 
 @pytest.mark.parametrize(
     ("kind", "number"),
-    [
-        pytest.param(kind, number, id=f"{kind}-{number:03}", marks=process_of(kind, number))
-        for kind in COUNTS
-        for number in range(COUNTS[kind])
-    ],
+    [pytest.param(kind, number, id=f"{kind}-{number:03}") for kind in COUNTS for number in range(COUNTS[kind])],
 )
 def test_a_machine_whose_power_was_cut_is_well_and_finishes_its_update(
     recordings: Recordings, tmp_path: Path, kind: str, number: int
@@ -212,7 +199,6 @@ def test_a_machine_whose_power_was_cut_is_well_and_finishes_its_update(
 
 
 @pytest.mark.skipif(not SOAK, reason="takes minutes; `make soak` runs it")
-@SECOND
 @pytest.mark.parametrize("number", range(KILLS), ids="{:03}".format)
 def test_a_machine_whose_qemu_is_killed_is_well_and_finishes_its_update(recordings: Recordings, number: int) -> None:
     recording = recordings[PATCH]

@@ -16,7 +16,7 @@ from jeos.build.outputs import Outputs
 from jeos_command import Jeos, wait_until
 from machine_use import BOOT
 
-pytestmark = [pytest.mark.network, pytest.mark.vm, pytest.mark.xdist_group("slots")]
+pytestmark = [pytest.mark.network, pytest.mark.vm]
 
 NAME = "updates"
 SOAK = bool(os.environ.get("JEOS_SOAK"))  # set by `make soak`: what takes minutes more
