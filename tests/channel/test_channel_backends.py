@@ -11,16 +11,11 @@ import pytest
 
 import s3_server
 from jeos.channel import lease
-from jeos.channel.backend import (
-    Backend,
-    BusyChannelError,
-    ChangedFileError,
-    MissingFileError,
-    open_backend,
-)
+from jeos.channel.backend import Backend, BusyChannelError, open_backend
 from jeos.channel.folder import FolderBackend
 from jeos.channel.objects import ObjectBackend
 from jeos.core.errors import InputError, NetworkError, UsageError
+from jeos.store.places.place import ChangedFileError, MissingFileError
 
 ODD = "hello_1.0~rc1+a^b.root.xz"  # all that versions may have
 

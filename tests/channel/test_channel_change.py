@@ -12,7 +12,7 @@ import s3_server
 from channel_builds import listed
 from channel_keys import NOW, Vendor, vendor
 from jeos.channel import catalogue, layout, metadata, retire
-from jeos.channel.backend import Backend, BusyChannelError, ChangedFileError
+from jeos.channel.backend import Backend, BusyChannelError
 from jeos.channel.catalogue import Terms
 from jeos.channel.change import changing, promote, refresh, withdraw
 from jeos.channel.folder import FolderBackend
@@ -20,6 +20,7 @@ from jeos.channel.objects import ObjectBackend
 from jeos.core.errors import InputError
 from jeos.model import release as releases
 from jeos.model.release import Blob, Patch, Release, System
+from jeos.store.places.place import ChangedFileError
 from jeos.trust.client import Client
 from jeos.trust.errors import ExpiredError, SignatureError
 

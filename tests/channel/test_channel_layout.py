@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jeos.channel import layout
-from jeos.channel.backend import check_name
 from jeos.core.errors import InputError
+from jeos.store.places.place import check_name
 
 DIGEST = "ab" * 32
 VERSIONS = st.from_regex(r"[0-9A-Za-z][0-9A-Za-z.^~+-]{0,63}", fullmatch=True)

@@ -14,7 +14,7 @@ import s3_server
 from channel_keys import NOW, Vendor, vendor
 from jeos.build.outputs import Outputs
 from jeos.channel import blobs, built, catalogue, layout, metadata, verify, whole
-from jeos.channel.backend import GET_LIMIT, Backend, BusyChannelError, ChangedFileError, Found
+from jeos.channel.backend import Backend, BusyChannelError
 from jeos.channel.catalogue import Terms
 from jeos.channel.change import withdraw
 from jeos.channel.folder import FolderBackend
@@ -22,6 +22,7 @@ from jeos.channel.objects import ObjectBackend
 from jeos.channel.publish import Offer, Published, note_name, predecessors, publish
 from jeos.channel.retire import retire
 from jeos.core.errors import InputError, TrustError
+from jeos.store.places.place import GET_LIMIT, ChangedFileError, Found
 from jeos.trust.client import Client
 from jeos.trust.errors import SignatureError
 
@@ -243,7 +244,7 @@ class Dying:
     def get(self, name: str, *, offset: int = 0, limit: int = GET_LIMIT) -> bytes:
         return self.under.get(name, offset=offset, limit=limit)
 
-    def put_new(self, name: str, data: bytes | Path) -> bool:
+    def put_new(self, name: str, data: bytes | bytearray | Path) -> bool:
         self._count()
         return self.under.put_new(name, data)
 

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jeos.channel import serve
-from jeos.channel.backend import MissingFileError
 from jeos.channel.web import WebReader
 from jeos.core.errors import HostError, NetworkError
+from jeos.store.places.place import MissingFileError
 
 DIGEST = "ab" * 32
 BLOB = f"data/ab/{DIGEST}"

@@ -10,7 +10,6 @@ import pytest
 import channel_builds
 from channel_keys import NOW, Vendor, vendor
 from jeos.channel import built, layout, metadata
-from jeos.channel.backend import Reader
 from jeos.channel.blobs import put_blob
 from jeos.channel.catalogue import catalogue, custom_of
 from jeos.channel.change import changing
@@ -22,6 +21,7 @@ from jeos.channel.web import WebReader
 from jeos.core.errors import InputError
 from jeos.model import release as releases
 from jeos.model.release import Patch
+from jeos.store.places.place import Reader
 
 DAY = 86400
 Damage = Callable[[Path], None]

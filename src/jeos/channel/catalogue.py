@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from jeos.channel import layout
-from jeos.channel.backend import Reader
 from jeos.core.errors import InputError, TrustError
 from jeos.model import release as releases
 from jeos.model.release import Release
 from jeos.model.version import sort_key
+from jeos.store.places.place import Reader
 from jeos.trust.client import Target
 
 STABLE = "stable"  # the ring whose releases everybody takes

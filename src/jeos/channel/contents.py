@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from jeos.channel import delta, layout, packs
-from jeos.channel.backend import Backend, Reader
+from jeos.channel.backend import Backend
 from jeos.channel.blobs import blob_of, is_there, put_blob
 from jeos.channel.built import Built
 from jeos.channel.source import Source
@@ -25,6 +25,7 @@ from jeos.disk import zstd_library as zstd
 from jeos.model import container, pack_index
 from jeos.model.pack_index import PackIndex
 from jeos.model.release import MOST_PACKS, Blob, Release
+from jeos.store.places.place import Reader
 
 FRAMES_HELD = 64  # unpacked frames of old releases kept in memory: 64 MiB
 

@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from jeos.channel.backend import Backend, BusyChannelError, ChangedFileError
+from jeos.channel.backend import Backend, BusyChannelError
 from jeos.core import log
 from jeos.core.errors import JeosError
+from jeos.store.places.place import ChangedFileError
 
 NAME = "lock.json"
 SECONDS = 180.0  # how long it holds without being renewed: three missed renewals

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from urllib.parse import unquote
 
 from jeos.channel import layout
-from jeos.channel.backend import Backend, ChangedFileError, MissingFileError, Reader
+from jeos.channel.backend import CHANGED_HINT, WHAT, Backend
 from jeos.core.errors import InputError, NetworkError
+from jeos.store.places.place import ChangedFileError, MissingFileError, Reader
 from jeos.trust.client import ROOT_LIMIT, Fetch, Missing
 from jeos.trust.repository import Repository
 
@@ -57,7 +58,7 @@ class ChannelFiles(ChannelReader):
             self._backend.put(name, data, replaces=self._tags.get(name))
             self._tags.pop(name, None)
         elif not self._backend.put_new(name, data) and self._backend.get(name, limit=len(data) + 1) != data:
-            raise ChangedFileError(name, where=self._backend.place)
+            raise ChangedFileError(name, where=f"{WHAT} {self._backend.place}", hint=CHANGED_HINT)
 
 
 def fetcher(reader: Reader) -> Fetch:

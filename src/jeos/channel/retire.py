@@ -13,13 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from jeos.channel import catalogue, layout, lease, whole
-from jeos.channel.backend import Backend, Found
+from jeos.channel.backend import Backend
 from jeos.channel.blobs import read_notes
 from jeos.channel.catalogue import Listed
 from jeos.channel.change import Keys, commit, offer_whole
 from jeos.channel.metadata import open_repository, stored_names
 from jeos.core import log
 from jeos.core.errors import InputError, JeosError
+from jeos.store.places.place import Found
 
 KEEP = 6  # releases: the newest, and the five that it has patches from
 GRACE = 48 * 3600.0  # seconds; a slow line needs hours for a whole system

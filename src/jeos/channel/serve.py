@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jeos.channel import layout
-from jeos.channel.backend import check_name
 from jeos.core import log
 from jeos.core.errors import HostError, InputError
 from jeos.core.terminal import plain
+from jeos.store.places.place import check_name
 
 IDLE = 30.0  # seconds after which a silent connection is closed
 _RANGE = re.compile(r"bytes=(?:(\d{1,19})-(\d{0,19})|-(\d{1,19}))")

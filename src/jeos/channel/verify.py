@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Protocol
 
 from jeos.channel import catalogue, layout, metadata, whole
-from jeos.channel.backend import Found, MissingFileError, Reader
 from jeos.channel.catalogue import Listed
 from jeos.channel.contents import check_contents
 from jeos.core import log
 from jeos.core.errors import InputError, JeosError
 from jeos.model.release import Blob
+from jeos.store.places.place import Found, MissingFileError, Reader
 from jeos.trust.client import Client, Target
 from jeos.trust.errors import ExpiredError
 
