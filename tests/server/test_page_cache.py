@@ -14,6 +14,7 @@ class Site:
 
     def __init__(self) -> None:
         self.made: list[str] = []
+        self.asked: list[Environ] = []
         self.headers: list[tuple[str, str]] = [("Content-Type", "text/html")]
         self.status = "200 OK"
         self.go = threading.Event()
@@ -22,6 +23,7 @@ class Site:
     def __call__(self, environ: Environ, start_response: Callable[..., object]) -> Iterable[bytes]:
         self.go.wait(10)
         self.made.append(environ["PATH_INFO"])
+        self.asked.append(environ)
         start_response(self.status, self.headers)
         return [f"{environ['PATH_INFO']} {len(self.made)}".encode()]
 
@@ -182,3 +184,25 @@ def test_head_has_no_body(site: Site, clock: Clock) -> None:
 )
 def test_language_is_the_cookies_or_the_browsers(wanted: str, cookies: str, language: str) -> None:
     assert choose_language(("en", "fr"), wanted, cookies) == language
+
+
+def test_visitor_who_has_the_answer_is_told_so_from_memory(site: Site, clock: Clock) -> None:
+    cache = PageCache(site, languages=["en"], clock=clock)
+    site.headers += [("ETag", '"one"'), ("Last-Modified", "Sun, 01 Mar 2026 12:30:00 GMT"), ("Vary", "Accept-Language")]
+    answers: list[tuple[str, list[str], bytes]] = []
+    for asked in (
+        {"HTTP_IF_NONE_MATCH": '"one"'},
+        {"HTTP_IF_NONE_MATCH": 'W/"zero", W/"one"'},
+        {"HTTP_IF_NONE_MATCH": '"two"', "HTTP_IF_MODIFIED_SINCE": "Sun, 01 Mar 2026 12:30:00 GMT"},
+        {"HTTP_IF_MODIFIED_SINCE": "Sun, 01 Mar 2026 12:30:00 GMT"},
+        {"HTTP_IF_MODIFIED_SINCE": "Sat, 28 Feb 2026 12:30:00 GMT"},
+    ):
+        environ: Environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "QUERY_STRING": "", "HTTP_HOST": "site", **asked}
+        said: list[tuple[str, list[str]]] = []
+        body = b"".join(cache(environ, lambda status, headers, to=said: to.append((status, [n for n, _ in headers]))))
+        answers.append((*said[0], body))
+    same = ("304 Not Modified", ["ETag", "Last-Modified", "Vary"], b"")
+    whole = ("200 OK", ["Content-Type", "ETag", "Last-Modified", "Vary"], b"/ 1")
+    assert answers == [same, same, whole, same, whole]
+    assert site.made == ["/"]
+    assert site.asked[0].keys().isdisjoint({"HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE"})

@@ -33,6 +33,8 @@ WAIT = 30.0  # seconds that a visitor waits for another's page before making it 
 REFRESHERS = 2  # threads that make pages anew; few, so that visitors come first
 PERSONAL = ("sessionid=", "messages=")  # cookies that make a page somebody's own
 LANGUAGE_COOKIE = "django_language="
+CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE")  # what one visitor has already; pages are kept for all
+STAYS = ("etag", "last-modified", "vary", "cache-control", "content-language", "date")  # of an answer without a body
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,9 @@ class PageCache:
             page = self._first(key, environ)
         elif self._clock() - page.made > self._fresh and self._take_off(key):
             self._refreshers.submit(self._make, key, _detached(environ))
+        if unchanged(page, environ):
+            start_response("304 Not Modified", [pair for pair in page.headers if pair[0].lower() in STAYS])
+            return []
         start_response(page.status, page.headers)
         return [page.body] if environ["REQUEST_METHOD"] == "GET" else []
 
@@ -132,7 +137,8 @@ class PageCache:
         def start(status: str, headers: Headers, *_: object) -> None:
             answer.append((status, headers))
 
-        parts = self._application({**environ, "REQUEST_METHOD": "GET"}, start)
+        asked = {name: value for name, value in environ.items() if name not in CONDITIONS}
+        parts = self._application({**asked, "REQUEST_METHOD": "GET"}, start)
         try:
             body = b"".join(parts)
         finally:
@@ -169,6 +175,20 @@ def keepable(page: Page) -> bool:
         if low == "set-cookie" or (low == "cache-control" and ("private" in value or "no-store" in value)):
             return False
     return True
+
+
+def unchanged(page: Page, environ: Environ) -> bool:
+    """Tell whether who asks has this very answer already, by its ETag, or by its date where no ETag is sent.
+
+    RFC 9110, section 13.2.2. Only feeds have either; their dates are compared as texts, as who asks again sends them.
+    """
+    headers = {name.lower(): value for name, value in page.headers}
+    tags = environ.get("HTTP_IF_NONE_MATCH")
+    if tags is not None:
+        known = [tag.strip().removeprefix("W/") for tag in str(tags).split(",")]
+        return "etag" in headers and (headers["etag"] in known or known == ["*"])
+    date = environ.get("HTTP_IF_MODIFIED_SINCE")
+    return date is not None and headers.get("last-modified") == date
 
 
 def _detached(environ: Environ) -> Environ:

@@ -52,7 +52,10 @@ Cards = Callable[[Sequence[int], "Member | None"], Mapping[int, Card]]
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of content; `cards` leaves out what the member may not read."""
+    """One kind of content; `cards` leaves out what the member may not read.
+
+    `texts` returns the HTML of contents by number, for feeds; it is asked only for what `cards` gave to a visitor.
+    """
 
     code: int
     name: str
@@ -60,6 +63,7 @@ class Kind:
     cards: Cards
     body: Callable[[int], Body | None]
     set_hidden: Callable[[int, bool], None]
+    texts: Callable[[Sequence[int]], Mapping[int, str]] | None = None
 
 
 _kinds: dict[int, Kind] = {}

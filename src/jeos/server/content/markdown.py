@@ -124,6 +124,15 @@ def _text(content: str) -> Token:
 
 def sanitize(made: str) -> str:
     """Return HTML with nothing in it but what a text needs."""
+    return _cleaned(made, relative="pass_through")
+
+
+def with_base(made: str, base: str) -> str:
+    """Return the HTML of a text for readers elsewhere: its links within the site lead to the site at `base`."""
+    return _cleaned(made, relative=("rewrite_with_base", base))
+
+
+def _cleaned(made: str, *, relative: str | tuple[str, str]) -> str:
     return nh3.clean(
         made,
         tags=_TAGS,
@@ -132,6 +141,7 @@ def sanitize(made: str) -> str:
         url_schemes={"http", "https", "mailto"},
         link_rel="nofollow ugc noopener",
         set_tag_attribute_values={"pre": {"tabindex": "0"}},  # code that is too wide is scrolled by keyboard too
+        url_relative=relative,  # type: ignore[arg-type] # of the stub, which knows only some of its words
     )
 
 

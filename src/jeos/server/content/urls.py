@@ -2,12 +2,14 @@
 
 from django.urls import path
 
-from jeos.server.content import moderation_views, views
+from jeos.server.content import feed_views, moderation_views, views
 
 urlpatterns = [
     path("tags/", views.tag_list, name="tags"),
     path("tag-suggestions/", views.tag_suggestions, name="tag-suggestions"),
     path("tags/<str:name>/", views.tag_page, name="tag"),
+    path("tags/<str:name>/feed.<slug:form>", feed_views.tag, name="tag-feed"),
+    path("m/<str:handle>/feed.<slug:form>", feed_views.member, name="member-feed"),
     path("tags/<str:name>/edit/", moderation_views.edit_tag, name="tag-edit"),
     path("search/", views.search_page, name="search"),
     path("notifications/", views.notification_page, name="notifications"),

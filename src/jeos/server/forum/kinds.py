@@ -25,6 +25,7 @@ def register() -> None:
             cards=thread_cards,
             body=thread_body,
             set_hidden=moderating.set_thread_hidden,
+            texts=thread_texts,
         )
     )
     kinds.register(
@@ -35,6 +36,7 @@ def register() -> None:
             cards=post_cards,
             body=post_body,
             set_hidden=moderating.set_post_hidden,
+            texts=post_texts,
         )
     )
 
@@ -80,6 +82,16 @@ def post_cards(numbers: Sequence[int], member: Member | None) -> dict[int, Card]
         )
         for post in rows
     }
+
+
+def thread_texts(numbers: Sequence[int]) -> dict[int, str]:
+    """Return what threads began with, as pages show it."""
+    return dict(Post.objects.filter(thread__in=numbers, number=1).values_list("thread_id", "html"))
+
+
+def post_texts(numbers: Sequence[int]) -> dict[int, str]:
+    """Return posts as pages show them."""
+    return dict(Post.objects.filter(pk__in=numbers).values_list("pk", "html"))
 
 
 def thread_body(number: int) -> Body | None:

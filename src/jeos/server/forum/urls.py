@@ -2,10 +2,14 @@
 
 from django.urls import path
 
-from jeos.server.forum.views import lists, managing, threads, writing
+from jeos.server.forum.views import feeds, lists, managing, threads, writing
 
 urlpatterns = [
     path("", lists.latest, name="latest"),
+    path("feed.<slug:form>", feeds.latest, name="latest-feed"),
+    path("unanswered/feed.<slug:form>", feeds.unanswered, name="unanswered-feed"),
+    path("c/<slug:slug>/feed.<slug:form>", feeds.category, name="category-feed"),
+    path("t/<int:number>/feed.<slug:form>", feeds.thread, name="thread-feed"),
     path("unanswered/", lists.unanswered, name="unanswered"),
     path("unread/", lists.unread, name="unread"),
     path("followed/", lists.followed, name="followed"),
