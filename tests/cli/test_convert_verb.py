@@ -80,7 +80,45 @@ def test_names_and_formats(argv: tuple[str, ...], path: str, form: str) -> None:
     assert (str(request.path), request.format) == (path, form)
 
 
-@pytest.mark.parametrize(("argv", "said"), [(["--to", "vhd"], "not vhd"), (["-o", "a.img", "--to", "qcow2"], "a.img")])
+@pytest.mark.parametrize(
+    ("argv", "hosts"),
+    [
+        ((), ("virtio",)),
+        (("--to", "raw"), ("virtio",)),
+        (("--to", "vmdk"), ("vmware",)),
+        (("-o", "x.vhd"), ("hyperv",)),
+        (("-o", "x.vhdx"), ("hyperv",)),
+        (("-o", "x.vdi"), ("virtualbox",)),
+        (("-o", "x.vdi", "--for", "virtio"), ("virtio",)),
+        (("--for", "VMware, virtio,vmware"), ("vmware", "virtio")),
+    ],
+)
+def test_the_format_says_where_the_machine_goes(argv: tuple[str, ...], hosts: tuple[str, ...]) -> None:
+    request = verb.request_of(main.parse(["convert", "source", *argv]), name="a")
+    assert request.options.hosts == hosts
+
+
+def test_unknown_homes_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main.parse(["convert", "source", "--for", "virtio,bochs"])
+    assert "'bochs' is none of virtio, vmware, hyperv, virtualbox, xen" in capsys.readouterr().err
+
+
+def test_how_to_run_it_is_said_where_it_can_be(disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done(disk, "-o", tmp_path / "x.vmdk")
+    assert "run it with" not in capsys.readouterr().out
+    done(disk, "-o", tmp_path / "y.qcow2", "--for", "vmware")
+    assert "run it with" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--to", "vhd"], "not vhd"),
+        (["-o", "a.img", "--to", "qcow2"], "a.img"),
+        (["--for", "vmware"], "this one would be made for vmware"),
+    ],
+)
 def test_boot_test_needs_what_can_be_run(argv: list[str], said: str, disk: Path) -> None:
     args = main.parse(["convert", str(disk), "--boot-test", *argv])
     with pytest.raises(UsageError, match=said):

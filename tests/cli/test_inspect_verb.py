@@ -10,6 +10,7 @@ import pytest
 import ovf_samples
 from jeos.cli import main
 from small_machine import UUID, make_disk
+from ssh_server import ssh_server
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,21 @@ DRIVE = """
 <Item><rasd:Address>00:50:56:aa:bb:01</rasd:Address><rasd:InstanceID>5</rasd:InstanceID>
 <rasd:ResourceSubType>VmxNet3</rasd:ResourceSubType><rasd:ResourceType>10</rasd:ResourceType></Item>
 """
+
+
+def test_disk_of_another_host(disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = as_json(disk, capsys)
+    with ssh_server(tmp_path / "server") as server:
+        options = [word for option in server.options for word in ("--ssh-option", option)]
+        far = json.loads(said("--json", *options, server.address(disk), capsys=capsys))
+    assert far["survey"] == plain["survey"] and far["sources"][0]["format"] == "ssh"
+
+
+def test_fixes_are_those_for_the_new_home(disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The initrd has VMware's driver, and nothing of Hyper-V's."""
+    text = said("--for", "hyperv", disk, capsys=capsys)
+    assert "the kernel 6.1.0-9-amd64 has no hv_vmbus and no hv_storvsc" in text
+    assert "hv_vmbus" not in said("--for", "vmware", disk, capsys=capsys)
 
 
 def test_disk_without_a_system_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

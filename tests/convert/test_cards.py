@@ -1,5 +1,7 @@
 """Which card has which name: from the machine's description, the guest's files, or invented."""
 
+import pytest
+
 from jeos.convert.cards import Card, cards
 from jeos.convert.survey import Interface, Pin, System
 
@@ -46,3 +48,15 @@ def test_without_a_description_addresses_are_from_the_files_or_invented_the_same
     assert found[0].mac.startswith("52:54:00:")
     assert cards(there, macs=()) == found
     assert cards(system(named("enp3s0")), macs=())[0].mac != found[0].mac
+
+
+@pytest.mark.parametrize(
+    ("home", "prefix"),
+    [("virtio", "52:54:00:"), ("vmware", "00:50:56:"), ("hyperv", "00:15:5d:"), ("virtualbox", "08:00:27:")],
+)
+def test_invented_addresses_are_of_the_new_home(home: str, prefix: str) -> None:
+    found = [cards(system(named(f"eth{number}")), macs=(), home=home)[0] for number in range(30)]
+    assert {card.source for card in found} == {"invented"} and len({card.mac for card in found}) == 30
+    assert all(card.mac.startswith(prefix) for card in found)
+    if home == "vmware":  # what vSphere takes by hand
+        assert all(int(card.mac.split(":")[3], 16) <= 0x3F for card in found)

@@ -9,8 +9,8 @@ from jeos.build import deploy
 from jeos.cli import output, times
 from jeos.cli.run import parse_size
 from jeos.convert import convert, result
-from jeos.convert.machine import Options
-from jeos.convert.result import FORMATS, SUFFIXES, BootTest, Conversion, Request
+from jeos.convert.machine import HOSTS, Options
+from jeos.convert.result import FORMATS, HOST_OF, SUFFIXES, BootTest, Conversion, Request
 from jeos.convert.source import open_source
 from jeos.core import files, log
 from jeos.core.errors import MachineError, UsageError
@@ -35,6 +35,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "several disks of one machine in their order",
     )
     add("--to", choices=FORMATS, metavar="FORMAT", help=f"{', '.join(FORMATS)} (default: qcow2, or as -o ends)")
+    add(
+        "--for",
+        dest="hosts",
+        type=hosts,
+        default=(),
+        metavar="HOST",
+        help=f"what the machine is to start on: {', '.join(HOSTS)}, or several with commas (default: the one whose "
+        "format it is; qcow2 and raw are virtio's)",
+    )
     add("-o", "--output", type=Path, metavar="FILE", help="the new disk (default: here, called as the machine)")
     add("--format", default="", metavar="NAME", help="the format of the source's disks (default: find it out)")
     add("--dry-run", action="store_true", help="say what would be done, and write nothing")
@@ -75,9 +84,18 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         output.as_json(result.as_data(done, test))
     else:
-        for line in report(done, test):
+        for line in report(done, test, runs=runs_here(request)):
             output.line(line)
     return MachineError.exit_code if test is not None and not test.reached else 0
+
+
+def hosts(text: str) -> tuple[str, ...]:
+    """Return kinds of host from a list with commas. Raises ArgumentTypeError for unknown ones."""
+    found = tuple(dict.fromkeys(word.strip().lower() for word in text.split(",")))
+    unknown = next((name for name in found if name not in HOSTS), None)
+    if unknown is not None:
+        raise argparse.ArgumentTypeError(f"{unknown!r} is none of {', '.join(HOSTS)}")
+    return found
 
 
 def request_of(args: argparse.Namespace, *, name: str) -> Request:
@@ -92,6 +110,7 @@ def request_of(args: argparse.Namespace, *, name: str) -> Request:
         path=path,
         format=form,
         options=Options(
+            hosts=args.hosts or (HOST_OF.get(form, "virtio"),),
             keep_network=args.keep_network,
             console=args.console,
             virtio_win=args.virtio_win,
@@ -109,6 +128,11 @@ def check_runnable(request: Request) -> None:
         raise UsageError(
             f"--boot-test starts {' and '.join(RUNNABLE)} disks, not {request.format}",
             hint="convert to qcow2 with --boot-test, and write the other format with `jeos export`",
+        )
+    if request.mend and "virtio" not in request.options.hosts:
+        raise UsageError(
+            f"--boot-test starts machines on virtio, and this one would be made for {', '.join(request.options.hosts)}",
+            hint=f"--for {','.join((*request.options.hosts, 'virtio'))} makes it for both",
         )
     ending = RUNNABLE["qcow2"]
     if (request.path.suffix == ending) != (request.format == "qcow2"):
@@ -139,8 +163,13 @@ def boot_test(done: Conversion, *, within: float, port: int | None) -> BootTest:
     )
 
 
-def report(done: Conversion, test: BootTest | None) -> Iterator[str]:
-    """Yield what was done, for a reader."""
+def runs_here(request: Request) -> bool:
+    """Tell whether `jeos run` can be expected to start the machine."""
+    return request.format in RUNNABLE and "virtio" in request.options.hosts
+
+
+def report(done: Conversion, test: BootTest | None, *, runs: bool) -> Iterator[str]:
+    """Yield what was done, for a reader; `runs` adds how to start it here."""
     systems = ", ".join(system.pretty or system.name or system.family for system in done.survey.systems)
     yield f"{done.name}: {systems or 'no operating system was found'}"
     for system, fixes in zip(done.survey.systems, done.fixes, strict=True):
@@ -160,7 +189,7 @@ def report(done: Conversion, test: BootTest | None) -> Iterator[str]:
         came = f"up ({test.reached})" if test.reached else f"not up: {test.reason}"
         yield f"  boot test      {came} after {test.seconds:.0f} s ({test.accelerator})"
     yield from (f"  disk           {path}" for path in done.disks)
-    if done.disks:
+    if done.disks and runs:
         yield f"  run it with    jeos run {done.disks[0]}"
 
 

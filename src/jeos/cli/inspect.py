@@ -7,14 +7,14 @@ from jeos.cli import output
 from jeos.convert import adapt
 from jeos.convert.changes import Fix
 from jeos.convert.inspect import Inspection, inspect
-from jeos.convert.machine import Options
+from jeos.convert.machine import HOSTS, Options
 from jeos.convert.source import Source, open_source
 from jeos.convert.survey import DRIVERS, Interface, Kernel, Survey, System, Volume
 
 HELP = "say what a foreign machine or disk is, and what `jeos convert` would change in it"
 
 LABEL_WIDTH = 16  # columns of what stands before the values of a system
-HOSTS = ("virtio", "vmware", "hyperv")  # kinds of host whose drivers are shown for each kernel
+SHOWN = ("virtio", "vmware", "hyperv")  # kinds of host whose drivers are shown for each kernel
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,14 +27,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "several disks of one machine in their order",
     )
     parser.add_argument("--format", default="", metavar="NAME", help="the format of the disks (default: find it out)")
+    parser.add_argument(
+        "--for",
+        dest="host",
+        choices=HOSTS,
+        default="virtio",
+        help="what it would be converted for (default: virtio, which QEMU, KVM and Proxmox have)",
+    )
+    parser.add_argument(
+        "--ssh-option", action="append", default=[], metavar="KEY=VALUE", help="an option for ssh; repeatable"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what was found."""
-    with open_source(args.source, format=args.format) as source:
+    with open_source(args.source, format=args.format, ssh_options=args.ssh_option) as source:
         found = inspect([disk.blocks for disk in source.disks])
-        options = Options(macs=source.macs)
+        options = Options(macs=source.macs, hosts=(args.host,))
         fixes = [adapt.plan(machine, options) for machine in found.machines()]
         if args.json:
             output.as_json(as_data(source, found, fixes))
@@ -146,11 +156,11 @@ def _kernels(kernels: tuple[Kernel, ...]) -> Iterator[str]:
     rows = []
     for kernel in kernels:
         initrd = kernel.initrd
-        ready = [", ".join(_drivers(kernel, host)) or "none" for host in HOSTS]
+        ready = [", ".join(_drivers(kernel, host)) or "none" for host in SHOWN]
         size = output.size(initrd.size) if initrd else "none"
         rows.append((kernel.version, size, *ready))
     yield ""
-    yield from output.lines(rows, header=("kernel", "initrd", *(f"{host} drivers" for host in HOSTS)), indent=2)
+    yield from output.lines(rows, header=("kernel", "initrd", *(f"{host} drivers" for host in SHOWN)), indent=2)
 
 
 def _drivers(kernel: Kernel, host: str) -> Iterator[str]:

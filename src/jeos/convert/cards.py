@@ -17,7 +17,11 @@ _PHYSICAL = re.compile(r"eth\d+|en[ospPxuvad]\w+|em\d+|p\d+p\d+(?:_\d+)?|wl\w+|i
 _NAME = re.compile(r"[\w.:-]{1,15}", re.ASCII)  # what the kernel takes, and no path
 _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
 _NUMBER = re.compile(r"\d+")
-_INVENTED = "52:54:00"  # the prefix that QEMU's documentation takes for its guests
+# What invented addresses begin with: what QEMU's documentation takes for its guests, and what the others' own software
+# gives out by default. vSphere takes no others by hand than those up to 00:50:56:3f.
+_INVENTED = "52:54:00"
+_INVENTED_FOR = {"vmware": "00:50:56", "hyperv": "00:15:5d", "virtualbox": "08:00:27"}
+_VMWARE_BY_HAND = 0x3F
 _VMWARE_FIRST = 160  # the first of the slots that VMware gives to PCI express devices: 160, 192, 224, 256, 161, …
 _VMWARE_BRIDGES = 32
 
@@ -36,12 +40,12 @@ class Card:
     pinned: str = ""
 
 
-def cards(system: System, *, macs: tuple[str, ...]) -> tuple[Card, ...]:
+def cards(system: System, *, macs: tuple[str, ...], home: str = "virtio") -> tuple[Card, ...]:
     """Return the cards that the configuration knows by name, in the order of the machine's cards.
 
     `macs` are those of the machine's description, in its order; where there are none, the guest's files say them, and
     where these do not either, they are invented, always the same for the same machine. A name that more cards are
-    configured for than the machine has is left out.
+    configured for than the machine has is left out. `home` is the kind of host that the machine goes to.
     """
     known = tuple(_normal(mac) for mac in macs)
     told = [*((item.name, item.mac) for item in system.interfaces), *((pin.name, pin.mac) for pin in system.pins)]
@@ -59,7 +63,7 @@ def cards(system: System, *, macs: tuple[str, ...]) -> tuple[Card, ...]:
         elif known and not free:
             continue
         else:
-            mac, source = (free.pop(0), "machine") if free else (_invented(system, name), "invented")
+            mac, source = (free.pop(0), "machine") if free else (_invented(system, name, home), "invented")
         found.append(Card(name, mac, source, pinned=pins.get((name, mac), "")))
     order = {mac: number for number, mac in enumerate(known)}
     return tuple(sorted(found, key=lambda card: order.get(card.mac, len(order))))
@@ -77,6 +81,8 @@ def _order(name: str) -> tuple[int, ...]:
     return (0, *numbers)
 
 
-def _invented(system: System, name: str) -> str:
-    digest = hashlib.sha256(f"{system.volume} {system.hostname} {name}".encode()).hexdigest()
-    return f"{_INVENTED}:{digest[0:2]}:{digest[2:4]}:{digest[4:6]}"
+def _invented(system: System, name: str, home: str) -> str:
+    digest = bytearray(hashlib.sha256(f"{system.volume} {system.hostname} {name}".encode()).digest())
+    if home == "vmware":
+        digest[0] &= _VMWARE_BY_HAND
+    return f"{_INVENTED_FOR.get(home, _INVENTED)}:{digest[:3].hex(':')}"

@@ -186,7 +186,9 @@ def _hardware(source: Source, found: Inspection, request: Request) -> Hardware:
     ways = ways or firmware.wanted(source.disks[0].blocks)
     macs = list(source.macs)
     for system in found.survey.systems[:1]:
-        macs += [card.mac for card in cards(system, macs=source.macs) if card.mac not in macs]
+        macs += [
+            card.mac for card in cards(system, macs=source.macs, home=request.options.hosts[0]) if card.mac not in macs
+        ]
     return Hardware(
         boot=Boot.FIRMWARE if "uefi" in ways else Boot.BIOS,
         memory=(described.memory if described else None) or USUAL_MEMORY,

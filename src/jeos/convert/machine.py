@@ -10,6 +10,8 @@ from pathlib import Path
 from jeos.convert.root import Root
 from jeos.convert.survey import Survey, System
 
+HOSTS = ("virtio", "vmware", "hyperv", "virtualbox", "xen")  # the kinds of host that a machine can be made for
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -31,7 +33,8 @@ class Options:
 
     `macs` are the addresses of the network cards, in their order, that the machine has on its new home: those of its
     old one. `keep_network` keeps every interface's name, where otherwise only those with static addresses keep theirs.
-    `hosts` are the kinds of host, as keys of `survey.DRIVERS`, whose disks the machine must be able to reach.
+    `hosts` are the kinds of host, as keys of `survey.DRIVERS`, whose disks the machine must be able to reach; the first
+    is the one that it goes to.
     `console` is the serial port that gets a login prompt and the kernel's messages, "" for none. `virtio_win` is the
     disc with the virtio drivers for Windows.
     """

@@ -16,6 +16,8 @@ from jeos.model.hardware import Hardware
 SUFFIX = ".convert.json"
 FORMATS = ("qcow2", "raw", "vdi", "vhd", "vhdx", "vmdk")  # each has a module NAME_write in disk/formats
 SUFFIXES = {"raw": ".img"}  # where it is not the format's own name
+# Whose format it is, and so where a machine in it goes unless somebody says otherwise; the others are for virtio.
+HOST_OF = {"vmdk": "vmware", "vhd": "hyperv", "vhdx": "hyperv", "vdi": "virtualbox"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,21 @@ DRIVERS: dict[str, tuple[str, ...]] = {
     "virtio": ("virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net"),
     "vmware": ("vmw_pvscsi", "vmxnet3", "mptspi", "mptsas"),
     "hyperv": ("hv_vmbus", "hv_storvsc", "hv_netvsc"),
+    "virtualbox": ("ahci", "ata_piix", "mptspi", "mptsas", "e1000"),
     "xen": ("xen_blkfront", "xen_netfront"),
     "generic": ("ahci", "ata_piix", "nvme", "sd_mod", "e1000", "e1000e"),
+}
+
+# Those of them that are for network cards.
+CARDS = frozenset({"virtio_net", "vmxnet3", "hv_netvsc", "xen_netfront", "e1000", "e1000e"})
+# Without one driver of each group, no disk of that kind of host is reached.
+NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
+    "virtio": (("virtio_pci",), ("virtio_blk", "virtio_scsi")),
+    "vmware": (("vmw_pvscsi", "mptspi", "mptsas", "ahci", "ata_piix", "nvme"),),
+    "hyperv": (("hv_vmbus",), ("hv_storvsc",)),
+    "virtualbox": (("ahci", "ata_piix", "mptspi", "mptsas", "nvme"),),
+    "xen": (("xen_blkfront",),),
+    "generic": (("ahci", "ata_piix", "nvme"),),
 }
 
 
@@ -118,14 +131,7 @@ class Kernel:
     def starts_on(self, host: str) -> bool:
         """Tell whether initrd and kernel can reach a disk of that kind of host."""
         there = {*self.builtin, *(self.initrd.modules if self.initrd else ())}
-        wanted = {
-            "virtio": ({"virtio_pci"}, {"virtio_blk", "virtio_scsi"}),
-            "vmware": ({"vmw_pvscsi", "mptspi", "mptsas", "ahci", "ata_piix", "nvme"},),
-            "hyperv": ({"hv_vmbus"}, {"hv_storvsc"}),
-            "xen": ({"xen_blkfront"},),
-            "generic": ({"ahci", "ata_piix", "nvme"},),
-        }[host]
-        return all(there & group for group in wanted)
+        return all(there.intersection(group) for group in NEEDED[host])
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,77 @@ def test_drivers_are_loaded_in_the_way_of_each_generator(files: dict[str, bytes]
     assert contents(Changed(before.root, fix.changes))[path] == content.encode()
 
 
+HOSTS = {
+    "vmware": ("scsi_mod", "vmw_pvscsi", "mptspi", "mptsas", "sd_mod", "libata", "ahci"),
+    "hyperv": ("hv_vmbus", "scsi_mod", "hv_storvsc", "sd_mod"),
+    "virtualbox": ("libata", "ahci", "ata_piix", "mptspi", "mptsas", "sd_mod"),
+    "xen": ("xen_blkfront",),
+}
+EVERY = """\
+kernel/scsi/scsi_mod.ko:
+kernel/ata/libata.ko:
+kernel/scsi/vmw_pvscsi.ko: kernel/scsi/scsi_mod.ko
+kernel/message/mptspi.ko:
+kernel/message/mptsas.ko:
+kernel/scsi/sd_mod.ko:
+kernel/ata/ahci.ko: kernel/ata/libata.ko
+kernel/ata/ata_piix.ko:
+kernel/hv/hv_vmbus.ko:
+kernel/scsi/hv_storvsc.ko: kernel/scsi/scsi_mod.ko
+kernel/block/xen-blkfront.ko:
+kernel/block/virtio_blk.ko:
+kernel/net/vmxnet3.ko:
+kernel/net/hv_netvsc.ko:
+kernel/net/e1000.ko:
+"""
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_each_home_gets_the_drivers_of_its_own_disks(host: str) -> None:
+    """Those of cards stay out: they are named by the real root's udev."""
+    more: dict[str, Content] = {f"{FOLDER}/modules.dep": EVERY, f"{FOLDER}/modules.builtin": ""}
+    for line in EVERY.splitlines():
+        more[f"{FOLDER}/{line.partition(':')[0]}"] = b"\x7fELF"
+    start = archive({"scripts/init-top/udev": b""})
+    there = Kernel(
+        version=VERSION,
+        path="boot/vmlinuz",
+        modules=FOLDER,
+        available=DRIVERS[host],
+        initrd=Initrd(path=INITRD, size=len(start)),
+    )
+    before = machine(start, more, kernel=there)
+    fix = initrd_drivers.plan(before, Options(hosts=(host,)))
+    assert fix is not None and fix.cannot == ()
+    after = contents(Changed(before.root, fix.changes))
+    added = {survey.module_name(path) for path in after if path.endswith(".ko")}
+    assert added == set(HOSTS[host])
+    loaded = (after["conf/modules"] or b"").decode().split()
+    assert sorted(loaded) == sorted(HOSTS[host])
+    dependencies = dict(line.split(":") for line in EVERY.splitlines())
+    paths = {survey.module_name(path): needed.split() for path, needed in dependencies.items()}
+    for name in loaded:
+        for needed in paths[name]:
+            assert loaded.index(survey.module_name(needed)) < loaded.index(name)
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("hyperv", "no hv_vmbus and no hv_storvsc: only a machine of generation 1, with an IDE disk, may start it"),
+        ("vmware", "no vmw_pvscsi: choose another kind of disk there"),
+        ("xen", "no xen_blkfront: choose another kind of disk there"),
+    ],
+)
+def test_a_kernel_without_a_driver_for_its_home_is_said(host: str, said: str) -> None:
+    start = archive(TOOLS)
+    bare = Kernel(version="6.1", path="boot/vmlinuz", modules=FOLDER, initrd=Initrd(path=INITRD, size=len(start)))
+    fix = initrd_drivers.plan(
+        machine(start, {f"{FOLDER}/modules.dep": ""}, kernel=bare), Options(hosts=("generic", host))
+    )
+    assert fix is not None and f"the kernel 6.1 has {said}" in fix.cannot
+
+
 def test_what_is_said_and_kept_for_the_next_initrd() -> None:
     data = gzip.compress(archive(TOOLS))
     more: dict[str, Content] = {"etc/initramfs-tools/modules": "# mine\nvirtio_blk", "etc/dracut.conf.d": None}

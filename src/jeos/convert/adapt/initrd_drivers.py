@@ -15,7 +15,7 @@ from jeos.convert.changes import Append, Change, Fix, Write
 from jeos.convert.kernel_modules import Modules
 from jeos.convert.machine import Machine, Options
 from jeos.convert.root import Root
-from jeos.convert.survey import DRIVERS, Initrd, Kernel, module_name
+from jeos.convert.survey import CARDS, DRIVERS, NEEDED, Initrd, Kernel, module_name
 from jeos.core.errors import InputError
 from jeos.disk import initramfs, module_index
 from jeos.disk.initramfs import Initramfs
@@ -24,10 +24,18 @@ NAME = "initrd-drivers"
 TITLE = "drivers for the new home's disks in the initrd"
 ORDER = 10
 
-# What makes a disk of virtio-scsi appear; it is missing where the old machine had no SCSI disk.
-_ALSO = {"virtio": ("sd_mod",)}
-# Network cards wait for the real root, whose udev gives them their names.
-_CARDS = frozenset({"virtio_net", "vmxnet3", "hv_netvsc", "xen_netfront", "e1000", "e1000e"})
+# What makes a SCSI or SATA disk appear, where the old machine had none; and the plain controller that hosts offer too.
+_ALSO = {
+    "virtio": ("sd_mod",),
+    "vmware": ("sd_mod", "ahci"),
+    "hyperv": ("sd_mod",),
+    "virtualbox": ("sd_mod",),
+}
+# What to do about a kernel that has no driver for any disk of a kind of host.
+_INSTEAD = {
+    "virtio": "give it SATA disks instead",
+    "hyperv": "only a machine of generation 1, with an IDE disk, may start it",
+}
 _INITRD_LIMIT = 1 << 30  # bytes
 _LEVEL = 3  # of gzip; on real drivers level 9 saves a tenth of the bytes for many times the time
 _FILE_NAME = "jeos-drivers.conf"
@@ -55,7 +63,8 @@ def plan(machine: Machine, options: Options) -> Fix | None:
     notes: list[str] = []
     cannot: list[str] = []
     hosts = [name for host in options.hosts for name in (*DRIVERS[host], *_ALSO.get(host, ()))]
-    wanted = tuple(dict.fromkeys(name for name in hosts if name not in _CARDS))
+    # Network cards wait for the real root, whose udev gives them their names.
+    wanted = tuple(dict.fromkeys(name for name in hosts if name not in CARDS))
     for kernel in machine.system.kernels:
         if kernel.initrd is None or not kernel.modules:
             if not all(kernel.starts_on(host) for host in options.hosts):
@@ -68,9 +77,7 @@ def plan(machine: Machine, options: Options) -> Fix | None:
         except InputError as error:
             cannot.append(f"/{kernel.initrd.path}: {error.message}")
             continue
-        missing = [name for name in DRIVERS["virtio"][:2] if "virtio" in options.hosts and not _has(kernel, name)]
-        if missing:
-            cannot.append(f"the kernel {kernel.version} has no {' and no '.join(missing)}: give it SATA disks instead")
+        cannot += (text for host in options.hosts if (text := _lacking(kernel, host)))
         if change is not None:
             if not addition.loads and not kernel.initrd.generator:
                 cannot.append(f"/{kernel.initrd.path}: its maker is unknown; if it loads a fixed list, use SATA disks")
@@ -89,8 +96,15 @@ def _hopeless(kernel: Kernel) -> str:
     return f"/{kernel.initrd.path} lacks drivers, and the modules of its kernel ({kernel.version}) are not there"
 
 
-def _has(kernel: Kernel, name: str) -> bool:
-    return name in kernel.available or name in kernel.builtin
+def _lacking(kernel: Kernel, host: str) -> str:
+    """Return which drivers a kernel does not have at all, without which it cannot start there; "" if it can."""
+    there = {*kernel.available, *kernel.builtin, *(kernel.initrd.modules if kernel.initrd else ())}
+    missing = [group for group in NEEDED.get(host, ()) if not there.intersection(group)]
+    if not missing:
+        return ""
+    names = " and no ".join(group[0] for group in missing)
+    instead = _INSTEAD.get(host, "choose another kind of disk there")
+    return f"the kernel {kernel.version} has no {names}: {instead}"
 
 
 def _plan_initrd(root: Root, kernel: Kernel, initrd: Initrd, wanted: Iterable[str]) -> tuple[Change | None, _Addition]:

@@ -12,6 +12,7 @@ from jeos.convert.cards import Card, cards
 from jeos.convert.changes import Append, Change, Fix, Write
 from jeos.convert.machine import Machine, Options
 from jeos.convert.root import Root
+from jeos.convert.survey import CARDS, DRIVERS
 from jeos.disk import initramfs
 
 NAME = "network-names"
@@ -32,7 +33,7 @@ def plan(machine: Machine, options: Options) -> Fix | None:
     if not machine.linux:
         return None
     root = machine.root
-    found = cards(machine.system, macs=options.macs)
+    found = cards(machine.system, macs=options.macs, home=options.hosts[0])
     changes: list[Change] = []
     notes: list[str] = []
     pinned: dict[str, bytes] = {}
@@ -43,7 +44,7 @@ def plan(machine: Machine, options: Options) -> Fix | None:
         if written is not None:
             changes.append(written)
             notes.append(_note(card, written.path))
-    changes += _plan_initrds(machine, pinned)
+    changes += _plan_initrds(machine, options, pinned)
     changes += _plan_addresses(machine, found, notes)
     cannot = _cannot(machine, options, found)
     if not changes and not cannot:
@@ -95,11 +96,12 @@ def link_file(card: Card) -> bytes:
     ).encode()
 
 
-def _plan_initrds(machine: Machine, pinned: dict[str, bytes]) -> list[Change]:
+def _plan_initrds(machine: Machine, options: Options, pinned: dict[str, bytes]) -> list[Change]:
     """Return what gives names in initrds that have the new home's network driver: cards are named there first."""
     changes: list[Change] = []
+    drivers = {name for host in options.hosts for name in DRIVERS[host] if name in CARDS}
     for kernel in machine.system.kernels:
-        if not pinned or kernel.initrd is None or "virtio_net" not in (*kernel.initrd.modules, *kernel.builtin):
+        if not pinned or kernel.initrd is None or not drivers.intersection((*kernel.initrd.modules, *kernel.builtin)):
             continue
         data = machine.root.read(kernel.initrd.path, limit=initramfs.UNPACKED_LIMIT)
         contents = initrds.read(data)
