@@ -22,22 +22,29 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 class MissingObjectError(StoreError):
     """The store does not have an object."""
 
-    def __init__(self, digest: str, *, where: str) -> None:
-        super().__init__(
-            f"object {digest} is not in {where}",
-            hint="what needs it must be fetched or built again; `jeos store check` tells whether more is missing",
-        )
+    def __init__(
+        self,
+        digest: str,
+        *,
+        where: str,
+        hint: str = "what needs it must be fetched or built again; `jeos store check` tells whether more is missing",
+    ) -> None:
+        super().__init__(f"object {digest} is not in {where}", hint=hint)
         self.digest = digest
 
 
 class DamagedObjectError(StoreError):
     """An object's bytes do not have the digest that it is named by."""
 
-    def __init__(self, digest: str, *, where: str, reason: str) -> None:
-        super().__init__(
-            f"object {digest} in {where} is damaged: {reason}",
-            hint="run `jeos store check --repair`, then do again what failed; look at the disk's health too",
-        )
+    def __init__(
+        self,
+        digest: str,
+        *,
+        where: str,
+        reason: str,
+        hint: str = "run `jeos store check --repair`, then do again what failed; look at the disk's health too",
+    ) -> None:
+        super().__init__(f"object {digest} in {where} is damaged: {reason}", hint=hint)
         self.digest = digest
 
 

@@ -239,7 +239,7 @@ class LocalStore:
         if self.objects.is_dir():
             yield from sorted(shard for shard in self.objects.iterdir() if shard.is_dir())
 
-    def _keep(self, data: bytes, *, name: str) -> None:
+    def _keep(self, data: codec.Bytes, *, name: str) -> None:
         with self._new_object(lambda: name) as file:
             file.write(data)
 

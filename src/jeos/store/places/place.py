@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jeos.core.errors import InputError, StoreError
 
@@ -63,6 +63,7 @@ class Reader(Protocol):
         ...
 
 
+@runtime_checkable
 class Place(Reader, Protocol):
     """What keeps files."""
 
