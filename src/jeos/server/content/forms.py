@@ -20,6 +20,18 @@ class TextField(forms.CharField):
         return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+class CommentForm(forms.Form):
+    """A comment."""
+
+    source = TextField()
+
+
+class CommentEditForm(CommentForm):
+    """A change of a comment."""
+
+    reason = forms.CharField(max_length=200, required=False)
+
+
 class FlagForm(forms.Form):
     """Why something should be looked at."""
 

@@ -64,6 +64,7 @@ class Kind:
     body: Callable[[int], Body | None]
     set_hidden: Callable[[int, bool], None]
     texts: Callable[[Sequence[int]], Mapping[int, str]] | None = None
+    count_comments: Callable[[int, int], None] | None = None  # adds to the number on its row; None takes no comments
 
 
 _kinds: dict[int, Kind] = {}

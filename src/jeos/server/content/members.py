@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from jeos.server.accounts import export, leaving
+from django.utils.translation import gettext as _
+
+from jeos.server.accounts import activity, export, leaving
+from jeos.server.accounts.activity import Piece
 from jeos.server.accounts.export import Json
 from jeos.server.accounts.models import Member
-from jeos.server.content.models import Bookmark, Draft, Following, Notification
+from jeos.server.content import kinds
+from jeos.server.content.models import Bookmark, Comment, Draft, Following, Notification
+
+RECENT = 20
 
 
 def register() -> None:
-    """Register both."""
+    """Register all three."""
+    activity.register("comments", pieces)
+    export.register("comments", comments)
     export.register("drafts", drafts)
     export.register("bookmarks", bookmarks)
     export.register("notifications", notifications)
     leaving.register(forget)
+
+
+def pieces(member: Member, reader: Member | None) -> Sequence[Piece]:
+    """Return a member's last comments, as far as the reader may read them."""
+    newest = Comment.objects.filter(author=member, hidden=False).order_by("-pk").values_list("pk", flat=True)[:RECENT]
+    cards = kinds.cards([(kinds.COMMENT, number) for number in newest], member=reader)
+    return [Piece(card.title, card.url, card.excerpt, card.date, _("comment")) for card in cards]
+
+
+def comments(member: Member) -> Iterator[dict[str, Json]]:
+    """Return all comments of a member."""
+    for comment in Comment.objects.filter(author=member).order_by("pk").iterator(chunk_size=500):
+        yield {"address": comment.get_absolute_url(), "made": comment.made.isoformat(), "source": comment.source}
 
 
 def drafts(member: Member) -> Iterator[dict[str, Json]]:

@@ -14,8 +14,8 @@ from django.utils.translation import ngettext
 from django_tasks import task
 
 from jeos.server.accounts.models import Member
-from jeos.server.content import limits
-from jeos.server.content.models import Notification, Reason
+from jeos.server.content import following, kinds, limits, notifications, texts
+from jeos.server.content.models import Comment, Notification, Reason
 from jeos.server.jobs import schedule
 
 PAUSE = 120  # seconds between looks: what happens meanwhile about one thread is one mail
@@ -96,3 +96,24 @@ def write(rows: list[Notification]) -> int:
 def prune() -> None:
     """Delete what is only of use for a while."""
     limits.prune(now=time.time())
+
+
+@task()
+@transaction.atomic
+def announce_comment(number: int) -> None:
+    """Tell whom a new comment concerns: who is mentioned, and who follows what it is about."""
+    comment = Comment.objects.filter(pk=number, hidden=False).first()
+    card = next(iter(kinds.cards([(comment.kind, comment.number)], member=None)), None) if comment else None
+    if comment is None or card is None or not Comment.objects.filter(pk=number, told=False).update(told=True):
+        return
+    told = {comment.author_id} | following.muting(comment.kind, comment.number)
+    _rendered, mentioned = texts.render(comment.source)
+    for reason, members in (
+        (Reason.MENTION, {member.pk for member in mentioned}),
+        (Reason.NEW, following.followers([(comment.kind, comment.number)])),
+    ):
+        event = notifications.Event(
+            reason, comment.kind, comment.number, comment.get_absolute_url(), card.title, comment.author_id
+        )
+        notifications.tell(members - told, event)
+        told |= members

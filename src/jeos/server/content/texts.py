@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
+from itertools import pairwise
 
 from django.db.models import Max
 from django.utils import timezone
@@ -15,6 +16,7 @@ from jeos.server.content.markdown import Rendered
 from jeos.server.content.models import Draft, Revision, Text
 
 MENTIONS = 10  # members that one text may tell; more is a way to pester
+VERSIONS = 50  # of one text that its history shows
 EXACT_WORDS = 2_000  # up to this many, differences are exact; beyond, frequent words are skipped, which bounds the time
 
 
@@ -86,6 +88,22 @@ def difference(old: str, new: str) -> list[Change]:
         if j2 > j1:
             changes.append(Change("+", "".join(after[j1:j2])))
     return changes
+
+
+@dataclass(frozen=True)
+class History:
+    """The versions of a text: what changed with each, newest first, and the first as it was; None if there is one."""
+
+    changes: list[tuple[Revision, list[Change]]]
+    first: Revision | None
+
+
+def history(kind: int, number: int) -> History:
+    """Return the last versions of a text, as `content/changes.html` shows them."""
+    rows = Revision.objects.filter(kind=kind, number=number).select_related("editor").order_by("-version")
+    versions = list(rows[:VERSIONS])[::-1]
+    changes = [(new, difference(old.source, new.source)) for old, new in pairwise(versions)]
+    return History(changes=changes[::-1], first=versions[0] if versions else None)
 
 
 def _words(text: str) -> list[str]:

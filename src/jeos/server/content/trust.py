@@ -1,6 +1,9 @@
-"""Trust: what a member may do grows with what the member did. Decided here from counters alone, without a query."""
+"""Trust: what a member may do grows with what the member did. Decided from counters alone."""
 
 from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import F
 
 from jeos.server.accounts.models import Member, Trust
 
@@ -44,3 +47,20 @@ def waits_for_review(member: Member, *, links: int, mentions: int) -> bool:
 def may_edit_tags(member: Member) -> bool:
     """Tell whether a member may change the tags of others' content."""
     return member.moderates or member.trust >= Trust.KNOWN
+
+
+def may_write(member: Member | None, *, now: datetime) -> bool:
+    """Tell whether somebody may write at all at present."""
+    return member is not None and member.is_active and not member.silenced(now=now)
+
+
+def count(author: Member, *, now: datetime) -> None:
+    """Count something that a member wrote, outside of the forum, and let the member's trust grow."""
+    today = now.date()
+    if author.active_on != today:
+        author.active_on, author.days_active = today, author.days_active + 1
+    author.posts += 1
+    author.trust = grown(author)
+    Member.objects.filter(pk=author.pk).update(
+        posts=F("posts") + 1, active_on=today, days_active=author.days_active, trust=author.trust
+    )

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jeos.server.content import feed_views, moderation_views, views
+from jeos.server.content import comment_views, feed_views, moderation_views, views
 
 urlpatterns = [
     path("tags/", views.tag_list, name="tags"),
@@ -18,6 +18,10 @@ urlpatterns = [
     path("bookmark/<int:kind>/<int:number>/", views.bookmark, name="bookmark"),
     path("follow/<slug:what>/<int:number>/", views.follow, name="follow"),
     path("flag/<int:kind>/<int:number>/", views.flag, name="flag"),
+    path("comment/<int:kind>/<int:number>/", comment_views.write, name="comment-write"),
+    path("comments/<int:number>/", comment_views.comment, name="comment"),
+    path("comments/<int:number>/edit/", comment_views.edit, name="comment-edit"),
+    path("comments/<int:number>/history/", comment_views.history, name="comment-history"),
     path("preview/", views.preview, name="preview"),
     path("draft/", views.save_draft, name="draft"),
     path("language/", views.language, name="language"),

@@ -32,7 +32,7 @@ from jeos.server.content.models import Bookmark, FlagReason, Tag
 
 LIST = 30
 FOUND = 60  # hits that a search shows; who finds nothing among them adds a word
-FOLLOWABLE = {"thread": kinds.THREAD, "tag": following.TAG, "category": following.CATEGORY}
+HOLDERS = {"tag": following.TAG, "category": following.CATEGORY}  # followed besides content itself
 
 
 def back(request: HttpRequest, default: str = "/") -> HttpResponseRedirect:
@@ -150,7 +150,8 @@ def bookmark(request: HttpRequest, member: Member, kind: int, number: int) -> Ht
 @for_members
 def follow(request: HttpRequest, member: Member, what: str, number: int) -> HttpResponse:
     """Follow something, mute it, or neither."""
-    kind = FOLLOWABLE.get(what)
+    named = kinds.named(what)
+    kind = named.code if named else HOLDERS.get(what)
     if kind is None:
         raise Http404
     try:

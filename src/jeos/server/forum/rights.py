@@ -16,7 +16,7 @@ def may_read(category: Category, member: Member | None) -> bool:
 
 def may_write(member: Member | None, *, now: datetime) -> bool:
     """Tell whether somebody may write at all at present."""
-    return member is not None and member.is_active and not member.silenced(now=now)
+    return trust.may_write(member, now=now)
 
 
 def may_start(category: Category, member: Member | None, *, now: datetime) -> bool:

@@ -1,5 +1,6 @@
 """The tables of content, by subject."""
 
+from jeos.server.content.models.comments import Comment
 from jeos.server.content.models.following import Bookmark, Following, Level, Notification, Reaction, Reason
 from jeos.server.content.models.limits import Allowance
 from jeos.server.content.models.moderation import AuditEntry, Case, Flag, FlagReason, Outcome
@@ -12,6 +13,7 @@ __all__ = [
     "AuditEntry",
     "Bookmark",
     "Case",
+    "Comment",
     "Document",
     "Draft",
     "Flag",

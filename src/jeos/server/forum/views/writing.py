@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -14,7 +12,6 @@ from django.views.decorators.http import require_GET
 from jeos.server.accounts.models import Member
 from jeos.server.accounts.visitor import for_members, visitor
 from jeos.server.content import kinds, limits, markdown, texts
-from jeos.server.content.models import Revision
 from jeos.server.forum import categories, polls, posting, queries, rights
 from jeos.server.forum.forms import EditForm, ReplyForm, ThreadForm
 from jeos.server.forum.models import Post, Thread, thread_url
@@ -142,9 +139,10 @@ def edit(request: HttpRequest, member: Member, number: int) -> HttpResponse:
 def history(request: HttpRequest, number: int) -> HttpResponse:
     """Show the versions of a post and what changed with each."""
     post, thread, category = find_post(number, visitor(request))
-    versions = list(
-        Revision.objects.filter(kind=kinds.POST, number=post.pk).select_related("editor").order_by("version")[:50]
-    )
-    changes = [(new, texts.difference(old.source, new.source)) for old, new in pairwise(versions)]
-    context = {"post": post, "thread": thread, "category": category, "changes": changes[::-1], "first": versions[:1]}
+    context = {
+        "post": post,
+        "thread": thread,
+        "category": category,
+        "history": texts.history(kinds.POST, post.pk),
+    }
     return render(request, "forum/history.html", context)
