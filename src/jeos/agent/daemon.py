@@ -3,6 +3,7 @@
     {"do": "exec", …}            a program, see `session`
     {"do": "status"}             what `jeos-agent status` shows
     {"do": "health"}             the checks, tried once now
+    {"do": "freeze", "seconds": 10}, {"do": "thaw"}      see `freeze`
     {"do": "poweroff"}, {"do": "reboot"}
 
 Events go up on channel 0 when they happen and when a host appears: `{"event": "state", "state": "starting", …}`.
@@ -13,6 +14,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from jeos.agent import console, health, resolver, status
 from jeos.agent.appliance import Appliance
@@ -23,10 +25,14 @@ from jeos.agent.process import StartError
 from jeos.agent.session import Session
 from jeos.model.frames import CONTROL, CREDIT, STDIN, Frame, control, message
 
+if TYPE_CHECKING:
+    from jeos.agent.freeze import Freezer
+
 MOST_SESSIONS = 32  # programs at once; each may hold a window of input in memory
 POWER = {"poweroff": ("systemctl", "--no-block", "poweroff"), "reboot": ("systemctl", "--no-block", "reboot")}
 PORT_SECONDS = 60.0  # after the agent's start, until the host's port must have been found
 PORT_POLL = 0.1  # seconds; the driver of the port is loaded while the agent starts
+FREEZE_SECONDS = 10  # that file systems stay frozen at most, unless the host says
 STOPPING = "stopping"  # the state after SIGTERM: the guest shuts down, or the agent is restarted
 LONGEST_WORDS = 1000  # characters of an error: what it quotes may be as long as a frame
 
@@ -51,6 +57,7 @@ class Daemon:
         self._verdict = health.Verdict(health.STARTING)
         self._shown = ""
         self._port: Port | None = None
+        self._freezer: Freezer | None = None
 
     def attach(self, descriptor: int) -> None:
         """Serve the host on a descriptor from now on."""
@@ -202,11 +209,29 @@ class Daemon:
             self._send(control(channel, {"event": "status", **self.describe()}))
         elif do == "health":
             self.check_health(lambda said: self._send(control(channel, dict(said))))
+        elif do in ("freeze", "thaw"):
+            self._freeze_or_thaw(channel, request)
         elif isinstance(do, str) and do in self._power:
             self._send(control(channel, {"event": do}))
             self._run_quietly(self._power[do])
         elif do not in ("close", "signal", "resize"):  # these three may come too late for their program
             self._fail(channel, f"the agent does not know the request {do!r}")
+
+    def _freeze_or_thaw(self, channel: int, request: Mapping[str, object]) -> None:
+        from jeos.agent.freeze import Freezer  # memory that guests which nobody backs up need not give
+
+        self._freezer = self._freezer or Freezer(self.loop)
+
+        def answer(said: Mapping[str, object]) -> None:
+            self._send(control(channel, dict(said)))
+
+        seconds = request.get("seconds", FREEZE_SECONDS)
+        if request.get("do") == "thaw":
+            self._freezer.thaw(answer=answer)
+        elif isinstance(seconds, int | float) and seconds > 0:
+            self._freezer.freeze(seconds=seconds, answer=answer)
+        else:
+            self._fail(channel, f"a file system cannot be frozen for {seconds!r} seconds")
 
     def _serve_local(self, request: Mapping[str, object], answer: Answer) -> None:
         if request.get("do") == "health":

@@ -118,6 +118,17 @@ class Guest:
         """Ask the guest to start again; returns once it has begun. Raises MachineError if it does not answer."""
         self._ask({"do": "reboot"}, deadline=deadline)
 
+    def freeze(self, *, seconds: float, deadline: float) -> dict[str, object]:
+        """Have the file systems frozen for up to `seconds`, after the hooks; returns once they are.
+
+        Raises MachineError if they cannot be, or no answer comes within `deadline` seconds; then `thaw` them.
+        """
+        return self._ask({"do": "freeze", "seconds": seconds}, deadline=deadline)[1]
+
+    def thaw(self, *, deadline: float = ANSWER_SECONDS) -> bool:
+        """Have the file systems thawed, and return whether they were frozen until now. Raises MachineError."""
+        return self._ask({"do": "thaw"}, deadline=deadline)[1].get("held") is True
+
     def exec(
         self,
         argv: Sequence[str],

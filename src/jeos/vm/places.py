@@ -104,6 +104,11 @@ class Places:
         """The socket on which the supervisor takes orders."""
         return self.runtime / "control.sock"
 
+    @property
+    def backup(self) -> Path:
+        """The socket on which QEMU exports the disks while a backup is under way."""
+        return self.runtime / "backup.sock"
+
 
 def machines_dir() -> Path:
     """Return the folder that holds all machines."""

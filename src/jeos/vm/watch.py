@@ -16,7 +16,7 @@ from typing import Any
 from jeos.core import files, log
 from jeos.core.errors import JeosError, MachineError, UsageError
 from jeos.model.machine import Machine, State, Status, state_text
-from jeos.vm import orders, relay
+from jeos.vm import hold, orders, relay
 from jeos.vm.console import Console
 from jeos.vm.guest import Guest
 from jeos.vm.launch import Launched, end_error
@@ -49,6 +49,7 @@ class Watch:
         self._asked = ""  # why we end QEMU ourselves
         self._said = ""  # why QEMU says that it ends
         self._orders: list[asyncio.StreamWriter] = []  # who waits for the end
+        self._held = False  # whether a backup is under way
 
     async def run(self) -> None:
         """Watch until QEMU ends, then write the machine's last state."""
@@ -123,12 +124,35 @@ class Watch:
     async def _take_order(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             order = json.loads(await reader.readline())
+            if order.get("order") == "hold":
+                await self._hold(order, reader, writer)
+                return
             if order.get("order") != "stop":
                 raise UsageError(f"there is no order {order.get('order')!r}")
             self._orders.append(writer)
             await self._stop(within=float(order["within"]), why="stopped")
         except (ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
             answer(writer, UsageError(f"not an order: {error}"))
+
+    async def _hold(
+        self, order: Mapping[str, object], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Hold the disks of this instant for whoever ordered it, until it is done or has gone; one at a time."""
+        name = self._machine.name
+        if self._held or self._qmp is None:
+            why = MachineError(f"a backup of {name} is under way already", hint="wait for it to end, then try again")
+            answer(writer, why)
+            return
+        self._held = True
+        try:
+            await hold.serve(order, reader, writer, qmp=self._qmp, places=self._places, agent=self._agent)
+        except JeosError as error:
+            answer(writer, error)
+        except (ConnectionError, asyncio.IncompleteReadError):  # whoever ordered it was killed
+            return
+        finally:
+            self._held = False
+            writer.close()
 
     def _host_ends(self) -> None:
         self._spawn(self._stop(within=HOST_SHUTDOWN_SECONDS, why="stopped with the host"))

@@ -1,0 +1,1 @@
+"""Backups of disks and running machines: capture, browse, restore, boot."""

@@ -1,0 +1,173 @@
+"""Holding the disks of a running machine as they were at one instant: an order that lasts as long as its connection.
+
+    with held("web", mark="jeos-3f2a-91c0", since="jeos-3f2a-77b1") as hold:
+        for exported in hold.disks:
+            with Instant(hold.socket, exported) as disk: …
+        hold.keep()                         # the point is complete: the next one may build on the mark
+
+    {"order": "hold", "mark": …, "since": …, "freeze": true}     →
+                                    ←     {"disks": […], "consistency": "file-system", "notice": ""}
+    {"keep": true}                  →
+                                    ←     {}
+
+The supervisor, which has the only connection to QEMU, does the work (`serve`). If the connection ends before the word,
+because whoever made the backup was killed, everything is taken back.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from jeos.core.errors import JeosError, MachineError
+from jeos.vm import orders
+from jeos.vm.fleece import Executes, Exported, fleeced
+from jeos.vm.guest import Guest
+from jeos.vm.places import Places, places_of
+
+FROZEN_SECONDS = 15.0  # after which the guest thaws by itself
+HOOKS_SECONDS = 120.0  # until the guest must have said that it is frozen; its hooks may take their time
+THAW_SECONDS = 20.0  # that the answer to the thaw may take
+READY_SECONDS = 300.0  # until the instant must be there: all of the above, on a slow host
+KEPT_SECONDS = 120.0  # until all must have been taken down again
+CRASH, FILE_SYSTEM = "crash", "file-system"  # what a point is consistent as
+
+
+@dataclass(slots=True)
+class Quiet:
+    """How still the guest was: what the point is consistent as, and why it is no better."""
+
+    place: Path
+    wanted: bool
+    agent: bool
+    consistency: str = CRASH
+    notice: str = ""
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[None]:
+        """Keep the guest's file systems frozen during the block, if there is an agent that can."""
+        if not self.wanted or not self.agent:
+            self.notice = "" if not self.wanted else "no agent of jeos answers in the guest"
+            yield
+            return
+        frozen = await asyncio.to_thread(self._freeze)
+        try:
+            yield
+        finally:
+            held = await asyncio.to_thread(self._thaw)
+            if frozen and held:
+                self.consistency = FILE_SYSTEM
+            elif frozen:
+                self.notice = "the guest did not stay frozen until the end"
+
+    def _freeze(self) -> bool:
+        try:
+            with Guest(self.place, deadline=THAW_SECONDS) as guest:
+                guest.freeze(seconds=FROZEN_SECONDS, deadline=HOOKS_SECONDS)
+        except (JeosError, OSError) as error:
+            self.notice = f"the guest could not be frozen: {getattr(error, 'message', error)}"
+            return False
+        return True
+
+    def _thaw(self) -> bool:
+        """Thaw in any case: a guest whose answer was lost may be frozen. It thaws by itself if this is lost, too."""
+        try:
+            with Guest(self.place, deadline=THAW_SECONDS) as guest:
+                return guest.thaw(deadline=THAW_SECONDS)
+        except (JeosError, OSError):
+            return False
+
+
+async def serve(
+    order: Mapping[str, object],
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    *,
+    qmp: Executes,
+    places: Places,
+    agent: bool,
+) -> None:
+    """Do an order in the supervisor, until its connection ends. Raises MachineError if it cannot be done."""
+    mark, since = str(order.get("mark", "")), str(order.get("since", ""))
+    quiet = Quiet(places.guest, wanted=bool(order.get("freeze", True)), agent=agent)
+    async with fleeced(qmp, folder=places.folder, socket=places.backup, mark=mark, since=since, quiet=quiet) as fleece:
+        ready = {"disks": [asdict(disk) for disk in fleece.disks]}
+        _send(writer, {**ready, "consistency": quiet.consistency, "notice": quiet.notice})
+        word = await reader.readline()
+        fleece.keep = bool(word) and json.loads(word).get("keep") is True
+    if word:
+        _send(writer, {})
+
+
+def _send(writer: asyncio.StreamWriter, fields: Mapping[str, object]) -> None:
+    writer.write((json.dumps(fields) + "\n").encode())
+
+
+class Hold:
+    """The disks of an instant, as long as the connection lives."""
+
+    def __init__(self, places: Places, ready: Mapping[str, object], line: "_Line") -> None:
+        disks = ready.get("disks")
+        self.disks = tuple(Exported(**disk) for disk in disks) if isinstance(disks, list) else ()
+        self.socket = places.backup
+        self.consistency = str(ready.get("consistency", CRASH))
+        self.notice = str(ready.get("notice", ""))
+        self._line = line
+
+    def keep(self) -> None:
+        """Let the next point build on the mark, and return once all is taken down. Raises MachineError."""
+        self._line.ask({"keep": True}, patience=KEPT_SECONDS)
+
+
+@contextmanager
+def held(name: str, *, mark: str, since: str = "", freeze: bool = True) -> Iterator[Hold]:
+    """Order a machine's supervisor to hold the disks as they are now, until the block ends.
+
+    Raises MachineError if the machine does not run, or a backup of it is under way, or it cannot be done.
+    """
+    places = places_of(name)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        line = _Line(connection, name)
+        line.connect(places.control)
+        order: dict[str, object] = {"order": "hold", "mark": mark, "since": since, "freeze": freeze}
+        yield Hold(places, line.ask(order, patience=READY_SECONDS), line)
+
+
+class _Line:
+    """The connection to a supervisor: one question, one answer."""
+
+    def __init__(self, connection: socket.socket, name: str) -> None:
+        self._socket, self._name = connection, name
+
+    def connect(self, control: Path) -> None:
+        """Reach the supervisor. Raises MachineError."""
+        try:
+            self._socket.connect(str(control))
+        except OSError as error:
+            raise self._silence(str(error)) from None
+
+    def ask(self, fields: Mapping[str, object], *, patience: float) -> Mapping[str, object]:
+        """Ask, and return what the supervisor answers within `patience` seconds. Raises the error it answers with."""
+        answer = b""
+        try:
+            self._socket.settimeout(patience)
+            self._socket.sendall(json.dumps(fields).encode() + b"\n")
+            while not answer.endswith(b"\n"):
+                data = self._socket.recv(orders.LONGEST)
+                if not data or len(answer) > orders.LONGEST:
+                    raise self._silence("it hung up")
+                answer += data
+        except OSError as error:
+            raise self._silence(str(error)) from None
+        found: dict[str, object] = json.loads(answer)
+        failed = orders.revive(orders.parse(answer)) if "kind" in found else None
+        if failed is not None:
+            raise failed
+        return found
+
+    def _silence(self, why: str) -> MachineError:
+        hint = "`jeos ls` says whether it runs"
+        return MachineError(f"the supervisor of {self._name} did not answer: {why}", hint=hint)
