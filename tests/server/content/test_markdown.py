@@ -74,3 +74,29 @@ def test_deep_nesting_costs_no_more_than_a_bound() -> None:
 )
 def test_summary_is_cut_between_words(text: str, length: int, short: str) -> None:
     assert markdown.summary(text, length=length) == short
+
+
+def test_link_to_a_page_leads_to_its_name_whether_or_not_there_is_one() -> None:
+    made = markdown.render("See [[Boot  Order]] and [[boot-order|this *one*]], not `[[x]]`, [[]] or [[…]].")
+    assert made.html == (
+        '<p>See <a href="/wiki/boot-order/" class="page" rel="nofollow ugc noopener">Boot Order</a> and '
+        '<a href="/wiki/boot-order/" class="page" rel="nofollow ugc noopener">this *one*</a>, not <code>[[x]]</code>, '
+        "[[]] or [[…]].</p>\n"
+    )
+    assert made.pages == (("boot-order", "Boot Order"),)
+    assert made.links == 0
+    assert made.plain == "See Boot Order and this *one*, not [[x]], [[]] or [[…]]."
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [("Boot Order", "boot-order"), ("Größe & C++", "größe-c++"), ("../../x", "x"), ("?a=b#c", "a-b-c"), ("…", "")],
+)
+def test_name_of_a_page_is_one_word_of_an_address(title: str, name: str) -> None:
+    assert markdown.page_name(title) == name
+
+
+@given(st.text(max_size=60))
+def test_name_of_a_page_names_the_same_page_again(title: str) -> None:
+    name = markdown.page_name(title)
+    assert markdown.page_name(name) == name

@@ -33,6 +33,16 @@ def test_pages_hold_every_row_once_in_order_even_if_dates_are_equal(ada: Member)
 
 
 @pytest.mark.django_db
+def test_list_by_name_rises_and_shows_each_row_once(ada: Member) -> None:
+    for number in (5, 3, 9, 1, 7):
+        Bookmark.objects.create(member=ada, kind=1, number=number)
+    first = paging.by_name(Bookmark.objects.all(), keys={"number": int}, after=None, size=3)
+    second = paging.by_name(Bookmark.objects.all(), keys={"number": int}, after=first.after, size=3)
+    assert ([row.number for row in first.rows], [row.number for row in second.rows]) == ([1, 3, 5], [7, 9])
+    assert second.after == ""
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("cursor", ["", "nonsense", "AAAA", "bnVsbA", "W10", "WzEsMl0", "x" * 500, "WyJ4Iiwi\x00"])
 def test_cursor_that_is_not_ours_is_the_first_page(ada: Member, cursor: str) -> None:
     Bookmark.objects.create(member=ada, kind=1, number=1)

@@ -4,7 +4,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from jeos.server.content import markdown
+from jeos.server.content import markdown, tags
 from jeos.server.content.models import FlagReason, Outcome
 
 
@@ -30,6 +30,32 @@ class CommentEditForm(CommentForm):
     """A change of a comment."""
 
     reason = forms.CharField(max_length=200, required=False)
+
+
+class TitleField(forms.CharField):
+    """A title: some words on one line, `words` at least."""
+
+    def __init__(self, *, words: int = 1, **options: object) -> None:
+        super().__init__(strip=True, **options)  # type: ignore[arg-type]
+        self._words = words
+
+    def clean(self, value: object) -> str:
+        """Return the title with single spaces. Raises ValidationError for one that says nothing."""
+        title = " ".join(str(super().clean(value)).split())
+        if title and len(title.split()) < self._words:
+            raise ValidationError(_("Say in a few words what it is about."))
+        return title
+
+
+class TagsField(forms.CharField):
+    """Names of tags with spaces or commas between; cleaned to a list."""
+
+    def __init__(self) -> None:
+        super().__init__(max_length=300, required=False)
+
+    def clean(self, value: object) -> list[str]:
+        """Return the names as they are kept."""
+        return tags.split(str(super().clean(value)))
 
 
 class FlagForm(forms.Form):

@@ -1,6 +1,8 @@
 """From what members write to what pages show: CommonMark with tables, made safe, with mentions and quotes found.
 
-    render("Try **this**, @ada", handles={"ada"}).html
+    render("Try **this**, @ada, and see [[Boot order]]", handles={"ada"}).html
+
+`[[Boot order]]` and `[[Boot order|other words]]` link to a page of the wiki, whether or not there is one yet.
 
 Two independent walls stand between a member's text and a reader's browser: markdown-it is told to let no HTML through,
 and nh3 then keeps only what a text needs. A third, the page's content security policy, allows no script in the page.
@@ -8,14 +10,17 @@ and nh3 then keeps only what a text needs. A third, the page's content security 
 
 import html
 import re
+import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from urllib.parse import quote as percent
 
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-RENDERER = 1  # goes up when the same source is to look different; texts of older versions are rendered anew
+RENDERER = 2  # goes up when the same source is to look different; texts of older versions are rendered anew
 LENGTH = 40_000  # characters of one text
 NESTING = 20  # levels of lists and quotes: a bound on what one text may cost
 HEADINGS = 2  # a text's first heading stands below the page's own
@@ -34,23 +39,28 @@ _ATTRIBUTES = {
     "td": {"class"},
     "th": {"class"},
 }
-_CLASSES = {"a": {"mention"}, "td": {"centre", "right"}, "th": {"centre", "right"}}
+_CLASSES = {"a": {"mention", "page"}, "td": {"centre", "right"}, "th": {"centre", "right"}}
+PAGES = "/wiki/"  # where links to pages lead; the section that has them is mounted there
+PAGE_NAME = 100  # characters of a page's name in addresses
+_PAGE = re.compile(r"\[\[([^\[\]\n|]{1,200})(?:\|([^\[\]\n]{1,200}))?\]\]")
 _LANGUAGE = re.compile(r"\Alanguage-[A-Za-z0-9+#.-]{1,30}\Z")
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A text as pages show it, as search sees it, and whom it mentions."""
+    """A text as pages show it, as search sees it, whom it mentions, and to which pages it links: name and words."""
 
     html: str
     plain: str
     mentions: tuple[str, ...]
     links: int
+    pages: tuple[tuple[str, str], ...] = ()
 
 
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "linkify": True, "maxNesting": NESTING})
     parser.enable(["table", "strikethrough", "linkify"])
+    parser.inline.ruler.before("link", "page", _page_link)
     parser.disable("image")  # a foreign image would tell its owner who reads; it becomes a link
     parser.validateLink = _safe_link  # type: ignore[method-assign]
     assert parser.linkify is not None
@@ -62,6 +72,34 @@ def _safe_link(url: str) -> bool:
     """Tell whether a link may be one: to the web, to mail, or within the site."""
     scheme, colon, _ = url.strip().lower().partition(":")
     return not colon or "/" in scheme or "#" in scheme or "?" in scheme or scheme in ("http", "https", "mailto")
+
+
+def page_name(title: str) -> str:
+    """Return a page's name in addresses: small letters and digits of any script, hyphens between; empty for none."""
+    low = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", title).lower())
+    return re.sub(r"(?:[^\w.+]|_)+", "-", low).strip("-.")[:PAGE_NAME].rstrip("-.")
+
+
+def page_url(name: str) -> str:
+    """Return the address of the page with this name."""
+    return f"{PAGES}{percent(name, safe='+')}/"
+
+
+def _page_link(state: StateInline, silent: bool) -> bool:
+    """Read [[a link to a page]], a rule of the parser; within another link it is text."""
+    found = _PAGE.match(state.src, state.pos) if not state.linkLevel else None
+    name = page_name(found.group(1)) if found else ""
+    if found is None or not name:
+        return False
+    if not silent:
+        title = " ".join(found.group(1).split())
+        link = state.push("link_open", "a", 1)
+        link.attrs = {"href": page_url(name), "class": "page"}
+        link.meta = {"page": (name, title)}
+        state.push("text", "", 0).content = " ".join((found.group(2) or "").split()) or title
+        state.push("link_close", "a", -1)
+    state.pos = found.end()
+    return True
 
 
 _markdown = _parser()
@@ -76,6 +114,7 @@ def render(source: str, *, handles: Collection[str] = ()) -> Rendered:
     """Render a text; `handles` are those of the members that there are."""
     tokens = _markdown.parse(source[:LENGTH])
     mentions: dict[str, None] = {}
+    pages: dict[str, str] = {}
     links = 0
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
@@ -85,8 +124,13 @@ def render(source: str, *, handles: Collection[str] = ()) -> Rendered:
         if token.type == "inline" and token.children:
             token.children = list(_with_mentions(token.children, handles=handles, found=mentions))
             links += sum(child.type == "link_open" and "class" not in child.attrs for child in token.children)
+            for child in token.children:
+                if "page" in child.meta:
+                    pages.setdefault(*child.meta["page"])
     made = _markdown.renderer.render(tokens, _markdown.options, {})
-    return Rendered(html=sanitize(made), plain=plain(tokens), mentions=tuple(mentions), links=links)
+    return Rendered(
+        html=sanitize(made), plain=plain(tokens), mentions=tuple(mentions), links=links, pages=tuple(pages.items())
+    )
 
 
 def _align(token: Token) -> None:

@@ -17,7 +17,7 @@ from django.db.models import Model, Q, QuerySet
 
 Row = TypeVar("Row", bound=Model)
 Value = str | int | bool
-CURSOR_LENGTH = 200  # characters; longer ones are not ours
+CURSOR_LENGTH = 800  # characters; longer ones are not ours
 
 
 @dataclass(frozen=True)
@@ -58,23 +58,33 @@ def decode(cursor: str | None, *, kinds: Sequence[type]) -> list[object] | None:
     return values if fits else None
 
 
-def beyond(keys: Sequence[str], values: Sequence[object]) -> Q:
-    """Return the condition of rows that come after `values` in a list that falls by `keys`."""
+def beyond(keys: Sequence[str], values: Sequence[object], *, rising: bool = False) -> Q:
+    """Return the condition of rows that come after `values` in a list that falls, or rises, by `keys`."""
     first, *rest = keys
+    past = "gt" if rising else "lt"
     if not rest:
-        return Q(**{f"{first}__lt": values[0]})
+        return Q(**{f"{first}__{past}": values[0]})
     # The first key alone bounds the index; the rest decides among equals.
-    return Q(**{f"{first}__lte": values[0]}) & (
-        Q(**{f"{first}__lt": values[0]}) | Q(**{first: values[0]}) & beyond(rest, values[1:])
+    return Q(**{f"{first}__{past}e": values[0]}) & (
+        Q(**{f"{first}__{past}": values[0]}) | Q(**{first: values[0]}) & beyond(rest, values[1:], rising=rising)
     )
 
 
 def newest(rows: QuerySet[Row], *, keys: Mapping[str, type], after: str | None, size: int) -> Page[Row]:
     """Return the page of a list, falling by `keys`, that comes after a cursor."""
+    return _page(rows, keys=keys, after=after, size=size, rising=False)
+
+
+def by_name(rows: QuerySet[Row], *, keys: Mapping[str, type], after: str | None, size: int) -> Page[Row]:
+    """Return the page of a list, rising by `keys`, that comes after a cursor."""
+    return _page(rows, keys=keys, after=after, size=size, rising=True)
+
+
+def _page(rows: QuerySet[Row], *, keys: Mapping[str, type], after: str | None, size: int, rising: bool) -> Page[Row]:
     names = list(keys)
     values = decode(after, kinds=list(keys.values()))
     if values is not None:
-        rows = rows.filter(beyond(names, values))
-    found = list(rows.order_by(*(f"-{name}" for name in names))[: size + 1])
+        rows = rows.filter(beyond(names, values, rising=rising))
+    found = list(rows.order_by(*(name if rising else f"-{name}" for name in names))[: size + 1])
     last = found[size - 1] if len(found) > size else None
     return Page(rows=found[:size], after=encode([getattr(last, name) for name in names]) if last else "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import SequenceMatcher
 from itertools import pairwise
 
 from django.db.models import Max
@@ -14,10 +13,10 @@ from jeos.server.accounts.models import Member
 from jeos.server.content import markdown
 from jeos.server.content.markdown import Rendered
 from jeos.server.content.models import Draft, Revision, Text
+from jeos.server.content.shortest import steps
 
 MENTIONS = 10  # members that one text may tell; more is a way to pester
 VERSIONS = 50  # of one text that its history shows
-EXACT_WORDS = 2_000  # up to this many, differences are exact; beyond, frequent words are skipped, which bounds the time
 
 
 @dataclass(frozen=True)
@@ -77,16 +76,13 @@ def difference(old: str, new: str) -> list[Change]:
     """Return what changed between two texts, word by word."""
     before, after = _words(old), _words(new)
     changes: list[Change] = []
-    for operation, i1, i2, j1, j2 in SequenceMatcher(
-        None, before, after, autojunk=max(len(before), len(after)) > EXACT_WORDS
-    ).get_opcodes():
-        if operation == "equal":
-            changes.append(Change("=", "".join(before[i1:i2])))
+    for step in steps(before, after):
+        removed = "".join(before[step.old_begin : step.old_end])
+        added = "".join(after[step.new_begin : step.new_end])
+        if step.sign == "=":
+            changes.append(Change("=", removed))
             continue
-        if i2 > i1:
-            changes.append(Change("-", "".join(before[i1:i2])))
-        if j2 > j1:
-            changes.append(Change("+", "".join(after[j1:j2])))
+        changes += [Change(sign, text) for sign, text in (("-", removed), ("+", added)) if text]
     return changes
 
 

@@ -9,44 +9,21 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from jeos.server.accounts.models import Member
-from jeos.server.content import tags
-from jeos.server.content.forms import TextField
+from jeos.server.content.forms import TagsField, TextField, TitleField
 from jeos.server.forum import categories, polls, rights
 from jeos.server.forum.models import TITLE_LENGTH, Category, Thread
 
-TITLE_WORDS = 2  # a title of one word says nothing
 
-
-class TitleField(forms.CharField):
-    """A title: some words on one line."""
-
-    def __init__(self, **options: object) -> None:
-        super().__init__(max_length=TITLE_LENGTH, min_length=6, strip=True, **options)  # type: ignore[arg-type]
-
-    def clean(self, value: object) -> str:
-        """Return the title with single spaces. Raises ValidationError for one that says nothing."""
-        title = " ".join(str(super().clean(value)).split())
-        if title and len(title.split()) < TITLE_WORDS:
-            raise ValidationError(_("Say in a few words what it is about."))
-        return title
-
-
-class TagsField(forms.CharField):
-    """Names of tags with spaces or commas between; cleaned to a list."""
-
-    def __init__(self) -> None:
-        super().__init__(max_length=300, required=False)
-
-    def clean(self, value: object) -> list[str]:
-        """Return the names as they are kept."""
-        return tags.split(str(super().clean(value)))
+def title_field(*, required: bool = True) -> TitleField:
+    """Return the field of a thread's title; a title of one word says nothing."""
+    return TitleField(words=2, min_length=6, max_length=TITLE_LENGTH, required=required)
 
 
 class ThreadForm(forms.Form):
     """A new thread."""
 
     category = forms.SlugField(max_length=60)
-    title = TitleField()
+    title = title_field()
     source = TextField()
     tags = TagsField()
     poll_question = forms.CharField(max_length=200, required=False)
@@ -90,7 +67,7 @@ class EditForm(forms.Form):
 
     source = TextField()
     reason = forms.CharField(max_length=200, required=False)
-    title = TitleField(required=False)
+    title = title_field(required=False)
     tags = TagsField()
 
 
@@ -99,7 +76,7 @@ class ManageForm(forms.Form):
 
     category = forms.SlugField(max_length=60, required=False)
     seconds = forms.IntegerField(min_value=0, max_value=86_400, required=False)
-    title = TitleField(required=False)
+    title = title_field(required=False)
     numbers = forms.CharField(max_length=500, required=False)
     target = forms.IntegerField(min_value=1, required=False)
 
