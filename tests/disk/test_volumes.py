@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jeos.core.errors import InputError
 from jeos.disk.blocks import File, Memory
-from jeos.disk.volumes import layout, lvm, lvm_text
+from jeos.disk.volumes import layout, lvm_area, lvm_text
 from jeos.disk.volumes.base import Joined, Piece, Table, disk_name
 
 SIZE = 64 << 20
@@ -309,13 +309,13 @@ def physical_volume(*, text: bytes, flips: Sequence[tuple[int, int]] = ()) -> by
     header = bytearray(4) + b" LVM2 x[5A%r0N*>" + (1).to_bytes(4, "little") + (4096).to_bytes(8, "little")
     header += ((1 << 20) - 4096).to_bytes(8, "little")
     header += (512).to_bytes(8, "little") + len(text).to_bytes(8, "little")
-    header += lvm.checksum_of(text).to_bytes(4, "little") + bytes(4)
+    header += lvm_area.checksum_of(text).to_bytes(4, "little") + bytes(4)
     header += bytes(512 - len(header))
     for at, value in flips:
         target = sector if at < 512 else header
         target[at % 512] ^= value
-    sector[16:20] = lvm.checksum_of(bytes(sector[20:])).to_bytes(4, "little")
-    header[0:4] = lvm.checksum_of(bytes(header[4:])).to_bytes(4, "little")
+    sector[16:20] = lvm_area.checksum_of(bytes(sector[20:])).to_bytes(4, "little")
+    header[0:4] = lvm_area.checksum_of(bytes(header[4:])).to_bytes(4, "little")
     disk[512:1024], disk[4096:4608] = sector, header
     disk[4608 : 4608 + len(text)] = text
     return disk

@@ -56,7 +56,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="how long --boot-test waits, as 90 or 5m (default: 15m)",
     )
     add("--port", metavar="PORT", type=int, help="--boot-test waits for an answer from this port of the machine")
-    add("--resize", metavar="SIZE", help="let the first disk grow, and the last partition in it, as 40G")
+    add(
+        "--resize",
+        metavar="SIZE",
+        help="let the first disk grow, and in it the last partition, or the root in its LVM, as 40G",
+    )
     add("--keep-network", action="store_true", help="every card keeps its name, those with DHCP too")
     add("--no-fixes", action="store_true", help="change nothing in the machine, only the format of its disks")
     add("--console", default="ttyS0", metavar="PORT", help='the serial console that it gets; "" for none')

@@ -23,6 +23,8 @@ from jeos.convert.inspect import Inspection, inspect
 from jeos.convert.machine import Machine
 from jeos.convert.result import Conversion, Request
 from jeos.convert.source import Source
+from jeos.convert.survey import Volume
+from jeos.convert.writers import writer_for
 from jeos.core import files, log
 from jeos.core.errors import HostError, InputError, JeosError
 from jeos.disk import formats
@@ -136,8 +138,11 @@ def _check_host(source: Source, found: Inspection, parts: Sequence[Part], reques
     if len(source.disks) - 1 > MOST_DISKS:
         raise InputError(f"the machine has {len(source.disks)} disks; {MOST_DISKS + 1} is the most")
     if request.size:
-        resize.check(request.size, now=source.disks[0].blocks.size)
+        resize.check(request.size, found=found)
     apply.check(parts, found.survey)
+    if request.mend or request.size:
+        for volume in _unsettled(found):
+            writer_for(volume.content).check_host()
     data = sum(end - start for disk in source.disks for start, end in disk.blocks.data(0, disk.blocks.size))
     needed = data * (1 if request.format == "raw" else 2) + LEAST_ROOM
     folder = next(one for one in request.path.absolute().parents if one.is_dir())
@@ -227,7 +232,9 @@ def _grow(copies: Sequence[Path], request: Request) -> tuple[str, ...]:
     if not request.size:
         return ()
     with log.step("resize") as step:
-        notes = resize.grow(copies[0], size=request.size)
+        with ExitStack() as stack:
+            root = resize.root_volume(_inspect(copies, stack=stack))
+        notes = resize.grow(copies[0], size=request.size, root=root)
         step.done(f"{request.size >> 20} MiB")
     return notes
 
@@ -240,14 +247,22 @@ def _settle(copies: Sequence[Path]) -> None:
     """Replay the journals of the file systems that belong to a system, which may change what is to be mended."""
     with ExitStack() as stack:
         found = _inspect(copies, stack=stack)
-        wanted = {mounted.volume for machine in found.machines() for mounted in machine.root.mounts.values()}
-        for volume in found.survey.volumes:
+        for volume in _unsettled(found):
             part = found.part(volume.name)
-            if volume.clean or volume.name not in wanted or part is None or volume.content == "ntfs":
-                continue
+            assert part is not None
             with log.step("journal") as step:
                 apply.settle(part, kind=volume.content, disks=copies)
                 step.done(f"{volume.content} on {volume.name}")
+
+
+def _unsettled(found: Inspection) -> list[Volume]:
+    """Return the file systems of systems whose journals wait to be replayed."""
+    wanted = {mounted.volume for machine in found.machines() for mounted in machine.root.mounts.values()}
+    return [
+        volume
+        for volume in found.survey.volumes
+        if not volume.clean and volume.name in wanted and volume.content != "ntfs" and found.part(volume.name)
+    ]
 
 
 def _apply(found: Inspection, parts: Sequence[Part], copies: Sequence[Path]) -> None:

@@ -39,8 +39,14 @@ def check_host() -> None:
     if os.geteuid() != 0:
         raise HostError(
             "XFS and btrfs are written by this host's kernel, which mounts them for root only",
-            hint="run the same command with sudo",
+            hint="run the same command with sudo (sudo jeos convert …), or leave the machine as it is with --no-fixes",
         )
+
+
+def check_growing(kind: str) -> None:
+    """Raise HostError if this machine cannot let a file system grow."""
+    check_host()
+    find_program(_GROW[kind][0])
 
 
 def settle(place: Place, *, kind: str) -> None:
@@ -55,7 +61,7 @@ def edit(place: Place, edits: Sequence[Edit], *, kind: str) -> None:
 
 def grow(place: Place, *, kind: str) -> None:
     """Let the file system take all of its place. Raises HostError if this machine cannot do that."""
-    find_program(_GROW[kind][0])
+    check_growing(kind)
     with files.temporary_folder(place.path.parent, prefix="mount-") as work:
         _mounted(place, [*_GROW[kind]], work, kind=kind)
 

@@ -7,44 +7,31 @@ is put together from its extents. Kinds whose bytes are elsewhere (thin, RAID, m
 several disks) are said, and left out. After LVM2's lib/format_text/layout.h, and libblkid's superblocks/lvm.c.
 """
 
-import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from jeos.core.errors import InputError
 from jeos.disk.blocks import Blocks
+from jeos.disk.volumes import lvm_area
 from jeos.disk.volumes.base import Joined, Piece, Volume
-from jeos.disk.volumes.lvm_text import Section, Value, damaged, parse
+from jeos.disk.volumes.lvm_text import Section, Value, damaged
 from jeos.model.image import SECTOR
 
-_LABEL_SECTORS = 4  # the label is in one of the first sectors
-_LABEL = struct.Struct("<8sQII8s")
-_LABEL_ID, _LABEL_TYPE = b"LABELONE", b"LVM2 001"
-_CHECKSUM_START = 0xF597A6CF  # lib/misc/crc.h
-_PLACE = struct.Struct("<QQ")
-_PLACES_MOST = 16  # areas of data or metadata that a label lists
-
-_AREA = struct.Struct("<I16sIQQ")
-_AREA_MAGIC, _AREA_BYTES = b" LVM2 x[5A%r0N*>", 512
-_TEXT = struct.Struct("<QQII")
-_TEXT_MOST = 16 << 20  # bytes of metadata; groups of a thousand volumes have one
 _SEGMENTS_MOST = 100_000
 
 
 def probe(blocks: Blocks) -> bool:
     """Tell whether this is a physical volume."""
-    return _label(blocks) is not None
+    return lvm_area.label(blocks) is not None
 
 
 def identity(blocks: Blocks) -> str:
     """Return a physical volume's UUID as LVM writes it, "" if it has none."""
-    found = _label(blocks)
+    found = lvm_area.label(blocks)
     if found is None:
         return ""
-    plain = found[1][:32].decode("ascii", "replace")
     ends = (0, 6, 10, 14, 18, 22, 26, 32)
-    return "-".join(plain[start:end] for start, end in pairwise(ends))
+    return "-".join(found.identity[start:end] for start, end in pairwise(ends))
 
 
 def read(candidates: Sequence[Volume]) -> tuple[tuple[Volume, ...], tuple[str, ...]]:
@@ -76,40 +63,17 @@ def read(candidates: Sequence[Volume]) -> tuple[tuple[Volume, ...], tuple[str, .
     return tuple(volumes), tuple(notes)
 
 
-def _label(blocks: Blocks) -> tuple[int, bytes] | None:
-    """Return where the label is, and what follows its header: the physical volume's own."""
-    length = min(blocks.size // SECTOR, _LABEL_SECTORS) * SECTOR
-    head = blocks.read(0, length)
-    for start in range(0, length, SECTOR):
-        sector = head[start : start + SECTOR]
-        if sector[:8] != _LABEL_ID:
-            continue
-        _, number, checksum, offset, kind = _LABEL.unpack_from(sector)
-        if kind == _LABEL_TYPE and number * SECTOR == start and checksum_of(sector[20:]) == checksum:
-            return start, sector[offset:]
-    return None
-
-
-def checksum_of(data: bytes) -> int:
-    """Return LVM's checksum: CRC-32 with another start, and without turning the bits at its ends."""
-    return zlib.crc32(data, _CHECKSUM_START ^ 0xFFFFFFFF) ^ 0xFFFFFFFF
-
-
 def _physical(volume: Volume) -> tuple[str, Section] | None:
     """Return the identity and the metadata of a physical volume, None if it is none."""
-    found = _label(volume.blocks)
+    found = lvm_area.label(volume.blocks)
     if found is None:
         return None
-    header = found[1]
-    own = header[:32].decode("ascii", "replace")
-    position = 40
-    position, _ = _places(header, position)
-    _, areas = _places(header, position)
+    _, areas = found.areas()
     best: Section = {}
     failure: InputError | None = None
-    for start, size in areas:
+    for start, _ in areas:
         try:
-            text = _metadata(volume.blocks, start=start, size=size)
+            text = lvm_area.read(volume.blocks, start=start).text
         except InputError as error:
             failure = error
             continue
@@ -117,43 +81,7 @@ def _physical(volume: Volume) -> tuple[str, Section] | None:
             best = text
     if failure and not best:
         raise failure
-    return own, best
-
-
-def _places(header: bytes, position: int) -> tuple[int, list[tuple[int, int]]]:
-    """Return a list of places that ends with zeros, and where it ends."""
-    found: list[tuple[int, int]] = []
-    for _ in range(_PLACES_MOST):
-        if position + _PLACE.size > len(header):
-            break
-        start, size = _PLACE.unpack_from(header, position)
-        position += _PLACE.size
-        if not start:
-            return position, found
-        found.append((start, size))
-    raise damaged("its label lists areas without an end")
-
-
-def _metadata(blocks: Blocks, *, start: int, size: int) -> Section:
-    """Return the newest metadata of an area, which is a ring behind its header; nothing for an unused one."""
-    header = blocks.read(start, _AREA_BYTES)
-    checksum, magic, _, own, whole = _AREA.unpack_from(header)
-    if magic != _AREA_MAGIC or checksum_of(header[4:]) != checksum:
-        raise damaged("the header of its metadata does not sum up")
-    if own != start or whole > blocks.size:
-        raise damaged(f"an area of {whole} bytes at {own}")
-    offset, length, expected, _ = _TEXT.unpack_from(header, _AREA.size)
-    if not offset or not length:
-        return {}
-    if length > min(_TEXT_MOST, whole) or not _AREA_BYTES <= offset < whole:
-        raise damaged(f"{length} bytes of text at {offset}, in an area of {whole}")
-    ahead = min(length, whole - offset)
-    text = blocks.read(start + offset, ahead)
-    if ahead < length:
-        text += blocks.read(start + _AREA_BYTES, length - ahead)
-    if checksum_of(text) != expected:
-        raise damaged("its text does not sum up")
-    return parse(text.rstrip(b"\0").decode("utf-8", "replace"))
+    return found.identity, best
 
 
 def _sequence(text: Section) -> int:

@@ -1,6 +1,7 @@
 """LVM2's metadata as text: sections with names, and keys with numbers, strings and lists.
 
     parse('vg { extent_size = 8192  status = ["READ"] }')      {"vg": {"extent_size": 8192, "status": ["READ"]}}
+    render({"vg": {"extent_size": 8192}})                      'vg {\\nextent_size = 8192\\n}\\n'
 
 After the grammar in LVM2's lib/config/config.c, as far as metadata uses it.
 """
@@ -31,6 +32,24 @@ def damaged(what: str) -> InputError:
 def parse(text: str) -> Section:
     """Return the sections of metadata. Raises InputError if it is not in this form."""
     return _Parser(text).section(closing="", depth=0)
+
+
+def render(section: Section) -> str:
+    """Return metadata as text, which `parse` reads as the same."""
+    lines = []
+    for name, value in section.items():
+        lines.append(f"{name} {{\n{render(value)}}}\n" if isinstance(value, dict) else f"{name} = {_written(value)}\n")
+    return "".join(lines)
+
+
+def _written(value: Value) -> str:
+    match value:
+        case list():
+            return f"[{', '.join(_written(one) for one in value)}]"
+        case str():
+            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        case _:
+            return str(value)
 
 
 class _Parser:
