@@ -13,7 +13,7 @@ encrypts is decided when it is made. `docs/reference/vault.md` describes every f
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -33,6 +33,9 @@ HEADER_LIMIT = 1 << 16  # bytes
 TRIES = 3  # of a passphrase that is typed
 
 Secret = Callable[[int], str | None]  # how many were wrong already -> a passphrase or recovery key, None for: no more
+
+# Tells which chunks a point needs; `backup/point.py` knows. What cannot be read is an error of the store.
+Needs = Callable[["Vault", str], Iterable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from jeos.store.vault_seal import SealError
 
 INDEXES = "index/"
 CHUNK_LIMIT = 16 << 20  # bytes of a chunk, unpacked
+LOOKS = 5  # at the names of indexes, while others change them
 GAP = 128 << 10  # bytes that are read in vain rather than asked for a second time
 RANGE = 8 << 20  # bytes that one request brings
 
@@ -58,10 +59,21 @@ class Chunks:
             return self._load()
 
     def _load(self) -> Loaded:
+        """Read the indexes until a look at the names finds no change: others merge them while we read."""
+        names = self._files.names(INDEXES)
+        for _ in range(LOOKS):
+            self._loaded = self._read_indexes(names)
+            seen, names = names, self._files.names(INDEXES)
+            if names == seen:
+                break
+        assert self._loaded is not None
+        return self._loaded
+
+    def _read_indexes(self, names: list[str]) -> Loaded:
         known = self._loaded.tables if self._loaded else {}
         tables: dict[str, Table] = {}
         damaged = []
-        for name in self._files.names(INDEXES):
+        for name in names:
             try:
                 tables[name] = known[name] if name in known else Table(self._files.read(name))
             except MissingFileError:  # merged into another since it was listed, which the next look finds
@@ -70,8 +82,7 @@ class Chunks:
                 damaged.append(error)
             except ValueError as error:
                 damaged.append(DamagedFileError(name, where=self._files.where, reason=str(error)))
-        self._loaded = Loaded(tables=tables, damaged=tuple(damaged))
-        return self._loaded
+        return Loaded(tables=tables, damaged=tuple(damaged))
 
     def read(self, chunk_id: bytes) -> bytes:
         """Return a chunk, checked. Raises MissingObjectError and DamagedObjectError."""
@@ -129,6 +140,13 @@ class Chunks:
 
     def opened(self, chunk_id: bytes, at: Location, stored: bytes | memoryview) -> bytes:
         """Return the chunk that these bytes of a pack hold. Raises DamagedObjectError if it is another, or none."""
+        return self._opened(chunk_id, at, stored)[1]
+
+    def checked(self, chunk_id: bytes, at: Location, stored: bytes | memoryview) -> codec.Bytes:
+        """Return the chunk that these bytes of a pack hold, still packed. Raises as `opened` does."""
+        return self._opened(chunk_id, at, stored)[0]
+
+    def _opened(self, chunk_id: bytes, at: Location, stored: bytes | memoryview) -> tuple[codec.Bytes, bytes]:
         try:
             if len(stored) != at.length:
                 raise CodecError(f"the pack ends {at.length - len(stored)} bytes too early")
@@ -139,7 +157,7 @@ class Chunks:
         except (SealError, CodecError) as error:
             where = f"the vault {self._files.where} ({name_of(at.pack)})"
             raise DamagedObjectError(chunk_id.hex(), where=where, reason=str(error), hint=VERIFY) from None
-        return data
+        return packed, data
 
 
 def digest(data: bytes | bytearray | memoryview) -> bytes:

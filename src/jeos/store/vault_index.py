@@ -54,13 +54,23 @@ class Table:
 
     def find(self, chunk_id: bytes) -> Iterator[Location]:
         """Yield the places of a chunk."""
+        for _, at in self.numbered(chunk_id):
+            yield at
+
+    def numbered(self, chunk_id: bytes) -> Iterator[tuple[int, Location]]:
+        """Yield the places of a chunk with the numbers of their records."""
         number = self._first(chunk_id)
         while number < self._count:
             found, pack, offset, length = RECORD.unpack_from(self.records, number * RECORD.size)
             if found != chunk_id:
                 return
-            yield _location(pack, offset, length)
+            yield number, _location(pack, offset, length)
             number += 1
+
+    def entry(self, number: int) -> Entry:
+        """Return one record."""
+        chunk_id, pack, offset, length = RECORD.unpack_from(self.records, number * RECORD.size)
+        return chunk_id, _location(pack, offset, length)
 
     def packs(self) -> dict[bytes, int]:
         """Return the packs that are named, with the offset behind the last chunk of each that is known here."""

@@ -35,15 +35,16 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 class Lease:
     """A lease that is held by this process; `seen` are the doomed lists that it will not count on."""
 
-    def __init__(self, files: VaultFiles, *, number: str, seen: frozenset[str]) -> None:
+    def __init__(self, files: VaultFiles, *, number: str, seen: frozenset[str] = frozenset(), began: float = 0) -> None:
         self.number = number
         self.seen = seen
+        self.began = began  # by the place's clock
         self._files = files
         self._alive = _awake()
 
     def write(self) -> None:
         """Write the lease, or a sign of life."""
-        content = {"process": this_process(), "seen": sorted(self.seen)}
+        content = {"process": this_process(), "seen": sorted(self.seen), "began": self.began}
         began = _awake()
         self._files.write(f"{LEASES}{self.number}", json.dumps(content).encode())
         self._alive = began
@@ -62,14 +63,15 @@ def held(files: VaultFiles) -> Iterator[Lease]:
     It is written before the doomed lists are looked at, so that who dooms a pack afterwards sees it.
     """
     number = os.urandom(8).hex()
-    first = Lease(files, number=number, seen=frozenset())
+    first = Lease(files, number=number)
     ended = threading.Event()
     refresher: threading.Thread | None = None
     try:
         first.write()
-        lease = Lease(files, number=number, seen=frozenset(found.name for found in files.found(DOOMED)))
-        if lease.seen:
-            lease.write()
+        written = files.writer().stat(f"{LEASES}{number}")
+        seen = frozenset(found.name for found in files.found(DOOMED))
+        lease = Lease(files, number=number, seen=seen, began=written.modified if written else 0)
+        lease.write()
         refresher = threading.Thread(target=_refresh, args=(lease, ended), name="lease", daemon=True)
         refresher.start()
         yield lease
@@ -91,9 +93,10 @@ def _refresh(lease: Lease, ended: threading.Event) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Others:
-    """The living leases of a vault: which doomed lists each has seen, and when the oldest was written last."""
+    """The living leases of a vault: which doomed lists each has seen, and when each began, by the place's clock."""
 
     seen: dict[str, frozenset[str]]
+    began: dict[str, float]
 
     def blocks(self, doomed: str) -> bool:
         """Tell whether somebody may still count on what is in a doomed list."""
@@ -102,7 +105,7 @@ class Others:
 
 def others(files: VaultFiles, *, now: float, expires: float = EXPIRES) -> Others:
     """Return the living leases, after breaking those of the dead; `now` is the time by the place's clock."""
-    living = {}
+    living, began = {}, {}
     for found in files.found(LEASES):
         number = found.name.removeprefix(LEASES)
         if files.writer().stat(f"{BROKEN}{number}") is not None:
@@ -110,16 +113,18 @@ def others(files: VaultFiles, *, now: float, expires: float = EXPIRES) -> Others
         try:
             content = json.loads(files.read(found.name))
             process, seen = content["process"], frozenset(str(name) for name in content["seen"])
+            began[number] = float(content["began"]) or found.modified
         except MissingFileError:  # ended meanwhile
             continue
         except (DamagedFileError, ValueError, KeyError, TypeError):  # it counts, until it is old
             process, seen = None, frozenset()
+            began[number] = 0.0
         if is_dead(process) or now - found.modified > expires:
             files.write_new(f"{BROKEN}{number}", b"")
             files.delete(found.name)
             continue
         living[number] = seen
-    return Others(seen=living)
+    return Others(seen=living, began={number: began[number] for number in living})
 
 
 def forget(files: VaultFiles, *, now: float) -> None:
