@@ -269,7 +269,7 @@ def test_key_file_that_asks_for_all_memory_is_refused() -> None:
     place = MemoryPlace()
     Vault.create(place, passphrase="correct horse")
     name = next(name for name in place.files if name.startswith("keys/"))
-    place.files[name] = place.files[name].replace(b"32768", b"1073741824")
+    place.files[name] = place.files[name].replace(b'"n": 256', b'"n": 1073741824')
     with pytest.raises(DamagedFileError, match="it asks for scrypt with n=1073741824"):
         Vault.open(place, secret="correct horse")
 

@@ -5,6 +5,7 @@
 | `JEOS_CACHE_DIR` | store, packages, layers: can be made again | `$XDG_CACHE_HOME/jeos`, `~/.cache/jeos` |
 | `JEOS_STATE_DIR` | machines, with their disks | `$XDG_STATE_HOME/jeos`, `~/.local/state/jeos` |
 | `JEOS_RUNTIME_DIR` | sockets and process numbers | `$XDG_RUNTIME_DIR/jeos`, else under the state folder |
+| `JEOS_BACKUPS` | where backups are: a folder, `s3://BUCKET/DIR` | `~/.local/share/jeos/backups` (XDG_DATA_HOME) |
 | `JEOS_TMPDIR` | where builds work; tmpfs halves their cost | `/dev/shm` if it has room, else the cache folder |
 | `JEOS_MIRROR` | the Debian mirror, as `https://mirror.example/debian` | the recipe's, else the machine's apt sources |
 | `JEOS_CREDENTIALS` | passwords of private repositories, see apt_auth.conf(5) | `~/.config/jeos/credentials` |
@@ -29,8 +30,10 @@ BUILD_ROOM = 4 << 30  # bytes of tmpfs that a build may want: two trees and an i
 
 def _folder(variable: str, *, xdg: str, default: str) -> Path:
     own = os.environ.get(variable)
-    if own:
-        return Path(own).absolute()
+    return Path(own).absolute() if own else _base(xdg=xdg, default=default)
+
+
+def _base(*, xdg: str, default: str) -> Path:
     base = os.environ.get(xdg)
     return (Path(base) if base else Path.home() / default) / "jeos"
 
@@ -43,6 +46,11 @@ def cache_dir() -> Path:
 def state_dir() -> Path:
     """Return the folder for machines and what else must last."""
     return _folder("JEOS_STATE_DIR", xdg="XDG_STATE_HOME", default=".local/state")
+
+
+def backups() -> str:
+    """Return the address of the vault for backups."""
+    return os.environ.get("JEOS_BACKUPS") or str(_base(xdg="XDG_DATA_HOME", default=".local/share") / "backups")
 
 
 def runtime_dir() -> Path:

@@ -87,6 +87,12 @@ def add(place: Place, master: bytes, passphrase: str, *, note: str, created: str
     return name
 
 
+def remove(place: Place, name: str) -> None:
+    """Let a passphrase open the vault no more; whoever has had the master key keeps it."""
+    place.delete(f"{FOLDER}{name}{SUFFIX}")
+    list_names(place)
+
+
 def list_names(place: Place) -> list[str]:
     """Return the names of all keys, after writing them down for readers that cannot list (a web server)."""
     listed = sorted(_key_name(found.name) for found in place.list(FOLDER) if found.name.endswith(SUFFIX))
