@@ -1,0 +1,123 @@
+"""A disk of a point, read from the vault's chunks as though it lay there.
+
+    disk = PointBlocks(vault, point.disks[0].manifest)
+    disk.read(0, 512)
+
+Every chunk is checked as it is read. The last ones are kept, so that what reads in small steps, such as a file system,
+fetches each once.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from jeos.backup.segments import Segments
+from jeos.core.errors import InputError
+from jeos.disk.blocks import check_range
+from jeos.model.snapshot import CHUNK, PER_SEGMENT, SEGMENT, ZEROS, Manifest, Segment
+
+KEPT = 128  # chunks in memory: 8 MiB
+AT_ONCE = 64  # chunks that one request to the vault asks for
+
+
+class Chunks(Protocol):
+    """What has chunks: a vault."""
+
+    def read(self, chunk_id: bytes) -> bytes:
+        """Return a chunk, checked."""
+        ...
+
+    def read_many(self, chunk_ids: Sequence[bytes]) -> list[bytes]:
+        """Return chunks, checked, in this order."""
+        ...
+
+
+class PointBlocks:
+    """A disk as it was; any number of threads may read."""
+
+    def __init__(self, chunks: Chunks, manifest: Manifest, *, segments: Segments | None = None) -> None:
+        """Show the disk with that manifest; `segments` shares what was read of it with others."""
+        self.size = manifest.size
+        self._chunks, self._manifest = chunks, manifest
+        self._segments = segments or Segments(chunks.read)
+        self._kept: OrderedDict[bytes, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return exactly `length` bytes at `offset`. Raises StoreError for what is missing or damaged in the vault."""
+        check_range(self, offset, length, name="the disk of the point")
+        first, last = offset // CHUNK, -(-(offset + length) // CHUNK)
+        parts = []
+        for begin in range(first, last, AT_ONCE):
+            numbers = range(begin, min(last, begin + AT_ONCE))
+            found = self._fetch([self._id(number) for number in numbers])
+            parts += [self._checked(found, number) for number in numbers]
+        whole = parts[0] if len(parts) == 1 else b"".join(parts)
+        skipped = offset - first * CHUNK
+        return whole if skipped == 0 and len(whole) == length else whole[skipped : skipped + length]
+
+    def data(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield the ranges whose chunks are not zeros."""
+        end = min(end, self.size)
+        begin: int | None = None
+        position = start
+        while position < end:
+            segment_id = self._manifest.segments[position // SEGMENT]
+            if not segment_id:
+                until, filled = (position // SEGMENT + 1) * SEGMENT, False
+            else:
+                until, filled = _run(self._segments.get(segment_id), position)
+            if filled and begin is None:
+                begin = position
+            if not filled and begin is not None:
+                yield begin, position
+                begin = None
+            position = until
+        if begin is not None:
+            yield begin, end
+
+    def _id(self, number: int) -> bytes:
+        return self._segments.at(self._manifest, number * CHUNK)
+
+    def _fetch(self, ids: list[bytes]) -> dict[bytes, bytes]:
+        """Return chunks by their ids, those of zeros not."""
+        found: dict[bytes, bytes] = {}
+        with self._lock:
+            for chunk_id in ids:
+                if chunk_id in self._kept:
+                    self._kept.move_to_end(chunk_id)
+                    found[chunk_id] = self._kept[chunk_id]
+        missing = [chunk_id for chunk_id in dict.fromkeys(ids) if chunk_id != ZEROS and chunk_id not in found]
+        if not missing:
+            return found
+        fresh = self._chunks.read_many(missing) if len(missing) > 1 else [self._chunks.read(missing[0])]
+        found.update(zip(missing, fresh, strict=True))
+        if len(missing) < AT_ONCE // 2:  # what reads long stretches does not come back, and would push out the rest
+            with self._lock:
+                self._kept.update((chunk_id, found[chunk_id]) for chunk_id in missing)
+                while len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+        return found
+
+    def _checked(self, found: dict[bytes, bytes], number: int) -> bytes:
+        wanted = min(CHUNK, self.size - number * CHUNK)
+        chunk_id = self._id(number)
+        if chunk_id == ZEROS:
+            return bytes(wanted)
+        if len(found[chunk_id]) != wanted:
+            raise InputError(
+                f"chunk {number} of the disk has {len(found[chunk_id])} bytes, not {wanted}: its list is damaged",
+                hint="`jeos backup verify` tells which points can be read",
+            )
+        return found[chunk_id]
+
+
+def _run(segment: Segment, position: int) -> tuple[int, bool]:
+    """Return where in the disk a run of chunks ends that are alike, zeros or not, and whether they are not."""
+    start = position // SEGMENT * SEGMENT
+    number = (position - start) // CHUNK
+    filled = segment.at(number) != ZEROS
+    while number < PER_SEGMENT and (segment.at(number) != ZEROS) == filled:
+        number += 1
+    return start + number * CHUNK, filled
