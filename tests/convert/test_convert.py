@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -228,6 +230,21 @@ def test_killed_conversion_leaves_no_target(disk: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.convert.json", "x.machine.json", "x.qcow2"]
 
 
+def test_killed_conversion_is_swept_up_from_elsewhere(disk: Path, tmp_path: Path) -> None:
+    """Also if nobody converts to that folder again."""
+    argv = [sys.executable, "-m", "jeos", "convert", str(disk), "-o", str(tmp_path / "here/x.qcow2")]
+    process = subprocess.Popen(argv, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not any(tmp_path.glob(f"here/{convert.WORK_PREFIX}*/disk-0")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert any((tmp_path / "here").iterdir())
+    converted(disk, Request(tmp_path / "there/x.qcow2"))
+    assert list((tmp_path / "here").iterdir()) == []
+
+
 def test_room_is_looked_at_first(disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("Usage", (), {"free": 10 * MEBIBYTE})
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
@@ -244,6 +261,52 @@ def test_programs_are_looked_for_first(disk: Path, tmp_path: Path, monkeypatch: 
     with pytest.raises(HostError, match="debugfs is not installed"):
         converted(disk, Request(tmp_path / "x.qcow2"))
     assert list(tmp_path.iterdir()) == []
+
+
+PROTOTYPE = """\
+/none
+0 0
+d--755 0 0
+etc d--755 0 0
+os-release ---644 0 0 {folder}/os-release
+fstab ---644 0 0 {folder}/fstab
+$
+usr d--755 0 0
+$
+$
+"""
+
+
+@pytest.fixture(scope="module")
+def xfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a machine whose root is XFS, made without root."""
+    folder = tmp_path_factory.mktemp("xfs")
+    (folder / "os-release").write_text('ID=debian\nPRETTY_NAME="Debian"\n')
+    (folder / "fstab").write_text("/dev/sda / xfs defaults 0 0\n")
+    (folder / "prototype").write_text(PROTOTYPE.format(folder=folder))
+    disk = folder / "disk"
+    disk.touch()
+    os.truncate(disk, 320 * MEBIBYTE)
+    run(["mkfs.xfs", "-q", "-p", folder / "prototype", disk])
+    return disk
+
+
+@pytest.mark.parametrize("asked", [{}, {"size": 400 * MEBIBYTE}, {"size": 400 * MEBIBYTE, "mend": False}])
+def test_ordinary_users_are_told_before_anything_is_copied(
+    asked: dict[str, Any], xfs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr(convert, "_copy", lambda *_: pytest.fail("it was copied"))
+    with pytest.raises(HostError, match="mounts them for root only") as caught:
+        converted(xfs, Request(tmp_path / "x.qcow2", **asked))
+    assert "sudo jeos convert" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ordinary_users_can_convert_xfs_as_it_is(xfs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    done = converted(xfs, Request(tmp_path / "x.img", format="raw", mend=False))
+    assert digest(done.disks[0]) == digest(xfs)
 
 
 def test_disk_without_a_system(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ from jeos.convert.survey import Volume
 from jeos.convert.writers import writer_for
 from jeos.core import files, log
 from jeos.core.errors import HostError, InputError, JeosError
+from jeos.core.leftovers import work_folder
+from jeos.core.settings import cache_dir
 from jeos.disk import formats
 from jeos.disk.blocks import Blocks, File, pieces
 from jeos.disk.compare import difference
@@ -44,6 +46,7 @@ LEAST_ROOM = 64 << 20  # bytes beside the data: tables, what fixes add
 READ_ONLY = ("erofs", "squashfs")  # file systems that are made as a whole
 _AS_IT_IS = "or have its disks converted as they are, with --no-fixes"
 WORK_PREFIX = ".jeos-convert-"
+NOTES = "work-folders"  # in the cache: where conversions work, or were killed
 
 
 class Writer(Protocol):
@@ -69,7 +72,7 @@ def convert(source: Source, request: Request) -> Conversion:
     """Convert, and return what was done. Raises JeosError; then nothing has been written."""
     plan(source, request)
     _prove(source)
-    with files.temporary_folder(request.path.absolute().parent, prefix=WORK_PREFIX) as work:
+    with work_folder(request.path.absolute().parent, prefix=WORK_PREFIX, notes=cache_dir() / NOTES) as work:
         copies = _copy(source, work)
         if request.mend or request.size:
             _settle(copies)

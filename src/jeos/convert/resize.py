@@ -36,7 +36,7 @@ def check(size: int, *, found: Inspection) -> None:
             f"--resize {size >> 20}M is less than the disk has, {now >> 20} MiB", hint="a disk can only be made larger"
         )
     find_program(PROGRAM)
-    last = _last_partition(found.layout)
+    last = _last_partition(found.layout) if found.layout.tables[0].kind else found.layout.volumes[0]
     kind = _kind(last) if last else ""
     if kind == _LVM:
         grown = found.part(root_volume(found))

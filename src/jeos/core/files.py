@@ -188,7 +188,7 @@ def temporary_folder(
     What killed processes left of the same `prefix` is deleted first.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    _sweep(parent, prefix=prefix, remove=remove)
+    sweep(parent, prefix=prefix, remove=remove)
     folder, descriptor = _claimed_folder(parent, prefix=prefix)
     try:
         yield folder
@@ -211,8 +211,8 @@ def _claimed_folder(parent: Path, *, prefix: str) -> tuple[Path, int]:
             os.close(descriptor)
 
 
-def _sweep(parent: Path, *, prefix: str, remove: Callable[[Path], None]) -> None:
-    """Delete the folders that `temporary_folder` made for processes that are gone."""
+def sweep(parent: Path, *, prefix: str, remove: Callable[[Path], None] = remove_tree) -> bool:
+    """Delete the folders that `temporary_folder` made for processes that are gone; tell whether others are left."""
     # The form of name that `mkdtemp` gives, so that nothing of the user's own is taken for a leftover.
     name = re.compile(re.escape(prefix) + "[a-z0-9_]{8}" + re.escape(PARTIAL_SUFFIX))
     for folder in (path for path in parent.iterdir() if name.fullmatch(path.name)):
@@ -223,3 +223,4 @@ def _sweep(parent: Path, *, prefix: str, remove: Callable[[Path], None]) -> None
                 remove(folder)
             finally:
                 os.close(descriptor)
+    return any(name.fullmatch(path.name) for path in parent.iterdir())

@@ -17,6 +17,8 @@ from jeos.core.errors import HostError, ProcessError
 from jeos.core.run import find_program, run
 
 PROGRAMS = ("unshare", "mount", "umount")
+LOOP = Path("/dev/loop-control")
+CAP_SYS_ADMIN = 21
 TIMEOUT = 3600.0  # seconds
 # XFS does not mount two file systems of one UUID, and the original may be a disk of this host.
 _OPTIONS = {"xfs": "nouuid", "btrfs": "subvolid=5"}
@@ -39,8 +41,20 @@ def check_host() -> None:
     if os.geteuid() != 0:
         raise HostError(
             "XFS and btrfs are written by this host's kernel, which mounts them for root only",
-            hint="run the same command with sudo (sudo jeos convert …), or leave the machine as it is with --no-fixes",
+            hint="run the same command with sudo (sudo jeos convert …); without root only --no-fixes, and no --resize",
         )
+    if not _may_mount() or not LOOP.exists():
+        raise HostError(
+            "XFS and btrfs are written by this host's kernel, and root in this container may not mount",
+            hint="run jeos on the host, or in a container with the right to mount and with /dev/loop-control",
+        )
+
+
+def _may_mount() -> bool:
+    """Tell whether this process has the right to mount (capabilities(7), CAP_SYS_ADMIN)."""
+    lines = (line.partition(":") for line in Path("/proc/self/status").read_text().splitlines())
+    rights = next((int(value, 16) for name, _, value in lines if name == "CapEff"), 0)
+    return bool(rights >> CAP_SYS_ADMIN & 1)
 
 
 def check_growing(kind: str) -> None:
