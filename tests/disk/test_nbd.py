@@ -107,7 +107,10 @@ def test_client_sees_what_a_dirty_bitmap_marks(tmp_path: Path) -> None:
 
 
 def test_client_refuses_a_context_that_the_server_has_not(tmp_path: Path) -> None:
-    with Server(Memory(bytes(4096)), tmp_path / "s"), Nbd(tmp_path / "s", contexts=("qemu:dirty-bitmap:x",)) as disk:
+    with (
+        Server({"": Memory(bytes(4096))}, tmp_path / "s"),
+        Nbd(tmp_path / "s", contexts=("qemu:dirty-bitmap:x",)) as disk,
+    ):
         assert disk.contexts == {}
         assert list(disk.data(0, 4096)) == [(0, 4096)]
         with pytest.raises(NetworkError, match="qemu:dirty-bitmap:x"):
@@ -116,7 +119,7 @@ def test_client_refuses_a_context_that_the_server_has_not(tmp_path: Path) -> Non
 
 def test_server_serves_our_own_client(tmp_path: Path) -> None:
     content = holey_disk(tmp_path / "disk")
-    with File(tmp_path / "disk") as file, Server(file, tmp_path / "s", export="x"), Nbd(tmp_path / "s", "x") as disk:
+    with File(tmp_path / "disk") as file, Server({"x": file}, tmp_path / "s"), Nbd(tmp_path / "s", "x") as disk:
         assert disk.read(0, disk.size) == content
         assert list(disk.data(0, disk.size)) == list(file.data(0, file.size))
         assert oct((tmp_path / "s").stat().st_mode & 0o777) == "0o600"
@@ -134,7 +137,7 @@ def test_server_serves_many_readers_at_once(tmp_path: Path) -> None:
                 if disk.read(start, 100_000) != content[start : start + 100_000]:
                     wrong.append(start)
 
-    with File(tmp_path / "disk") as file, Server(file, tmp_path / "s"):
+    with File(tmp_path / "disk") as file, Server({"": file}, tmp_path / "s"):
         readers = [threading.Thread(target=read_all, args=(seed,)) for seed in range(6)]
         for reader in readers:
             reader.start()
@@ -145,7 +148,7 @@ def test_server_serves_many_readers_at_once(tmp_path: Path) -> None:
 
 def test_qemu_img_reads_what_the_server_exports(tmp_path: Path) -> None:
     content = holey_disk(tmp_path / "disk")
-    with File(tmp_path / "disk") as file, Server(file, tmp_path / "s", export="web") as server:
+    with File(tmp_path / "disk") as file, Server({"web": file}, tmp_path / "s") as server:
         address = f"nbd+unix:///web?socket={tmp_path / 's'}"
         told = json.loads(subprocess.check_output(["qemu-img", "map", "--output=json", "-f", "raw", address]))
         data = [(each["start"], each["start"] + each["length"]) for each in told if each["data"]]
@@ -157,6 +160,19 @@ def test_qemu_img_reads_what_the_server_exports(tmp_path: Path) -> None:
     assert (tmp_path / "copy").read_bytes() == content
 
 
+def test_server_exports_several_disks(tmp_path: Path) -> None:
+    disks = {name: Memory(name.encode() * 512) for name in ("one", "other")}
+    with Server(disks, tmp_path / "s"):
+        for name, disk in disks.items():
+            with Nbd(tmp_path / "s", name) as found:
+                assert found.read(0, found.size) == disk.content
+                assert list(found.data(0, found.size)) == [(0, disk.size)]
+        with pytest.raises(NetworkError, match="there is no export 'third'"):
+            Nbd(tmp_path / "s", "third")
+        listed = subprocess.run(["qemu-nbd", "--list", "-k", tmp_path / "s"], capture_output=True, text=True)
+    assert "exports available: 2" in listed.stdout
+
+
 def test_server_passes_an_error_of_the_disk_on_and_lives(tmp_path: Path) -> None:
     class Bad(Memory):
         def read(self, offset: int, length: int) -> bytes:
@@ -164,7 +180,7 @@ def test_server_passes_an_error_of_the_disk_on_and_lives(tmp_path: Path) -> None
                 raise InputError("the chunk is damaged")
             return super().read(offset, length)
 
-    with Server(Bad(b"a" * (2 * MEBIBYTE)), tmp_path / "s"), Nbd(tmp_path / "s") as disk:
+    with Server({"": Bad(b"a" * (2 * MEBIBYTE))}, tmp_path / "s"), Nbd(tmp_path / "s") as disk:
         with pytest.raises(NetworkError, match="the chunk is damaged"):
             disk.read(MEBIBYTE - 512, 1024 + MEBIBYTE // 2)
         assert disk.read(0, 4) == b"aaaa"
@@ -187,7 +203,7 @@ def test_server_refuses_what_is_not_of_the_protocol_and_serves_on(tmp_path: Path
         hello + go + past_the_end,
         hello + go + endless,
     ]
-    with Server(Memory(bytes(4096)), tmp_path / "s") as server:
+    with Server({"": Memory(bytes(4096))}, tmp_path / "s") as server:
         for attempt in attempts:
             with socket.socket(socket.AF_UNIX) as rude:
                 rude.settimeout(DEADLINE)
@@ -345,7 +361,7 @@ def test_nothing_is_left_open(tmp_path: Path) -> None:
 
     before = open_files()
     for _ in range(3):
-        with Server(Memory(bytes(4096)), tmp_path / "s"), Nbd(tmp_path / "s") as disk:
+        with Server({"": Memory(bytes(4096))}, tmp_path / "s"), Nbd(tmp_path / "s") as disk:
             disk.read(0, 1)
             with pytest.raises(JeosError):
                 Nbd(tmp_path / "s", "none")

@@ -1,7 +1,7 @@
-"""Any disk, exported read-only over NBD on a unix socket.
+"""Disks of any kind, exported read-only over NBD on a unix socket.
 
-    with Server(blocks, socket) as server:
-        … qemu-img info nbd+unix:///?socket=…
+    with Server({"disk": blocks}, socket) as server:
+        … qemu-img info nbd+unix:///disk?socket=…
     server.sent                         # bytes that clients have read
 
 Each connection has a thread that takes requests in, and workers answer them as they can, so that one slow read does
@@ -13,7 +13,7 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ from typing import Self
 from jeos.core import log
 from jeos.core.errors import JeosError
 from jeos.disk import nbd_format as nbd
-from jeos.disk.blocks import PIECE, Blocks
+from jeos.disk.blocks import PIECE, Blocks, Memory
 
 WORKERS = 4  # reads at once, of all clients
 MOST_WAITING = 16  # requests of one client that are taken in before they are answered
@@ -34,11 +34,11 @@ FLAGS = nbd.HAS_FLAGS | nbd.READ_ONLY | nbd.SEND_DF | nbd.MULTI_CONNECTION
 
 
 class Server:
-    """An export of a disk that lives as long as a `with` block."""
+    """Exports, by name, that live as long as a `with` block; clients that name none get that of the empty name."""
 
-    def __init__(self, disk: Blocks, place: Path, *, export: str = "") -> None:
+    def __init__(self, disks: Mapping[str, Blocks], place: Path) -> None:
         """Listen on a new socket at `place`, which only this user can connect to."""
-        self.disk, self.place, self.export = disk, place, export
+        self.disks, self.place = disks, place
         self.sent = 0
         self.clients: set[_Client] = set()
         self.workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="nbd")
@@ -100,7 +100,9 @@ class _Client(threading.Thread):
         super().__init__(name="nbd-client", daemon=True)
         self._server = server
         self._socket = connection
+        self._disk: Blocks = Memory(b"")  # until one is chosen
         self._structured = False
+        self._allocation_of: str | None = None  # the export whose extents may be asked for
         self._knows_allocation = False
         self._sending = threading.Lock()
         self._room = threading.Semaphore(MOST_WAITING)
@@ -147,17 +149,17 @@ class _Client(threading.Thread):
 
     def _old_choice(self, data: bytes, *, zeroes: bool) -> bool:
         """Answer the option that has no other way to refuse than to hang up."""
-        if data.decode(errors="replace") != self._server.export:
+        if not self._choose(data.decode(errors="replace")):
             return False
-        about = nbd.EXPORT.pack(0, self._server.disk.size, FLAGS)[2:]
+        about = nbd.EXPORT.pack(0, self._disk.size, FLAGS)[2:]
         self._socket.sendall(about + bytes(124 * zeroes))
         return True
 
     def _answer_option(self, option: int, data: bytes) -> bool:
         """Answer an option; True if it chose the export."""
         if option == nbd.LIST and not data:
-            name = self._server.export.encode()
-            self._reply(option, nbd.REP_SERVER, nbd.U32.pack(len(name)) + name)
+            for name in self._server.disks:
+                self._reply(option, nbd.REP_SERVER, nbd.U32.pack(len(name.encode())) + name.encode())
             self._reply(option, nbd.REP_ACK)
         elif option == nbd.STRUCTURED_REPLY and not data:
             self._structured = True
@@ -176,13 +178,22 @@ class _Client(threading.Thread):
         if name is None:
             self._reply(option, nbd.REP_INVALID)
             return False
-        if name != self._server.export:
+        if not self._choose(name):
             self._reply(option, nbd.REP_UNKNOWN, f"there is no export {name!r}".encode())
             return False
-        self._reply(option, nbd.REP_INFO, nbd.EXPORT.pack(nbd.INFO_EXPORT, self._server.disk.size, FLAGS))
+        self._reply(option, nbd.REP_INFO, nbd.EXPORT.pack(nbd.INFO_EXPORT, self._disk.size, FLAGS))
         sizes = nbd.BLOCK_SIZES.pack(nbd.INFO_BLOCK_SIZE, 1, 64 << 10, nbd.LONGEST_REQUEST)
         self._reply(option, nbd.REP_INFO, sizes)
         self._reply(option, nbd.REP_ACK)
+        return True
+
+    def _choose(self, name: str) -> bool:
+        """Serve the export of that name from now on; False if there is none."""
+        found = self._server.disks.get(name)
+        if found is None:
+            return False
+        self._disk = found
+        self._knows_allocation = self._allocation_of == name
         return True
 
     def _choose_contexts(self, option: int, data: bytes) -> None:
@@ -190,7 +201,7 @@ class _Client(threading.Thread):
         if not self._structured or _contexts(data) is None:
             self._reply(option, nbd.REP_INVALID)
             return
-        if name != self._server.export:
+        if name not in self._server.disks:
             self._reply(option, nbd.REP_UNKNOWN)
             return
         listing = option == nbd.LIST_META_CONTEXT
@@ -199,7 +210,7 @@ class _Client(threading.Thread):
             number = 0 if listing else ALLOCATION_ID
             self._reply(option, nbd.REP_META_CONTEXT, nbd.U32.pack(number) + nbd.ALLOCATION.encode())
         if not listing:
-            self._knows_allocation = wanted
+            self._allocation_of = name if wanted else None
         self._reply(option, nbd.REP_ACK)
 
     def _reply(self, option: int, kind: int, data: bytes = b"") -> None:
@@ -251,13 +262,13 @@ class _Client(threading.Thread):
             return 0
         if command not in (nbd.READ, nbd.BLOCK_STATUS):
             return nbd.PERMISSION
-        outside = not length or offset + length > self._server.disk.size
+        outside = not length or offset + length > self._disk.size
         too_long = command == nbd.READ and length > nbd.LONGEST_REQUEST
         unknown = command == nbd.BLOCK_STATUS and not self._knows_allocation
         return nbd.INVALID if outside or too_long or unknown else 0
 
     def _read(self, handle: int, offset: int, length: int, *, whole: bool) -> None:
-        disk = self._server.disk
+        disk = self._disk
         if whole:
             content = disk.read(offset, length)
             self._server.sent += length
@@ -281,7 +292,7 @@ class _Client(threading.Thread):
 
     def _tell_extents(self, handle: int, offset: int, length: int, *, one: bool) -> None:
         answer = [nbd.U32.pack(ALLOCATION_ID)]
-        for start, end, full in _extents(self._server.disk, offset, offset + length):
+        for start, end, full in _extents(self._disk, offset, offset + length):
             answer.append(nbd.EXTENT.pack(min(end - start, LONGEST_EXTENT), 0 if full else nbd.HOLE | nbd.ZERO))
             if one or end - start > LONGEST_EXTENT or len(answer) > MOST_EXTENTS:
                 break

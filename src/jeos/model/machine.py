@@ -53,11 +53,15 @@ class Forward:
 
 @dataclass(frozen=True, slots=True)
 class OtherDisk:
-    """A disk of a foreign machine beside its first one; the machine writes to an overlay of it, too."""
+    """A disk of a foreign machine beside its first one; the machine writes to an overlay of it, too.
+
+    `size` is in bytes where there is no file at `path`, because the disk came from a backup.
+    """
 
     path: str
     format: str = "raw"
     fingerprint: str = ""
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,9 @@ class Machine:
     text for a direct boot. `macs` are the addresses of its network cards, one card each; without any it has one card,
     with an address of its own. `memory` is in MiB, `created` in seconds since 1970. `properties` are the names of those
     that were set; their values are in files that only the owner can read.
+
+    A machine that came from a backup has no image under its disk (`disk` is ""). As long as it still reads from the
+    backup, `supply` are the words of the jeos command that exports it. One that is `isolated` reaches no network.
     """
 
     name: str
@@ -93,6 +100,8 @@ class Machine:
     created: int = 0
     other_disks: tuple[OtherDisk, ...] = ()
     macs: tuple[str, ...] = ()
+    supply: tuple[str, ...] = ()
+    isolated: bool = False
 
     @property
     def foreign(self) -> bool:
@@ -179,6 +188,7 @@ def parse_machine(text: str, *, source: str) -> Machine:
         fields["properties"] = tuple(fields["properties"])
         fields["other_disks"] = tuple(OtherDisk(**disk) for disk in fields.get("other_disks", ()))
         fields["macs"] = tuple(fields.get("macs", ()))
+        fields["supply"] = tuple(fields.get("supply", ()))
         return Machine(**fields)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{source} does not describe a machine: {error}", hint="remove the machine: jeos rm") from None

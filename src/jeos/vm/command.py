@@ -21,6 +21,10 @@ TRANSLATION_CACHE = 128  # MiB; QEMU's own default of up to 1 GiB is memory that
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
+SUPPLY = "-supply"  # after a disk's name: the node that it reads from until it is complete
+RECONNECT_SECONDS = 60  # that a guest's reads wait for a supply that has to be started again
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """A value for the guest's systemd, in a file, so that it never stands on a command line.
@@ -39,7 +43,8 @@ class Wiring:
 
     `qmp` and `console` are descriptors of sockets that QEMU inherits; `agent` is the path of one that it makes.
     `network` is the value of QEMU's `-netdev`, whose id is "net". `tsc_khz` is the rate of the host's time stamp
-    counter, 0 if unknown; `nvram` is the machine's copy of the firmware's variables.
+    counter, 0 if unknown; `nvram` is the machine's copy of the firmware's variables. `supply` is the socket of what
+    exports the disks' contents, where they are not complete yet.
     """
 
     accelerator: str
@@ -53,6 +58,7 @@ class Wiring:
     credentials: tuple[Credential, ...] = ()
     firmware: Firmware | None = None
     nvram: Path | None = None
+    supply: Path | None = None
 
 
 def argv(machine: Machine, wiring: Wiring) -> list[str]:
@@ -166,11 +172,15 @@ def _devices(machine: Machine, wiring: Wiring) -> list[str]:
     first = "" if machine.boot is Boot.DIRECT else ",bootindex=0"  # or the firmware tries the network before the disk
     macs = mac_addresses(machine)
     return [
-        *_disk("disk", wiring.disk, device=f"serial=system{first}"),
-        *(word for n, path in enumerate(wiring.other_disks, 1) for word in _disk(f"disk{n}", path, device="")),
+        *_disk("disk", wiring.disk, wiring=wiring, device=f"serial=system{first}"),
+        *(
+            word
+            for n, path in enumerate(wiring.other_disks, 1)
+            for word in _disk(f"disk{n}", path, wiring=wiring, device="")
+        ),
         *("-netdev", wiring.network),
         *("-device", f"virtio-net-pci,netdev=net,mac={macs[0]},romfile="),
-        *(word for n, mac in enumerate(macs[1:], 1) for word in _more_network(n, mac=mac)),
+        *(word for n, mac in enumerate(macs[1:], 1) for word in _more_network(n, mac=mac, isolated=machine.isolated)),
         *("-chardev", f"socket,id=agent,path={escape(wiring.agent)},server=on,wait=off"),
         *("-device", "virtio-serial-pci", "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
         *("-device", "virtio-rng-pci"),
@@ -178,17 +188,27 @@ def _devices(machine: Machine, wiring: Wiring) -> list[str]:
     ]
 
 
-def _disk(node: str, path: Path, *, device: str) -> list[str]:
+def _disk(node: str, path: Path, *, wiring: Wiring, device: str) -> list[str]:
+    supply = _supply(node, wiring.supply) if wiring.supply else []
+    backing = f",backing={node}{SUPPLY}" if supply else ""
     return [
+        *supply,
         *("-blockdev", f"driver=file,node-name={node}-file,discard=unmap,filename={escape(path)}"),
-        *("-blockdev", f"driver=qcow2,node-name={node},discard=unmap,detect-zeroes=unmap,file={node}-file"),
+        *("-blockdev", f"driver=qcow2,node-name={node},discard=unmap,detect-zeroes=unmap,file={node}-file{backing}"),
         *("-device", ",".join(filter(None, (f"virtio-blk-pci,drive={node}", device)))),
     ]
 
 
-def _more_network(number: int, *, mac: str) -> list[str]:
+def _supply(node: str, socket: Path) -> list[str]:
+    """Return the node that a disk reads from what it does not have yet; requests wait for a supply that starts anew."""
+    server = f"server.type=unix,server.path={escape(socket)},export={node},reconnect-delay={RECONNECT_SECONDS}"
+    return ["-blockdev", f"driver=nbd,node-name={node}{SUPPLY},read-only=on,{server}"]
+
+
+def _more_network(number: int, *, mac: str, isolated: bool) -> list[str]:
+    restrict = ",restrict=on" if isolated else ""
     return [
-        *("-netdev", f"user,id=net{number}"),  # like the first card's, but nothing is forwarded there
+        *("-netdev", f"user,id=net{number}{restrict}"),  # like the first card's, but nothing is forwarded there
         *("-device", f"virtio-net-pci,netdev=net{number},mac={mac},romfile="),
     ]
 

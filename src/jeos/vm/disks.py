@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from urllib.parse import quote
 
 from jeos.core import files
 from jeos.core.errors import MachineError, UsageError
@@ -23,14 +24,43 @@ def create(machine: Machine, places: Places, *, nvram: Path | None) -> None:
 
     The disk is as large as the image, or `machine.disk_size` bytes; raises UsageError if that is smaller.
     """
+    if machine.supply:
+        _lay_over_supply(machine, places)
+    else:
+        _lay_over_images(machine, places)
+    if nvram is not None:
+        copy_nvram(nvram, places)
+
+
+def _lay_over_images(machine: Machine, places: Places) -> None:
     base = Path(machine.disk)
+    if not machine.disk:
+        raise UsageError(
+            f"the machine {machine.name} came from a backup, and has no image to start over from",
+            hint="leave --fresh away, or take a point again: jeos backup boot",
+        )
     if machine.disk_size:
         _check_size(machine, smallest=virtual_size(base, form=machine.disk_format))
     _lay_over(base, form=machine.disk_format, overlay=places.disk, size=machine.disk_size)
     for number, other in enumerate(machine.other_disks):
         _lay_over(Path(other.path), form=other.format, overlay=places.other_disk(number))
-    if nvram is not None:
-        copy_nvram(nvram, places)
+
+
+def _lay_over_supply(machine: Machine, places: Places) -> None:
+    """Make the disks over what will be exported to them: nothing is there yet to open (-u).
+
+    The file says what it lies over, although QEMU is told, so that nobody takes it for whole before it is.
+    """
+    sizes = (machine.disk_size, *(other.size for other in machine.other_disks))
+    overlays = (places.disk, *(places.other_disk(number) for number in range(len(machine.other_disks))))
+    for number, (size, overlay) in enumerate(zip(sizes, overlays, strict=True)):
+        base = f"nbd+unix:///{node(number)}?socket={quote(str(places.supply))}"
+        run(["qemu-img", "create", "-q", "-u", "-f", "qcow2", "-b", base, "-F", "raw", overlay, str(size)])
+
+
+def node(number: int) -> str:
+    """Return QEMU's name of a machine's disk, by its number from 0; exports have the same."""
+    return f"disk{number or ''}"
 
 
 def _lay_over(base: Path, *, form: str, overlay: Path, size: int = 0) -> None:
@@ -62,6 +92,8 @@ def keep(machine: Machine, places: Places, *, before: Machine, nvram: Path | Non
 def check_base(machine: Machine) -> None:
     """Raise MachineError if an image under the machine's disks is gone or is another one than it was."""
     for path, known in _bases(machine):
+        if not path:  # it came from a backup
+            continue
         if not Path(path).exists():
             raise MachineError(f"the image of the machine {machine.name} is gone: {path}", hint="build it again")
         if fingerprint(Path(path)) != known:

@@ -13,7 +13,7 @@ from jeos.core import files
 from jeos.core.errors import MachineError
 from jeos.core.run import spawn
 from jeos.model.machine import Boot, Machine
-from jeos.vm import accelerator, command, disks, firmware, network, passt
+from jeos.vm import accelerator, command, disks, firmware, network, passt, supply
 from jeos.vm.accelerator import Accelerator
 from jeos.vm.command import Credential, Wiring
 from jeos.vm.network import Network
@@ -33,23 +33,29 @@ class Launched:
     console: socket.socket
     accelerator: Accelerator
     network: Network
+    supply: "subprocess.Popen[bytes] | None" = None
 
 
 def launch(machine: Machine, places: Places) -> Launched:
     """Start QEMU for a machine; raises what its parts raise, with everything that was started ended."""
     disks.check_base(machine)
     chosen = accelerator.choose(machine.accelerator)
-    why_not_passt = passt.complaint()
+    why_not_passt = "" if machine.isolated else passt.complaint()
     forwards = network.resolve(machine.forwards)
     make_private(places.runtime)
-    for leftover in (places.port, places.guest, places.console, places.control):
+    for leftover in (places.port, places.guest, places.console, places.control, places.backup, places.supply):
         leftover.unlink(missing_ok=True)
     with ExitStack() as ours, ExitStack() as theirs:
         qmp, qmp_peer = _pair(ours, theirs)
         console, console_peer = _pair(ours, theirs)
         inherited = [qmp_peer.fileno(), console_peer.fileno()]
         helpers: list[subprocess.Popen[bytes]] = []
-        if why_not_passt:
+        if machine.supply:
+            helpers.append(supply.start(machine.supply, places))
+            ours.callback(supply.end, helpers[-1])
+        if machine.isolated:
+            chosen_network = network.isolated()
+        elif why_not_passt:
             chosen_network = network.slirp(forwards, why_not_passt=why_not_passt)
         else:
             line, line_peer = _pair(theirs, theirs)
@@ -68,6 +74,7 @@ def launch(machine: Machine, places: Places) -> Launched:
             credentials=credentials(machine, places),
             firmware=firmware.find() if machine.boot is Boot.FIRMWARE else None,
             nvram=places.nvram if machine.boot is Boot.FIRMWARE else None,
+            supply=places.supply if machine.supply else None,
         )
         with places.qemu_log.open("wb") as log:
             process = spawn(
@@ -77,7 +84,8 @@ def launch(machine: Machine, places: Places) -> Launched:
                 pass_fds=inherited,
             )
         ours.pop_all()
-        return Launched(process, tuple(helpers), qmp, console, chosen, chosen_network)
+        supplier = helpers[0] if machine.supply else None
+        return Launched(process, tuple(helpers), qmp, console, chosen, chosen_network, supplier)
 
 
 def credentials(machine: Machine, places: Places) -> tuple[Credential, ...]:

@@ -57,6 +57,11 @@ def slirp(forwards: Sequence[Forward], *, why_not_passt: str) -> Network:
     return Network(kind=SLIRP, forwards=tuple(forwards), netdev=",".join(words))
 
 
+def isolated() -> Network:
+    """Return a network in which a guest gets its address and reaches nobody."""
+    return Network(kind=SLIRP, forwards=(), netdev="user,id=net,restrict=on")
+
+
 def passt(forwards: Sequence[Forward], *, descriptor: int) -> Network:
     """Return the network of a passt whose socket QEMU inherits as `descriptor`."""
     netdev = f"stream,id=net,server=off,addr.type=fd,addr.str={descriptor}"

@@ -109,6 +109,16 @@ class Places:
         """The socket on which QEMU exports the disks while a backup is under way."""
         return self.runtime / "backup.sock"
 
+    @property
+    def supply(self) -> Path:
+        """The socket on which a backup is exported that the machine still reads from."""
+        return self.runtime / "supply.sock"
+
+    @property
+    def supply_log(self) -> Path:
+        """What the program said that exports the backup."""
+        return self.folder / "supply.log"
+
 
 def machines_dir() -> Path:
     """Return the folder that holds all machines."""

@@ -15,8 +15,8 @@ from typing import Any
 
 from jeos.core import files, log
 from jeos.core.errors import JeosError, MachineError, UsageError
-from jeos.model.machine import Machine, State, Status, state_text
-from jeos.vm import hold, orders, relay
+from jeos.model.machine import Machine, State, Status, machine_text, state_text
+from jeos.vm import hold, orders, relay, supply
 from jeos.vm.console import Console
 from jeos.vm.guest import Guest
 from jeos.vm.launch import Launched, end_error
@@ -28,6 +28,7 @@ HOST_SHUTDOWN_SECONDS = 60.0  # how long a guest may take when the host ends (SI
 AGENT_SECONDS = 5.0  # that an agent may take to say that it heard
 SAVE_SECONDS = 0.2  # between two writings of the state, since a guest may change its mind without end
 RETRY_SECONDS = 5.0  # until a state that the disk had no room for is written again
+FILL_SECONDS = 90.0  # after which a machine from a backup gets the rest of its disks even if its guest is not up
 REPEAT_SECONDS = 2.0  # a button pressed before the guest listens is not remembered: press again
 
 
@@ -50,6 +51,7 @@ class Watch:
         self._said = ""  # why QEMU says that it ends
         self._orders: list[asyncio.StreamWriter] = []  # who waits for the end
         self._held = False  # whether a backup is under way
+        self._healthy = asyncio.Event()
 
     async def run(self) -> None:
         """Watch until QEMU ends, then write the machine's last state."""
@@ -84,6 +86,8 @@ class Watch:
         self._state = replace(self._state, boots=1)
         self._become(Status.RUNNING)
         self._report(None)
+        if self._machine.supply:
+            self._spawn(self._become_independent(self._qmp))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -99,6 +103,16 @@ class Watch:
     async def _follow(self, qmp: Qmp) -> None:
         async for event in qmp.events():
             self._qemu_says(event)
+
+    async def _become_independent(self, qmp: Qmp) -> None:
+        """Fill the disks from the backup that they came from, once the guest is up, and let go of it."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._healthy.wait(), timeout=FILL_SECONDS)
+        await supply.fill(qmp)
+        self._machine = replace(self._machine, supply=())
+        files.write(self._places.machine, machine_text(self._machine), mode=0o600)
+        if self._launched.supply is not None:
+            await asyncio.to_thread(supply.end, self._launched.supply)
 
     def _qemu_says(self, event: Event) -> None:
         if event.name == "RESET" and event.by_guest:
@@ -116,6 +130,8 @@ class Watch:
         reasons = event.get("reasons")
         reason = "; ".join(str(each) for each in reasons) if isinstance(reasons, list) else ""
         status = Status.HEALTHY if event.get("state") == "healthy" else Status.RUNNING
+        if status is Status.HEALTHY:
+            self._healthy.set()
         version = str(event.get("version") or self._state.version)
         if (status, reason, version) != (self._state.status, self._state.reason, self._state.version):
             self._state = replace(self._state, version=version)

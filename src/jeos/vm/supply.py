@@ -1,0 +1,104 @@
+"""What a machine that started from a backup reads from, until it has everything itself.
+
+A program of jeos exports the point over NBD on the machine's `supply` socket; it is started before QEMU and ended when
+it is needed no more. QEMU then fills the disks behind the running guest (`block-stream`): first what the guest asks
+for, the rest once the guest is up. A machine that is stopped in between goes on where it was.
+Source: QEMU, docs/interop/live-block-operations.rst, "block-stream".
+"""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from jeos.core import log
+from jeos.core.errors import MachineError
+from jeos.core.run import spawn
+from jeos.vm.command import SUPPLY
+from jeos.vm.fleece import NODE, Executes
+from jeos.vm.places import Places
+
+READY_SECONDS = 120.0  # that the program may take to open the backup; it may lie far away
+POLL_SECONDS = 0.02
+LAST_LINES = 5  # of what it said before it ended
+JOB = "jeos-fill-"  # before the name of a disk
+LOOK_SECONDS = 0.5  # between two looks at the jobs
+RETRY_SECONDS = 30.0  # after a job that failed, because the backup could not be read
+
+
+def start(words: Sequence[str], places: Places) -> "subprocess.Popen[bytes]":
+    """Start the program, and return it once it listens. Raises MachineError, with what it said, if it does not."""
+    with places.supply_log.open("wb") as file:
+        argv: list[str | Path] = [sys.executable, "-P", "-m", "jeos", *words, "--socket", places.supply]
+        process = spawn(argv, stdout=file, stderr=file)
+    deadline = time.monotonic() + READY_SECONDS
+    while not places.supply.exists():
+        ended = process.poll() is not None
+        if ended or time.monotonic() > deadline:
+            end(process)
+            lines = places.supply_log.read_text(errors="replace").rstrip().splitlines()[-LAST_LINES:]
+            said = "".join(f"\n  {line}" for line in lines)
+            how = "ended" if ended else f"was not ready within {READY_SECONDS:g} s"
+            raise MachineError(
+                f"what exports the backup of {places.name} {how}{said}", hint="can the backup still be reached?"
+            )
+        time.sleep(POLL_SECONDS)
+    return process
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """End the program."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    process.wait()
+
+
+async def fill(qmp: Executes) -> None:
+    """Copy into the machine's disks what they still read from their supply, until they need none any more.
+
+    What fails is tried again, as long as the machine runs: nothing else makes it independent. Raises MachineError
+    when QEMU has gone.
+    """
+    while waiting := await _nodes(qmp):
+        for node in waiting:
+            with contextlib.suppress(MachineError):  # whether it helped shows below
+                await qmp.execute("block-stream", {"job-id": JOB + node, "device": node, "on-error": "report"})
+            await _wait_for(qmp, JOB + node)
+        if await _nodes(qmp) == waiting:
+            log.warn("the disks could not be filled from the backup yet; it is tried again")
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _nodes(qmp: Executes) -> list[str]:
+    """Return the disks that have a supply below them; a supply that nobody reads any more is taken away."""
+    found, supplies, used = [], [], set()
+    answer = await qmp.execute("query-named-block-nodes", {"flat": True})
+    for node in cast(Sequence[Mapping[str, object]], answer):
+        name = str(node.get("node-name"))
+        if name.endswith(SUPPLY) and NODE.fullmatch(name.removesuffix(SUPPLY)):
+            supplies.append(name)
+        elif NODE.fullmatch(name) and node.get("backing_file"):
+            found.append(name)
+            used.add(name + SUPPLY)
+    for name in supplies:
+        if name not in used:
+            await qmp.execute("blockdev-del", {"node-name": name})
+    return sorted(found)
+
+
+async def _wait_for(qmp: Executes, job: str) -> None:
+    """Wait until a job is over. Raises MachineError if another look cannot be had."""
+    while True:
+        jobs = cast(Sequence[Mapping[str, object]], await qmp.execute("query-jobs"))
+        state = next((each for each in jobs if each.get("id") == job), None)
+        if state is None:
+            return
+        await asyncio.sleep(LOOK_SECONDS)
