@@ -71,10 +71,12 @@ class Fleece:
     keep: bool = field(default=False)
 
 
-def usable(disk: Disk, since: str) -> str:
+def usable(disk: Disk, since: str, *, sizes: Mapping[str, int]) -> str:
     """Return why a bitmap cannot be trusted to hold all that changed since its point; "" if it can."""
     if not since:
         return "there is no earlier point"
+    if sizes.get(disk.node, disk.size) != disk.size:
+        return "the disk has another size than at the last point"
     found = next((bitmap for bitmap in disk.bitmaps if bitmap.get("name") == since), None)
     if found is None:
         return "no record of changes was kept since the last point"
@@ -107,18 +109,26 @@ Quiet = Callable[[], AbstractAsyncContextManager[None]]
 
 @asynccontextmanager
 async def fleeced(
-    qmp: Executes, *, folder: Path, socket: Path, mark: str, since: str, quiet: Quiet
+    qmp: Executes,
+    *,
+    folder: Path,
+    socket: Path,
+    mark: str,
+    since: str,
+    quiet: Quiet,
+    sizes: Mapping[str, int] | None = None,
 ) -> AsyncIterator[Fleece]:
     """Export the disks as they are at one instant, within `quiet`, until the block ends.
 
     `folder` has room for what the guest overwrites meanwhile. `mark` names the bitmap that records from the instant
-    on, `since` the one of an earlier point, or "". Raises MachineError; whatever happens, what was done is undone.
+    on, `since` the one of an earlier point, or "", at which the disks had `sizes`. Raises MachineError; whatever
+    happens, what was done is undone.
     """
     for name in filter(None, (mark, since)):
         if not MARK.fullmatch(name):
             raise MachineError(f"{name!r} cannot be the name of a record of changes", hint="begin it with jeos-")
     found = await disks(qmp)
-    reasons = {disk.node: usable(disk, since) for disk in found}
+    reasons = {disk.node: usable(disk, since, sizes=sizes or {}) for disk in found}
     async with AsyncExitStack() as undo:
         work = _Work(qmp, undo)
         for disk in found:

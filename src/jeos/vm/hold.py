@@ -6,7 +6,7 @@
         hold.keep()                         # the point is complete: the next one may build on the mark
 
     {"order": "hold", "mark": …, "since": …, "freeze": true}     →
-                                    ←     {"disks": […], "consistency": "file-system", "notice": ""}
+                                    ←     {"disks": […], "taken": …, "consistency": "file-system", …}
     {"keep": true}                  →
                                     ←     {}
 
@@ -15,8 +15,10 @@ because whoever made the backup was killed, everything is taken back.
 """
 
 import asyncio
+import contextlib
 import json
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
@@ -45,15 +47,18 @@ class Quiet:
     agent: bool
     consistency: str = CRASH
     notice: str = ""
+    taken: float = 0.0  # seconds since 1970
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[None]:
         """Keep the guest's file systems frozen during the block, if there is an agent that can."""
         if not self.wanted or not self.agent:
             self.notice = "" if not self.wanted else "no agent of jeos answers in the guest"
+            self.taken = time.time()
             yield
             return
         frozen = await asyncio.to_thread(self._freeze)
+        self.taken = time.time()
         try:
             yield
         finally:
@@ -95,7 +100,7 @@ async def serve(
     quiet = Quiet(places.guest, wanted=bool(order.get("freeze", True)), agent=agent)
     async with fleeced(qmp, folder=places.folder, socket=places.backup, mark=mark, since=since, quiet=quiet) as fleece:
         ready = {"disks": [asdict(disk) for disk in fleece.disks]}
-        _send(writer, {**ready, "consistency": quiet.consistency, "notice": quiet.notice})
+        _send(writer, {**ready, "taken": quiet.taken, "consistency": quiet.consistency, "notice": quiet.notice})
         word = await reader.readline()
         fleece.keep = bool(word) and json.loads(word).get("keep") is True
     if word:
@@ -113,19 +118,33 @@ class Hold:
         disks = ready.get("disks")
         self.disks = tuple(Exported(**disk) for disk in disks) if isinstance(disks, list) else ()
         self.socket = places.backup
+        taken = ready.get("taken")
+        self.taken = float(taken) if isinstance(taken, int | float) else time.time()
         self.consistency = str(ready.get("consistency", CRASH))
         self.notice = str(ready.get("notice", ""))
         self._line = line
+        self._over = False
 
     def keep(self) -> None:
         """Let the next point build on the mark, and return once all is taken down. Raises MachineError."""
+        self._over = True
         self._line.ask({"keep": True}, patience=KEPT_SECONDS)
+
+    def let_go(self) -> None:
+        """Have everything taken back that was not kept, and return once it is; nothing happens the second time."""
+        if not self._over:
+            self._over = True
+            with contextlib.suppress(MachineError):  # it stopped, and nothing is left to take back
+                self._line.ask({"keep": False}, patience=KEPT_SECONDS)
 
 
 @contextmanager
-def held(name: str, *, mark: str, since: str = "", freeze: bool = True) -> Iterator[Hold]:
+def held(
+    name: str, *, mark: str, since: str = "", sizes: Mapping[str, int] | None = None, freeze: bool = True
+) -> Iterator[Hold]:
     """Order a machine's supervisor to hold the disks as they are now, until the block ends.
 
+    `since` is the mark of an earlier point, and `sizes` the bytes that the disks had then, by name.
     Raises MachineError if the machine does not run, or a backup of it is under way, or it cannot be done.
     """
     places = places_of(name)
@@ -133,7 +152,12 @@ def held(name: str, *, mark: str, since: str = "", freeze: bool = True) -> Itera
         line = _Line(connection, name)
         line.connect(places.control)
         order: dict[str, object] = {"order": "hold", "mark": mark, "since": since, "freeze": freeze}
-        yield Hold(places, line.ask(order, patience=READY_SECONDS), line)
+        order["sizes"] = dict(sizes or {})
+        hold = Hold(places, line.ask(order, patience=READY_SECONDS), line)
+        try:
+            yield hold
+        finally:
+            hold.let_go()
 
 
 class _Line:
