@@ -84,3 +84,16 @@ def assert_harmless(html: str) -> None:
         if name == "href":
             low = "".join(value.split()).lower()
             assert low.startswith(("http://", "https://", "mailto:", "/", "#", "?")) or ":" not in low
+
+
+def assert_no_script(page: str) -> None:
+    """Assert that the content of a whole page, with its forms and pictures of the site, runs nothing."""
+    reader = _Reader()
+    reader.feed(page.partition("<main")[2])
+    reader.close()
+    assert not {"script", "iframe", "object", "embed", "img", "base", "meta", "style"} & set(reader.tags)
+    for name, value in reader.attributes:
+        assert not name.startswith("on"), (name, value)
+        assert name not in ("style", "srcdoc", "formaction"), (name, value)
+        if name in ("href", "action", "src"):
+            assert not "".join(value.split()).lower().startswith(("javascript:", "vbscript:", "data:")), (name, value)

@@ -6,7 +6,7 @@ from jeos.server.accounts.models import Member
 from jeos.server.content.models import Bookmark, Following, Level
 
 # Besides kinds of content, members follow what holds content.
-TAG, CATEGORY = -1, -2
+TAG, CATEGORY, BLOG = -1, -2, -3  # a blog by the number of its member
 
 
 def level(member: Member, kind: int, number: int) -> int:

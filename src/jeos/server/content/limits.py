@@ -28,6 +28,7 @@ class Limit:
 LIMITS = {
     "thread": Limit(5, HOUR),
     "post": Limit(20, HOUR),
+    "blogpost": Limit(5, HOUR),
     "edit": Limit(30, HOUR),
     "reaction": Limit(60, HOUR),
     "flag": Limit(10, DAY),

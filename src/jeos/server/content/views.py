@@ -32,7 +32,11 @@ from jeos.server.content.models import Bookmark, FlagReason, Tag
 
 LIST = 30
 FOUND = 60  # hits that a search shows; who finds nothing among them adds a word
-HOLDERS = {"tag": following.TAG, "category": following.CATEGORY}  # followed besides content itself
+HOLDERS = {
+    "tag": following.TAG,
+    "category": following.CATEGORY,
+    "blog": following.BLOG,
+}  # followed besides content itself
 
 
 def back(request: HttpRequest, default: str = "/") -> HttpResponseRedirect:

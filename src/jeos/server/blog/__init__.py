@@ -1,0 +1,1 @@
+"""Blogs: one for every member, and all of them in one list, the planet."""

@@ -1,0 +1,29 @@
+"""Reactions to posts, and their counts on the post and its author."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import F
+
+from jeos.server.accounts.models import Member
+from jeos.server.blog.models import Post, post_url
+from jeos.server.content import kinds, notifications, reactions
+from jeos.server.content.models import Reason
+
+
+@transaction.atomic
+def toggle(post: Post, member: Member, sign: int) -> None:
+    """Add a member's reaction to a post or take it back, count it, and tell the author of a new one."""
+    change = reactions.toggle(member, kinds.BLOG_POST, post.pk, sign)
+    if not change:
+        return
+    locked = Post.objects.select_for_update(of=("self",)).get(pk=post.pk)
+    counts = dict(locked.reactions)
+    counts[str(sign)] = max(0, counts.get(str(sign), 0) + change)
+    post.reactions = {key: value for key, value in counts.items() if value}
+    Post.objects.filter(pk=post.pk).update(reactions=post.reactions)
+    Member.objects.filter(pk=post.author_id).update(thanks=F("thanks") + change)
+    if change > 0:
+        url = post_url(post.author.handle, post.pk, post.slug)
+        event = notifications.Event(Reason.REACTION, kinds.BLOG_POST, post.pk, url, post.title, member.pk)
+        notifications.tell([post.author_id], event)

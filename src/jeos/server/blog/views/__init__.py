@@ -1,0 +1,1 @@
+"""Pages of blogs: lists, posts, writing, feeds."""
