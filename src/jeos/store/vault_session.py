@@ -5,7 +5,7 @@
         session.commit_point("web01/2026-11-28T20-15-03Z-9c1f", document)
 
 A pack is written whole under a new name, then an index that names it, then the point. So a process that is killed
-leaves at most packs and indexes that no point needs: the next backup finds and uses them, a later prune deletes them.
+leaves at most packs and indexes that no point needs: the next session uses them, or a collection deletes them.
 
 The indexes say where a chunk may be; which packs there really are, whole, is told by listing them. Only chunks in such
 packs count as stored, and none in packs that are about to be deleted (`vault_collect`).
@@ -22,11 +22,13 @@ from jeos.core import log
 from jeos.core.errors import InputError, JeosError, StoreError
 from jeos.store import codec, vault_doomed, vault_index, vault_lease
 from jeos.store.codec import Form
+from jeos.store.places.place import MissingFileError
 from jeos.store.vault_chunks import CHUNK_LIMIT, INDEXES, Chunks, Loaded, digest
+from jeos.store.vault_errors import DamagedFileError
 from jeos.store.vault_files import VaultFiles
 from jeos.store.vault_index import Location
 from jeos.store.vault_lease import Lease
-from jeos.store.vault_pack import PackBuilder, name_of
+from jeos.store.vault_pack import PackBuilder, name_of, read_directory
 from jeos.store.vault_seal import Bytes
 from jeos.store.vault_standing import Standing, standing
 
@@ -50,9 +52,10 @@ class Session:
         self._loaded: Loaded = chunks.reload()
         self._standing: Standing = standing(files, self._loaded)
         self._lock = threading.Lock()
-        self._mine: dict[bytes, Location] = {}  # written here, and not yet in `_own`
+        self._mine: dict[bytes, Location] = {}  # in no index yet
         self._own: list[vault_index.Table] = []  # indexes that this session wrote
         self._pack = PackBuilder(files.seal)
+        self._adopt()
         self._uploader = _Uploader(files)
 
     def name(self, data: Bytes) -> bytes:
@@ -68,9 +71,10 @@ class Session:
         """Tell whether all these chunks stay until this session ends; they are those of a point that is there now.
 
         That goes without looking unless packs are doomed at this moment, or damaged: ask it before chunks of an
-        earlier point are named in a new one without being written again.
+        earlier point are named in a new one without being written again. The point must have been there after this
+        session was opened.
         """
-        if not self._doomed and not self._standing.wrong:
+        if not self._doomed and not self._standing.wrong and not self._loaded.damaged:
             return True
         return all(self.has(chunk_id) for chunk_id in chunk_ids)
 
@@ -126,6 +130,17 @@ class Session:
     def close(self) -> None:
         """Stop the thread that writes packs; what is in memory is lost."""
         self._uploader.close()
+
+    def _adopt(self) -> None:
+        """Count what lies in packs that no index names: a killed writer's, so that its work is not done again."""
+        for pack in self._standing.unknown - self._doomed:
+            try:
+                entries = read_directory(
+                    self._files.place, pack, size=self._standing.sizes[pack], seal=self._files.seal
+                )
+            except (DamagedFileError, MissingFileError):  # verification finds it
+                continue
+            self._mine.update(entries)
 
     def _has(self, chunk_id: bytes) -> bool:
         if chunk_id in self._mine:

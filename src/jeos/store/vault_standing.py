@@ -10,11 +10,16 @@ from jeos.store.vault_pack import FOLDER, TAIL, id_of
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Packs with their sizes in bytes and times of writing; `wrong` are those that indexes name and are not whole."""
+    """Packs with their sizes in bytes and times of writing.
+
+    `wrong` are those that indexes name and are not whole, `unknown` those that no index names: their writer is at
+    work, or was killed, or the index is lost.
+    """
 
     sizes: dict[bytes, int]
     modified: dict[bytes, float]
     wrong: frozenset[bytes]
+    unknown: frozenset[bytes]
 
     def whole(self, at: Location) -> bool:
         """Tell whether the pack of a chunk is there, and as long as it must be."""
@@ -29,9 +34,9 @@ def standing(files: VaultFiles, loaded: Loaded) -> Standing:
         pack = id_of(found.name)
         if pack is not None:
             sizes[pack], modified[pack] = found.size, found.modified
-    wrong = set()
+    ends: dict[bytes, int] = {}
     for table in loaded.tables.values():
         for pack, end in table.packs().items():
-            if sizes.get(pack, 0) < end + TAIL.size:
-                wrong.add(pack)
-    return Standing(sizes=sizes, modified=modified, wrong=frozenset(wrong))
+            ends[pack] = max(end, ends.get(pack, 0))
+    wrong = frozenset(pack for pack, end in ends.items() if sizes.get(pack, 0) < end + TAIL.size)
+    return Standing(sizes=sizes, modified=modified, wrong=wrong, unknown=frozenset(sizes.keys() - ends.keys()))
