@@ -102,6 +102,8 @@ def wanted(args: argparse.Namespace) -> Machine:
     path = Path(args.target)
     boot = Boot.FIRMWARE if args.firmware else Boot.DIRECT if args.direct else Boot.BIOS if args.bios else None
     named = None if path.exists() else session.existing(args.target)
+    if named is not None and not named.disk and args.name in (None, named.name):  # it came from a backup
+        return replace(named, boot=boot or named.boot)
     if named is not None:
         path = Path(named.image or named.disk)
         boot = boot or named.boot

@@ -51,11 +51,11 @@ class Seen:
     memory: int = 0
 
 
-def run(machine: Machine, *, values: Mapping[str, str] | None = None, fresh: bool = False) -> State:
+def run(machine: Machine, *, values: Mapping[str, str] | None = None, fresh: bool = False, nvram: bytes = b"") -> State:
     """Start a machine, making it if there is none of its name, and return its state once QEMU runs.
 
     `values` are the properties, by name; None keeps those that the machine has. A machine that there is keeps its
-    disk, unless `fresh` gives it an empty one.
+    disk, unless `fresh` gives it an empty one. A new one gets the firmware variables `nvram`, if they fit its firmware.
     Raises MachineError if it runs already or does not start; then a machine that is new is removed again.
     """
     places = places_of(check_name(machine.name))
@@ -64,6 +64,8 @@ def run(machine: Machine, *, values: Mapping[str, str] | None = None, fresh: boo
     try:
         if fresh or new:
             disks.create(machine, places, nvram=_nvram(machine))
+            if nvram and places.nvram.exists() and places.nvram.stat().st_size == len(nvram):
+                files.write(places.nvram, nvram, mode=0o600)
         else:
             before = parse_machine(places.machine.read_text(), source=str(places.machine))
             disks.keep(machine, places, before=before, nvram=_nvram(machine))

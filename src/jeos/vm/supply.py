@@ -27,6 +27,7 @@ POLL_SECONDS = 0.02
 LAST_LINES = 5  # of what it said before it ended
 JOB = "jeos-fill-"  # before the name of a disk
 LOOK_SECONDS = 0.5  # between two looks at the jobs
+QUIET_SECONDS = 15.0  # longer than an emulated guest takes to unpack its kernel
 RETRY_SECONDS = 30.0  # after a job that failed, because the backup could not be read
 
 
@@ -59,6 +60,18 @@ def end(process: "subprocess.Popen[bytes]") -> None:
         except subprocess.TimeoutExpired:
             process.kill()
     process.wait()
+
+
+async def wait_until_quiet(qmp: Executes) -> None:
+    """Wait until the guest has read nothing from its disks for a while: it is up, or waits for something else."""
+    loop = asyncio.get_running_loop()
+    before, since = -1, loop.time()
+    while loop.time() - since < QUIET_SECONDS:
+        await asyncio.sleep(LOOK_SECONDS)
+        answer = cast(Sequence[Mapping[str, Mapping[str, int]]], await qmp.execute("query-blockstats"))
+        read = sum(device["stats"]["rd_bytes"] for device in answer)
+        if read != before:
+            before, since = read, loop.time()
 
 
 async def fill(qmp: Executes) -> None:

@@ -106,8 +106,11 @@ class Watch:
 
     async def _become_independent(self, qmp: Qmp) -> None:
         """Fill the disks from the backup that they came from, once the guest is up, and let go of it."""
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._healthy.wait(), timeout=FILL_SECONDS)
+        healthy = asyncio.ensure_future(self._healthy.wait())
+        quiet = asyncio.ensure_future(supply.wait_until_quiet(qmp))
+        await asyncio.wait((healthy, quiet), timeout=FILL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        for waiting in (healthy, quiet):
+            waiting.cancel()
         await supply.fill(qmp)
         self._machine = replace(self._machine, supply=())
         files.write(self._places.machine, machine_text(self._machine), mode=0o600)

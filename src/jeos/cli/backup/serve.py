@@ -1,0 +1,33 @@
+"""`jeos backup serve`: export the disks of a point over NBD, until it is stopped."""
+
+import argparse
+import signal
+from pathlib import Path
+
+from jeos.backup import boot, points
+from jeos.cli.backup.vaults import add_arguments, open_vault
+from jeos.core import log
+
+HELP = "export a point's disks read-only over NBD on a socket, for programs that read disks (qemu-img, nbdcopy)"
+
+ENDS = (signal.SIGTERM, signal.SIGINT)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `jeos backup serve`."""
+    parser.add_argument("point", metavar="POINT", help="as web01@latest, web01@2 or the name that `list` shows")
+    parser.add_argument("--socket", type=Path, required=True, metavar="FILE", help="the socket to listen on")
+    add_arguments(parser, json=False)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export until a signal comes."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)  # of the threads, too, which are still to come
+    vault = open_vault(args)
+    point = points.find(vault, args.point)
+    with boot.exported(vault, point, args.socket) as server:
+        for name in server.disks:
+            log.info(f"{point.owner}@{point.number}: nbd+unix:///{name}?socket={args.socket}")
+        signal.sigwait(ENDS)
+        log.info(f"{server.sent} bytes were read")
+    return 0
