@@ -9,9 +9,9 @@ Bytes and text are files, None is a folder; folders above a path need not be nam
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from jeos.convert.root import Mounted, Root
 from jeos.core.errors import InputError
 from jeos.disk.filesystems.base import Node
+from jeos.disk.root import Mounted, Root
 from jeos.model.tree import Kind
 
 

@@ -10,11 +10,11 @@ import ntfs_volume
 from jeos.convert import write_ntfs
 from jeos.convert.changes import Change, Fix, Registry, Write
 from jeos.convert.machine import Machine
-from jeos.convert.root import Mounted, Root
 from jeos.convert.survey import Survey, System, Volume
 from jeos.convert.windows import CONFIG
 from jeos.disk import blocks
 from jeos.disk.filesystems import ntfs
+from jeos.disk.root import Mounted, Root
 
 SYSTEM = System(family="windows", volume="sda2", id="windows", name="Windows")
 

@@ -10,7 +10,6 @@ import pytest
 from jeos.convert import apply
 from jeos.convert.apply import Part
 from jeos.convert.changes import Append, Change, Link, Remove, Write
-from jeos.convert.root import Mounted, Root
 from jeos.convert.survey import Disk, Survey
 from jeos.convert.survey import Volume as Surveyed
 from jeos.convert.writers.base import Delete, Folder, Put, Symlink
@@ -19,6 +18,7 @@ from jeos.core.run import run
 from jeos.disk.blocks import File, Memory
 from jeos.disk.filesystems import base
 from jeos.disk.filesystems.detect import open_filesystem
+from jeos.disk.root import Mounted, Root
 from jeos.disk.volumes.base import Piece, Volume
 from memory_filesystem import Content, MemoryFileSystem
 from memory_filesystem import Link as LinkThere

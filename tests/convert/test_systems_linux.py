@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from jeos.convert.root import Mounted
 from jeos.convert.survey import Boot, Disk, Initrd, Kernel, Loader, Mount, RootArgument, Survey, Tool, Volume
 from jeos.convert.systems import Place, boot, kernels, linux, mounts, release, tools
 from jeos.core.errors import InputError
 from jeos.disk import initramfs
 from jeos.disk.filesystems.base import FileSystem, Node
+from jeos.disk.root import Mounted
 from memory_filesystem import Content, Link, MemoryFileSystem, memory_root
 
 UUID, ESP_UUID = "0b9c2c1e-5d2f-4f6b-9d44-2f8a6a5b7c10", "ABCD-1234"

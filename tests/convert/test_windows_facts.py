@@ -7,11 +7,11 @@ import pytest
 import ntfs_volume
 import windows_disk
 from jeos.convert import windows
-from jeos.convert.root import Mounted, Root
 from jeos.convert.windows import Address, Windows
 from jeos.core.errors import InputError
 from jeos.disk import blocks
 from jeos.disk.filesystems import ntfs
+from jeos.disk.root import Mounted, Root
 from windows_disk import CARD, Edition
 
 

@@ -16,7 +16,6 @@ from jeos.convert import write_ntfs
 from jeos.convert.changed import Changed
 from jeos.convert.changes import Append, Change, Link, Registry, Remove, Write
 from jeos.convert.lent import Lent
-from jeos.convert.root import Mounted, Root
 from jeos.convert.survey import Survey
 from jeos.convert.writers import writer_for
 from jeos.convert.writers.base import Delete, Edit, Folder, Put, Symlink, parent
@@ -24,6 +23,7 @@ from jeos.core.errors import HostError, InputError
 from jeos.disk.blocks import Blocks, File, Window
 from jeos.disk.filesystems import base
 from jeos.disk.filesystems.detect import open_filesystem
+from jeos.disk.root import Mounted, Root
 from jeos.disk.volumes.base import Volume
 from jeos.model.tree import Kind
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from jeos.convert.changes import Append, Change, Link, Remove, Write
-from jeos.convert.root import READ_LIMIT, Place, Root
 from jeos.core.errors import InputError
 from jeos.disk.filesystems.base import CASELESS, MissingFileError, Node
+from jeos.disk.root import READ_LIMIT, Place, Root
 from jeos.model.tree import Kind
 
 _PATCHED_LIMIT = 1 << 30  # bytes of a file that something is appended to: initrds

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from jeos.convert.machine import Machine
-from jeos.convert.root import Root
+from jeos.disk.root import Root
 
 # What the survey knows of GRUB's configuration is added.
 _PATTERNS = (

@@ -8,17 +8,17 @@ What cannot be read is said in the survey's notes, and never keeps the rest from
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from jeos.convert.machine import Machine
-from jeos.convert.root import Mounted, Root
 from jeos.convert.survey import Disk, Survey, System, Volume
 from jeos.convert.systems import Place, kind_of
 from jeos.core.errors import InputError
 from jeos.disk.blocks import Blocks
 from jeos.disk.filesystems.base import FileSystem, Measured, Subvolumes
 from jeos.disk.filesystems.detect import Found, open_volume
+from jeos.disk.root import Mounted, Root
 from jeos.disk.volumes import layout
 from jeos.disk.volumes.base import Layout
 from jeos.disk.volumes.base import Volume as Part
@@ -45,8 +45,75 @@ class Inspection:
         return next((part for part in self.layout.volumes if part.name == name), None)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Looked:
+    """What is on the disks, before anybody asks which systems that are."""
+
+    survey: Survey
+    layout: Layout
+    filesystems: Mapping[str, FileSystem]
+    first_sectors: Mapping[str, bytes]
+    notes: tuple[str, ...]
+
+    def places(self) -> Iterator[Place]:
+        """Yield all that may hold a system."""
+        for mounted in _candidates(self.filesystems):
+            yield Place(
+                survey=self.survey,
+                filesystems=self.filesystems,
+                mounted=mounted,
+                first_sectors=self.first_sectors,
+            )
+
+
 def inspect(disks: Sequence[Blocks]) -> Inspection:
     """Read the disks of one machine, in its order. Raises InputError only if there is no disk."""
+    looked = _look(disks)
+    notes = list(looked.notes)
+    systems: list[System] = []
+    roots: list[Root] = []
+    for place in looked.places():
+        try:
+            described = _system(place)
+        except InputError as error:
+            notes.append(f"{place.mounted.volume}: {error.message}")
+            continue
+        if described is not None:
+            systems.append(described[0])
+            roots.append(described[1])
+    survey = replace(looked.survey, systems=tuple(systems), notes=tuple(notes))
+    return Inspection(survey, looked.layout, looked.filesystems, tuple(roots))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Files:
+    """The files of a machine: over all its mounts for each system, and each file system by its volume's name."""
+
+    systems: Mapping[str, Root]  # by the volume that holds the system
+    filesystems: Mapping[str, FileSystem]
+    notes: tuple[str, ...]
+
+
+def files(disks: Sequence[Blocks]) -> Files:
+    """Find the files on the disks of one machine, and read no more of them than what is mounted where.
+
+    Raises InputError only if there is no disk.
+    """
+    looked = _look(disks)
+    notes = list(looked.notes)
+    systems: dict[str, Root] = {}
+    for place in looked.places():
+        kind = kind_of(place.root)
+        if kind is not None:
+            try:
+                systems.setdefault(place.mounted.volume, kind.files(place, notes=notes))
+            except InputError as error:
+                notes.append(f"{place.mounted.volume}: {error.message}")
+    return Files(systems, looked.filesystems, tuple(notes))
+
+
+def _look(disks: Sequence[Blocks]) -> _Looked:
+    """Find volumes and open what can be read on them. Raises InputError if there is no disk."""
     if not disks:
         raise InputError("there is no disk to look at")
     found = layout.read(disks)
@@ -59,24 +126,11 @@ def inspect(disks: Sequence[Blocks]) -> Inspection:
         if filesystem is not None:
             filesystems[part.name] = filesystem
     tables = tuple(Disk(table.disk, table.size, table.kind, table.uuid, table.sector) for table in found.tables)
-    bare = Survey(disks=tables, volumes=tuple(volumes))
-    systems: list[System] = []
-    roots: list[Root] = []
     first_sectors = {
         table.disk: disk.read(0, min(disk.size, 512)) for table, disk in zip(found.tables, disks, strict=True)
     }
-    for mounted in _candidates(filesystems):
-        place = Place(survey=bare, filesystems=filesystems, mounted=mounted, first_sectors=first_sectors)
-        try:
-            described = _system(place)
-        except InputError as error:
-            notes.append(f"{mounted.volume}: {error.message}")
-            continue
-        if described is not None:
-            systems.append(described[0])
-            roots.append(described[1])
-    survey = Survey(disks=tables, volumes=tuple(volumes), systems=tuple(systems), notes=tuple(notes))
-    return Inspection(survey, found, filesystems, tuple(roots))
+    survey = Survey(disks=tables, volumes=tuple(volumes))
+    return _Looked(survey, found, filesystems, first_sectors, tuple(notes))
 
 
 def _volume(part: Part, *, notes: list[str]) -> tuple[Volume, FileSystem | None]:

@@ -11,9 +11,9 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from jeos.convert.root import Root
 from jeos.convert.survey import module_name
 from jeos.core.errors import InputError
+from jeos.disk.root import Root
 
 _MODULE_LIMIT = 256 << 20  # bytes of one module, unpacked; the largest of today have some 20 MiB
 _LZMA_MEMORY = 128 << 20

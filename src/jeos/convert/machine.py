@@ -7,8 +7,8 @@ Options(macs=("00:50:56:aa:bb:cc",))
 from dataclasses import dataclass
 from pathlib import Path
 
-from jeos.convert.root import Root
 from jeos.convert.survey import Survey, System
+from jeos.disk.root import Root
 
 HOSTS = ("virtio", "vmware", "hyperv", "virtualbox", "xen")  # the kinds of host that a machine can be made for
 

@@ -12,11 +12,11 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from jeos.convert.root import Root
 from jeos.core.errors import InputError
 from jeos.disk.filesystems.contents import Contents
 from jeos.disk.filesystems.ntfs import Ntfs
 from jeos.disk.hive import Hive, Key
+from jeos.disk.root import Root
 
 CONFIG = "Windows/System32/config"
 FOLDER = "Windows"

@@ -9,10 +9,10 @@ import pytest
 from jeos.convert import adapt
 from jeos.convert.changed import Changed
 from jeos.convert.machine import Machine, Options
-from jeos.convert.root import Mounted, Root
 from jeos.convert.survey import Disk, Survey, System, Volume
 from jeos.convert.systems import Place, linux
 from jeos.disk.initramfs import archive
+from jeos.disk.root import Mounted, Root
 from memory_filesystem import Content, Link, MemoryFileSystem
 
 MAC = "00:50:56:aa:bb:01"

@@ -16,10 +16,10 @@ from jeos.convert.adapt import initrd_drivers
 from jeos.convert.changed import Changed
 from jeos.convert.changes import Append, Write
 from jeos.convert.machine import Machine, Options
-from jeos.convert.root import Root
 from jeos.convert.survey import DRIVERS, Initrd, Kernel, Survey, System
 from jeos.disk import lz4_library, module_index
 from jeos.disk.initramfs import archive, read
+from jeos.disk.root import Root
 from memory_filesystem import Content, memory_root
 
 VERSION = "6.12.1-amd64"

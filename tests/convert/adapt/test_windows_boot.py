@@ -10,7 +10,7 @@ import windows_machine
 from jeos.convert.adapt import windows_boot
 from jeos.convert.changes import Write
 from jeos.convert.machine import Options
-from jeos.convert.root import Mounted
+from jeos.disk.root import Mounted
 from memory_filesystem import memory_root
 
 MANAGER = "EFI/Microsoft/Boot/bootmgfw.efi"

@@ -4,8 +4,8 @@ import re
 
 from jeos.convert.changes import Change, Fix, Link
 from jeos.convert.machine import Machine, Options
-from jeos.convert.root import Root
 from jeos.core.errors import InputError
+from jeos.disk.root import Root
 
 NAME = "guest-agent"
 TITLE = "QEMU's guest agent starts"

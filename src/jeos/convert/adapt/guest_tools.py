@@ -4,7 +4,7 @@ import re
 
 from jeos.convert.changes import Change, Fix, Link, Remove
 from jeos.convert.machine import Machine, Options
-from jeos.convert.root import Root
+from jeos.disk.root import Root
 from jeos.model.tree import Kind
 
 NAME = "guest-tools"

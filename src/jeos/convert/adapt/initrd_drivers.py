@@ -14,11 +14,11 @@ from jeos.convert import initrds, kernel_modules
 from jeos.convert.changes import Append, Change, Fix, Write
 from jeos.convert.kernel_modules import Modules
 from jeos.convert.machine import Machine, Options
-from jeos.convert.root import Root
 from jeos.convert.survey import CARDS, DRIVERS, NEEDED, Initrd, Kernel, module_name
 from jeos.core.errors import InputError
 from jeos.disk import initramfs, module_index
 from jeos.disk.initramfs import Initramfs
+from jeos.disk.root import Root
 
 NAME = "initrd-drivers"
 TITLE = "drivers for the new home's disks in the initrd"

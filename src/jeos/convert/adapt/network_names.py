@@ -11,9 +11,9 @@ from jeos.convert import initrds
 from jeos.convert.cards import Card, cards
 from jeos.convert.changes import Append, Change, Fix, Write
 from jeos.convert.machine import Machine, Options
-from jeos.convert.root import Root
 from jeos.convert.survey import CARDS, DRIVERS
 from jeos.disk import initramfs
+from jeos.disk.root import Root
 
 NAME = "network-names"
 TITLE = "network interfaces keep their names"

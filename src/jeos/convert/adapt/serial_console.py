@@ -8,7 +8,7 @@ import re
 from jeos.convert import command_lines
 from jeos.convert.changes import Change, Fix, Write
 from jeos.convert.machine import Machine, Options
-from jeos.convert.root import Root
+from jeos.disk.root import Root
 
 NAME = "serial-console"
 TITLE = "kernel messages and a login on the serial port"

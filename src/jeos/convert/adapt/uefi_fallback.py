@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from jeos.convert.changes import Fix, Write
 from jeos.convert.machine import Machine, Options
-from jeos.convert.root import Root
+from jeos.disk.root import Root
 
 NAME = "uefi-fallback"
 TITLE = "a boot loader that any UEFI firmware finds"

@@ -3,8 +3,8 @@
     kind = kind_of(Root([mounted]))
     system, root = kind.describe(place)
 
-A module has `recognise(root) -> bool` and `describe(place) -> (System, Root)`. It is imported only when the ones before
-it did not know the files.
+A module has `recognise(root) -> bool`, `describe(place) -> (System, Root)` and `files(place, notes=…) -> Root`. It is
+imported only when the ones before it did not know the files.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Protocol, cast
 
-from jeos.convert.root import Mounted, Root
 from jeos.convert.survey import Survey, System
 from jeos.core.errors import InputError
 from jeos.disk.filesystems.base import FileSystem
+from jeos.disk.root import Mounted, Root
 
 FAMILIES = ("linux", "windows")
 
@@ -47,6 +47,10 @@ class Family(Protocol):
 
     def describe(self, place: Place) -> tuple[System, Root]:
         """Return what the system is, and its files over all its mounts. Raises InputError."""
+        ...
+
+    def files(self, place: Place, *, notes: list[str]) -> Root:
+        """Return its files over all its mounts, without a look at what the system is. Raises InputError."""
         ...
 
 

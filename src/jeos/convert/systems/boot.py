@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from jeos.convert.root import Mounted, Root
 from jeos.convert.survey import Boot, Loader, Mount, RootArgument
 from jeos.convert.systems import Place, mounts
 from jeos.core.errors import InputError
 from jeos.disk.filesystems.base import FileSystem
+from jeos.disk.root import Mounted, Root
 
 ESP_TYPES = ("c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "ef")
 LOADER_LIMIT = 16 << 20  # bytes of a loader that are looked at; kernel images are larger, and known by their folder

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 
 from jeos.convert import initrds
-from jeos.convert.root import Root
 from jeos.convert.survey import DRIVERS, Initrd, Kernel, module_name
 from jeos.core.errors import InputError
 from jeos.disk import initramfs
+from jeos.disk.root import Root
 
 INITRD_LIMIT = 512 << 20  # bytes; rescue systems with all drivers have some 100 MiB
 KERNELS_MOST = 24  # that are looked at, the newest first

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from jeos.convert.root import Root
 from jeos.convert.survey import Boot, Mount, Pin, System
 from jeos.convert.systems import Place, boot, kernels, mounts, networks, release, tools
 from jeos.core.errors import InputError
+from jeos.disk.root import Root
 from jeos.model.tree import Kind
 
 T = TypeVar("T")
@@ -20,6 +20,11 @@ def recognise(root: Root) -> bool:
     if "usr" not in names and not {"etc", "bin"} <= names:
         return False
     return any(root.is_file(path) for path in _RELEASES) or root.is_file("etc/fstab")
+
+
+def files(place: Place, *, notes: list[str]) -> Root:
+    """Return the files over all that fstab mounts."""
+    return mounts.mounted(place, mounts.read(place.root, place.survey), notes=notes)
 
 
 def describe(place: Place) -> tuple[System, Root]:

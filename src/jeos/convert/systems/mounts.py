@@ -3,11 +3,11 @@
 import re
 
 from jeos.convert import devices
-from jeos.convert.root import Mounted, Root
 from jeos.convert.survey import Mount, Survey, Volume
 from jeos.convert.systems import Place
 from jeos.core.errors import InputError
 from jeos.disk.filesystems.base import FileSystem, Subvolumes
+from jeos.disk.root import Mounted, Root
 
 _LINES = 1000
 _OCTAL = re.compile(r"\\([0-7]{3})")

@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jeos.convert.root import Root
 from jeos.core.errors import InputError
+from jeos.disk.root import Root
 
 # Families by what os-release calls a system, or says that it is like.
 _FAMILIES = {

@@ -1,8 +1,8 @@
 """What hypervisors and clouds have installed in a guest: tools and agents."""
 
-from jeos.convert.root import Root
 from jeos.convert.survey import Tool
 from jeos.core.errors import InputError
+from jeos.disk.root import Root
 
 # Name, the host that it is for, where one of its programs is, and its units.
 TOOLS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (

@@ -1,10 +1,10 @@
 """Windows, as its registry says: see `jeos.convert.windows` for all that is read there."""
 
 from jeos.convert import windows
-from jeos.convert.root import Mounted, Root
 from jeos.convert.survey import Boot, Interface, System, Tool
 from jeos.convert.systems import Place, boot
 from jeos.core.errors import InputError
+from jeos.disk.root import Mounted, Root
 
 _HIVE = f"{windows.CONFIG}/SYSTEM"
 ESP = "efi"  # where fixes look for the EFI system partition
@@ -13,6 +13,11 @@ ESP = "efi"  # where fixes look for the EFI system partition
 def recognise(root: Root) -> bool:
     """Tell whether a Windows installation is in these files."""
     return root.find("").mounted.filesystem.kind == "ntfs" and windows.is_installed(root)
+
+
+def files(place: Place, *, notes: list[str]) -> Root:
+    """Return the files of the system drive and the EFI system partition."""
+    return _root(place)
 
 
 def describe(place: Place) -> tuple[System, Root]:

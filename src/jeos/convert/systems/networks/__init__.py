@@ -11,11 +11,11 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Protocol, cast
 
-from jeos.convert.root import Root
 from jeos.convert.survey import Interface, Pin
 from jeos.convert.systems.ini import sections
 from jeos.convert.systems.networks import ports
 from jeos.core.errors import InputError
+from jeos.disk.root import Root
 
 MANAGERS = ("ifupdown", "netplan", "networkmanager", "networkd", "ifcfg")
 

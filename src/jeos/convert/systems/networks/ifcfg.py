@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from jeos.convert.root import Root
 from jeos.convert.survey import Interface
 from jeos.convert.systems import networks
 from jeos.convert.systems.networks.addresses import with_prefix
 from jeos.convert.systems.release import assignments
+from jeos.disk.root import Root
 
 _REDHAT, _SUSE = "etc/sysconfig/network-scripts", "etc/sysconfig/network"
 _NO_FILES = (".bak", ".orig", ".rpmnew", ".rpmsave", ".rpmorig", "~", ".old", ".scpmbackup", ".template")

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from jeos.convert.root import Root
 from jeos.convert.survey import Interface
 from jeos.convert.systems import networks
 from jeos.convert.systems.networks.addresses import with_prefix
+from jeos.disk.root import Root
 
 FILE = "etc/network/interfaces"
 _INCLUDES = 8  # files within files

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
-from jeos.convert.root import Root
 from jeos.convert.survey import Interface
 from jeos.convert.systems import networks
 from jeos.core.errors import InputError
+from jeos.disk.root import Root
 
 _FOLDERS = ("usr/lib/netplan", "lib/netplan", "etc/netplan", "run/netplan")
 _LIMIT = 1 << 20  # bytes of one file

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from jeos.convert.root import Root
 from jeos.convert.survey import Interface
 from jeos.convert.systems import networks
 from jeos.convert.systems.ini import Section, sections
+from jeos.disk.root import Root
 
 _FOLDERS = ("usr/lib/systemd/network", "usr/local/lib/systemd/network", "etc/systemd/network")
 _DHCP = ("yes", "true", "on", "1", "ipv4", "ipv6", "both", "v4", "v6")

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from jeos.convert.root import Root
 from jeos.convert.survey import Interface
 from jeos.convert.systems import networks
 from jeos.convert.systems.ini import Section, sections
+from jeos.disk.root import Root
 
 _FOLDERS = ("usr/lib/NetworkManager/system-connections", "etc/NetworkManager/system-connections")
 _KINDS = ("ethernet", "802-3-ethernet")

@@ -6,8 +6,8 @@ list(read(root, [Interface(name="ens192.20", …)]))      # an Interface "ens192
 import re
 from collections.abc import Iterator, Sequence
 
-from jeos.convert.root import Root
 from jeos.convert.survey import Interface
+from jeos.disk.root import Root
 
 _VLAN = re.compile(r"([^.]+)\.\d{1,4}", re.ASCII)
 _NAMES_LIMIT = 64  # of cards in one file

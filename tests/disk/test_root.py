@@ -6,10 +6,10 @@ from itertools import count
 
 import pytest
 
-from jeos.convert import root
-from jeos.convert.root import Mounted, Root
 from jeos.core.errors import InputError
+from jeos.disk import root
 from jeos.disk.filesystems.base import MissingFileError, Node
+from jeos.disk.root import Mounted, Root
 from jeos.model.tree import Kind
 from memory_filesystem import Device, Link, MemoryFileSystem, memory_root
 
