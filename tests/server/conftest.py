@@ -36,13 +36,14 @@ translations.write(DATA / "locale")
 from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
+from django.test import Client  # noqa: E402
 from pytest_django import DjangoDbBlocker, Settings  # noqa: E402
 
 from jeos.server.accounts.models import Member, Role  # noqa: E402
 from jeos.server.content import tags  # noqa: E402
 from jeos.server.forum import categories  # noqa: E402
 from jeos.server.forum.models import Category  # noqa: E402
-from server_site import make_member  # noqa: E402
+from server_site import make_member, signed_in  # noqa: E402
 
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 settings.STORAGES = {
@@ -122,6 +123,18 @@ def moderator(db: None) -> Member:
 @pytest.fixture
 def administrator(db: None) -> Member:
     return make_member("boss", role=Role.ADMINISTRATOR)
+
+
+@pytest.fixture
+def people(ada: Member, bob: Member, moderator: Member, administrator: Member) -> dict[str, Client]:
+    """Return a browser for each role; `ada` is the author of everything."""
+    return {
+        "visitor": signed_in(None),
+        "member": signed_in(bob),
+        "author": signed_in(ada),
+        "moderator": signed_in(moderator),
+        "administrator": signed_in(administrator),
+    }
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@
 | `JEOS_SERVER_DATA` | the folder of `jeos server`: database, secrets, mail | `server` in the state folder |
 | `JEOS_SERVER_URL` | the address that visitors of the server use, as `https://exchange.example` | that it listens on |
 | `JEOS_SERVER_MAIL` | `smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS`, or `smtps://…` | files in `mail/` |
+| `JEOS_SERVER_IDEA_VOTES` | how many votes a member of the server may spend on open ideas | 10 |
+| `JEOS_SERVER_PRACTICE_APPROVALS` | how many peers must approve of a practice before it is called proven | 2 |
 | `DATABASE_URL` | the server's database, as `postgres://USER:PASSWORD@HOST/NAME` | SQLite in its folder |
 | `JEOS_SECURITY_MIRROR` | the mirror of Debian's security updates | the recipe's, else the machine's apt sources |
 """

@@ -5,6 +5,8 @@
 | `JEOS_SERVER_DATA` | the folder of the database, secrets, static files and mail | `server` in the state folder |
 | `JEOS_SERVER_URL` | the address that visitors use, as `https://exchange.example` | `http://127.0.0.1:8000` |
 | `JEOS_SERVER_MAIL` | `smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS`, or `smtps://…` | files in `mail/` |
+| `JEOS_SERVER_IDEA_VOTES` | how many votes a member may spend on open ideas | 10 |
+| `JEOS_SERVER_PRACTICE_APPROVALS` | how many peers must approve of a practice before it is called proven | 2 |
 | `DATABASE_URL` | `postgres://USER:PASSWORD@HOST/NAME` | SQLite in the data folder |
 """
 
@@ -28,6 +30,8 @@ class Environment:
     url: str
     database_url: str
     mail: str
+    idea_votes: int
+    practice_approvals: int
 
     @property
     def host(self) -> str:
@@ -56,4 +60,14 @@ def read() -> Environment:
         url=url,
         database_url=os.environ.get("DATABASE_URL", ""),
         mail=os.environ.get("JEOS_SERVER_MAIL", ""),
+        idea_votes=_number("JEOS_SERVER_IDEA_VOTES", default=10),
+        practice_approvals=_number("JEOS_SERVER_PRACTICE_APPROVALS", default=2),
     )
+
+
+def _number(name: str, *, default: int) -> int:
+    """Return a number of at least 1 from the environment. Raises UsageError for anything else."""
+    text = os.environ.get(name) or str(default)
+    if not text.isascii() or not text.isdecimal() or len(text) > 6 or int(text) < 1:
+        raise UsageError(f"{name} is no number: {text}", hint=f"a whole number from 1 on, as {default}")
+    return int(text)

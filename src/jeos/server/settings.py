@@ -138,6 +138,10 @@ CONTENT_SECURITY_POLICY = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20  # bytes of a form: a post has at most a tenth of it
 
+# The community
+IDEA_VOTES = ENVIRONMENT.idea_votes  # that a member may spend on open ideas
+PRACTICE_APPROVALS = ENVIRONMENT.practice_approvals  # of peers, before a practice is called proven
+
 # Background work
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "mail", "steps"]}}
 

@@ -126,6 +126,13 @@ def set_hidden(number: int, hidden: bool) -> None:
         search.index().put([_entry(comment, texts.render(comment.source)[0])])
 
 
+def move(kind: int, source: int, target: int) -> int:
+    """Let the comments on one thing be on another of its kind; return how many of them are shown."""
+    shown = Comment.objects.filter(kind=kind, number=source, hidden=False).count()
+    Comment.objects.filter(kind=kind, number=source).update(number=target)
+    return shown
+
+
 def _entry(comment: Comment, rendered: markdown.Rendered) -> search.Entry:
     """Return what search knows of a comment; who may read what it is about may read it."""
     area = Document.objects.filter(kind=comment.kind, number=comment.number).values_list("area", flat=True).first()

@@ -58,3 +58,11 @@ def muting(kind: int, number: int) -> set[int]:
     """Return who does not want to hear of something."""
     rows = Following.objects.filter(kind=kind, number=number, level=Level.MUTED)
     return set(rows.values_list("member_id", flat=True))
+
+
+def move(kind: int, source: int, target: int) -> None:
+    """Let those who follow or mute one thing do so with another of its kind, unless they said something about that."""
+    rows = Following.objects.filter(kind=kind, number=source)
+    said = Following.objects.filter(kind=kind, number=target).values_list("member_id", flat=True)
+    rows.filter(member__in=list(said)).delete()
+    rows.update(number=target)

@@ -21,7 +21,10 @@ from jeos.server.jobs import schedule
 PAUSE = 120  # seconds between looks: what happens meanwhile about one thread is one mail
 BATCH = 1_000  # notifications that one transaction turns into mail
 HOUR = 3_600
-PERSONAL = (Reason.MENTION, Reason.QUOTE, Reason.REPLY, Reason.SOLVED, Reason.MODERATION)
+PERSONAL = (
+    *(Reason.MENTION, Reason.QUOTE, Reason.REPLY, Reason.SOLVED, Reason.MODERATION),
+    *(Reason.ANSWER, Reason.REVIEW, Reason.RENEW),
+)
 
 
 def register() -> None:

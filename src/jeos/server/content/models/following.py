@@ -45,6 +45,9 @@ class Reason(models.IntegerChoices):
     SOLVED = 5, _("chose your answer")
     NEW = 6, _("wrote something new")
     MODERATION = 7, _("a moderator decided")
+    ANSWER = 8, _("answered an idea of yours, or one that you want")
+    REVIEW = 9, _("reviewed your practice")
+    RENEW = 10, _("asks you to renew what has expired")
 
 
 class Notification(models.Model):

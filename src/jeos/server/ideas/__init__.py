@@ -1,0 +1,1 @@
+"""Ideas: suggestions of members, voted on, answered by the team."""
