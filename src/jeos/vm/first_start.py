@@ -64,20 +64,34 @@ class Outcome:
     accelerator: str = ""
 
 
-def watch(machine: Machine, *, within: float, folder: Path = SHORT) -> Outcome:
+def watch(
+    machine: Machine,
+    *,
+    within: float,
+    folder: Path = SHORT,
+    values: Mapping[str, str] | None = None,
+    nvram: bytes = b"",
+    health: bool = False,
+) -> Outcome:
     """Start a machine on overlays in a new folder inside of `folder`, and wait up to `within` seconds for it to be up.
 
     A port that is to be tried is one of the machine's forwards. The machine's disks are not written to, nor is it
-    among those that `jeos ls` shows. Raises MachineError if QEMU does not start or ends, HostError where it is missing.
+    among those that `jeos ls` shows. `values` are those of its properties, and `nvram` the firmware's variables, if
+    they fit. With `health`, nothing but the agent's word that all health checks hold counts as up.
+    Raises MachineError if QEMU does not start or ends, HostError where it is missing.
     """
     with (
         files.temporary_folder(folder, prefix=PREFIX) as work,
         files.temporary_folder(SHORT, prefix=PREFIX) as sockets,
     ):
         places = Places(name=machine.name, folder=work, runtime=sockets)
-        nvram = firmware.find().variables if machine.boot is Boot.FIRMWARE else None
-        disks.create(machine, places, nvram=nvram)
-        return asyncio.run(_Watch(machine, places).run(within=within))
+        template = firmware.find().variables if machine.boot is Boot.FIRMWARE else None
+        disks.create(machine, places, nvram=template)
+        if nvram and template is not None and template.stat().st_size == len(nvram):
+            files.write(places.nvram, nvram, mode=0o600, durable=False)
+        for name, value in (values or {}).items():
+            files.write(places.credentials / name, value, mode=0o600, durable=False)
+        return asyncio.run(_Watch(machine, places, health=health).run(within=within))
 
 
 def verdict(console: str, *, screen: str = "") -> tuple[str, str]:
@@ -107,10 +121,12 @@ class _Watch:
 
     machine: Machine
     places: Places
+    health: bool = False
     console: str = ""
     screen: str = ""
     reached: str = ""
     reason: str = ""
+    doubts: str = ""  # what the agent said last of why it is not healthy
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, *, within: float) -> Outcome:
@@ -150,7 +166,8 @@ class _Watch:
             return
         if console.done() and launched.process.poll() is not None:
             raise end_error(self.machine, self.places, launched.process.wait())
-        self.reason = f"no login prompt, agent or port was there within {within:g} s"
+        missed = "the health checks did not hold" if self.health else "no login prompt, agent or port was there"
+        self.reason = f"{missed} within {within:g} s{self.doubts}"
 
     def _settle(self, reached: str, reason: str = "") -> None:
         if not self.done.is_set():
@@ -159,7 +176,7 @@ class _Watch:
 
     def _judge(self) -> None:
         reached, reason = verdict(self.console, screen=self.screen)
-        if reached or reason:
+        if (reached and not self.health) or reason:
             self._settle(reached, reason)
 
     async def _read_console(self, launched: Launched) -> None:
@@ -185,8 +202,13 @@ class _Watch:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _hear_agent(self, said: Mapping[str, object]) -> None:
+        reasons = said.get("reasons")
+        lines = [str(reason) for reason in reasons] if isinstance(reasons, list) else []
+        self.doubts = f": {'; '.join(lines)}" if lines else ""
         if said.get("state") == "healthy":
             self._settle("agent")
+        elif said.get("state") == "unhealthy" and self.health:
+            self._settle("", f"the health checks do not hold{self.doubts}")
 
     async def _try_port(self, address: str, port: int) -> None:
         """Connect until the guest says something. That a connection stands proves nothing: QEMU takes it."""
