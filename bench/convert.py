@@ -11,9 +11,13 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[1] / "tests"))  # machines to convert, QEMU by hand, libguestfs
+
 import disks
+import guestfs
 import machines
 import measure
+import whole
 from jeos.core.settings import cache_dir
 from jeos.disk.blocks import PIECE, File
 from jeos.disk.formats import open_disk
@@ -74,14 +78,18 @@ def to_raw(disk: Path, work: Path, runs: int) -> None:
 def inspected(disk: Path, work: Path, runs: int) -> None:
     """Measure saying what is on the disk, to which an initrd with the drivers of all hypervisors is added."""
     source = machines.with_initrd(disk, work)
-    ways: dict[str, tuple[Sequence[str | Path], dict[str, str]]] = {
-        "virt-inspector": (["virt-inspector", "-a", source], machines.appliance(work)),
-        "jeos inspect": ([Path(sys.executable).with_name("jeos"), "inspect", source], {}),
+    ways: dict[str, Sequence[str | Path]] = {
+        "virt-inspector": ["virt-inspector", "-a", source],
+        "jeos inspect": [Path(sys.executable).with_name("jeos"), "inspect", source],
     }
+    if why := guestfs.missing("virt-inspector"):
+        sys.stderr.write(f"virt-inspector is left out: {why}\n")
+        del ways["virt-inspector"]
     costs: dict[str, list[Cost]] = {name: [] for name in ways}
-    for _ in range(runs):
-        for name, (command, environment) in ways.items():
-            costs[name].append(measure.cost(command, env=environment))
+    with machines.appliance(work) as environment:
+        for _ in range(runs):
+            for name, command in ways.items():
+                costs[name].append(measure.cost(command, env=environment))
     medians = {name: measure.median(found) for name, found in costs.items()}
     first = next(iter(medians.values()))
     rows = [
@@ -94,9 +102,6 @@ def inspected(disk: Path, work: Path, runs: int) -> None:
 
 def whole_way(disk: Path, work: Path, runs: int) -> None:
     """Measure a machine's whole way, and see whether what comes out boots."""
-    sys.path.append(str(Path(__file__).parents[1] / "tests"))  # the machine, and QEMU by hand
-    import whole
-
     whole.measured(disk, work, runs)
 
 

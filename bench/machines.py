@@ -1,14 +1,18 @@
 """What makes the benchmark's disk a machine's: an initrd, and for libguestfs a kernel to look at it with.
 
 source = with_initrd(disk, work)       # a copy of the disk, with /boot/initrd.img-VERSION
-measure.cost(["virt-inspector", "-a", source], env=appliance(work))
+with appliance(work) as environment:
+    measure.cost(["virt-inspector", "-a", source], env=environment)
 """
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import zstandard
 
+import guestfs
 from disks import FIRST_SECTOR
 from jeos.disk import initramfs
 
@@ -51,8 +55,9 @@ def with_initrd(disk: Path, work: Path) -> Path:
     return copy
 
 
-def appliance(work: Path) -> dict[str, str]:
-    """Return the settings with which libguestfs runs the disk's own kernel, emulated, whatever this host has."""
+@contextmanager
+def appliance(work: Path) -> Iterator[dict[str, str]]:
+    """Yield the settings with which libguestfs runs the disk's own kernel, emulated, whatever this host has."""
     number = version(work)
     base = work / "appliance"
     modules = base / "lib/modules" / number
@@ -60,9 +65,6 @@ def appliance(work: Path) -> dict[str, str]:
         modules.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(["cp", "-a", work / "tree/lib/modules" / number, modules], check=True)
         subprocess.run(["depmod", "-b", base, number], check=True)  # the disk's packages are not configured
-    return {
-        "LIBGUESTFS_BACKEND": "direct",
-        "LIBGUESTFS_BACKEND_SETTINGS": "force_tcg",
-        "SUPERMIN_KERNEL": str(work / "tree/boot" / f"vmlinuz-{number}"),
-        "SUPERMIN_MODULES": str(modules),
-    }
+    kernel = work / "tree/boot" / f"vmlinuz-{number}"
+    with guestfs.appliance(kernel=kernel, modules=modules, cache=base) as environment:
+        yield environment

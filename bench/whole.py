@@ -13,6 +13,7 @@ from pathlib import Path
 
 import disks
 import foreign_disk
+import guestfs
 import machines
 import measure
 from bare_machine import PATIENCE, VIRTIO, BareMachine
@@ -34,11 +35,10 @@ def measured(disk: Path, work: Path, runs: int) -> None:
         raise SystemExit("the machine that is converted can only be made as root")
     ova = make(work)
     found = {"jeos convert": _jeos(ova, work, runs)}
-    if shutil.which("virt-v2v") and shutil.which("nbdkit"):  # with which it writes disks
-        try:
-            found = {"virt-v2v": _virt_v2v(ova, work), **found}
-        except SystemExit as failed:  # it wants a kernel of this host's in /boot, and more
-            sys.stderr.write(f"virt-v2v is left out: {failed}\n")
+    if why := guestfs.missing("virt-v2v"):
+        sys.stderr.write(f"virt-v2v is left out: {why}\n")
+    else:
+        found = {"virt-v2v": _virt_v2v(ova, work), **found}
     first = next(iter(found.values()))[0]
     rows = [
         [
@@ -96,7 +96,8 @@ def _virt_v2v(ova: Path, work: Path) -> tuple[Cost, Path]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     command: list[str | Path] = ["virt-v2v", "-i", "ova", ova, "-o", "local", "-os", folder, "-of", "qcow2"]
-    cost = measure.cost(command, env=machines.appliance(work))
+    with machines.appliance(work) as environment:
+        cost = measure.cost(command, env=environment)
     return cost, next(path for path in folder.iterdir() if path.suffix != ".xml")
 
 

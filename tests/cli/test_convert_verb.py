@@ -22,6 +22,12 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_disk(tmp_path_factory.mktemp("machine"))
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep notes of where conversions worked out of the user's own cache."""
+    monkeypatch.setenv("JEOS_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
 def done(*argv: str | Path, status: int = 0) -> None:
     assert main.main(["convert", *(str(word) for word in argv)]) == status
 
