@@ -10,7 +10,7 @@ by the names that VMware's have, and the static address is on `ens192`, which no
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,7 +121,8 @@ GRUB_DISABLE_OS_PROBER=true
 class Foreign:
     """A machine: how it starts, where its root is, what configures its network.
 
-    `uuid` is the root's; `cmdline` is what its owner has put on the kernel's command line.
+    `uuid` is the root's; `cmdline` is what its owner has put on the kernel's command line. `disk` is what its home
+    calls the first disk, `modules` what its initrd has instead of VMware's drivers.
     """
 
     name: str
@@ -133,11 +134,13 @@ class Foreign:
     networkd: bool = False
     cmdline: str = ""
     fstab: str = ""
+    disk: str = "sda"
+    modules: Sequence[str] = ()
 
     @property
     def device(self) -> str:
-        """Return the root's name on VMware."""
-        return "/dev/mapper/vg0-root" if self.lvm else "/dev/sda1"
+        """Return the root's name at home."""
+        return "/dev/mapper/vg0-root" if self.lvm else f"/dev/{self.disk}1"
 
     @property
     def grub_root(self) -> str:
@@ -166,6 +169,9 @@ class Foreign:
             for unit in ("fixture-report.service", *(["systemd-networkd.service"] if self.networkd else [])):
                 subprocess.run(["systemctl", "--quiet", f"--root={root}", "enable", unit], check=True)
             self._configure_grub(root)
+            if self.modules:
+                put(root / "etc/initramfs-tools/modules", "".join(f"{name}\n" for name in self.modules))
+                subprocess.run(["chroot", root, "update-initramfs", "-u", "-k", "all"], check=True, capture_output=True)
             yield root
         finally:
             shutil.rmtree(root)
@@ -271,4 +277,12 @@ XFS = Foreign(
     uuid="0b9c6a3e-58a8-4f0e-9b0e-0d5d3f0f1a03",
     filesystem="xfs",
     fstab="/dev/sda1 / xfs defaults 0 0\n/dev/sda2 none swap sw 0 0\n",
+)
+# A machine of QEMU, KVM or Proxmox, whose initrd finds virtio's disks alone.
+KVM = Foreign(
+    name="kvm",
+    uuid="0b9c6a3e-58a8-4f0e-9b0e-0d5d3f0f1a04",
+    fstab="/dev/vda1 / ext4 errors=remount-ro 0 1\n/dev/vda2 none swap sw 0 0\n",
+    disk="vda",
+    modules=("virtio_pci", "virtio_blk", "ext4", "crc32c_generic", "libcrc32c"),
 )

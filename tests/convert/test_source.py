@@ -6,7 +6,7 @@ import pytest
 
 import foreign_disks
 import ovf_samples
-from jeos.convert.source import drives, open_source
+from jeos.convert.source import drives, name_of, open_source
 from jeos.core.errors import InputError, UsageError
 from jeos.model.ovf import Bus, Controller, Drive, DriveKind, System
 from ssh_server import ssh_server
@@ -84,7 +84,7 @@ def test_disk_over_ssh(tmp_path: Path) -> None:
         ssh_server(tmp_path / "server") as server,
         open_source([server.address(raw)], ssh_options=server.options) as source,
     ):
-        assert (source.name, source.disks[0].format) == ("127", "ssh")
+        assert (source.name, source.disks[0].format) == ("127.0.0.1", "ssh")
         assert source.disks[0].blocks.read(0, raw.stat().st_size) == foreign_disks.content()
 
 
@@ -112,3 +112,16 @@ def test_drives_are_counted_by_controller_and_place() -> None:
         ),
     )
     assert [drive.id for drive in drives(system)] == ["4", "2", "1", "5"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("ssh://root@old-host.example/dev/sda", "old-host"),
+        ("ssh://root@192.0.2.7/dev/sda", "192.0.2.7"),
+        ("ssh://[2001:db8::7]:22/dev/sda", "2001:db8::7"),
+        ("disks/legacy.img", "legacy"),
+    ],
+)
+def test_machine_is_called_as_its_host_or_its_disk(text: str, name: str) -> None:
+    assert name_of(text) == name

@@ -89,7 +89,7 @@ def open_source(texts: Sequence[str], *, format: str = "", ssh_options: Sequence
             yield _package(path, stack=stack)
             return
         disks = tuple(_disk(text, format=format, ssh_options=ssh_options, stack=stack) for text in texts)
-        yield Source(_name(texts[0]), disks)
+        yield Source(name_of(texts[0]), disks)
 
 
 def _is_package(path: Path) -> bool:
@@ -103,9 +103,12 @@ def _is_package(path: Path) -> bool:
     return ova.is_package(path)
 
 
-def _name(text: str) -> str:
+def name_of(text: str) -> str:
+    """Return what a machine is called of which only disks are known: as its host, or its first disk."""
     if text.startswith(ssh.SCHEME):
-        return ssh.parse(text).host.partition(".")[0]
+        host = ssh.parse(text).host
+        numeric = ":" in host or host.replace(".", "").isdigit()  # an address, not a name
+        return host if numeric else host.partition(".")[0]
     return Path(text).stem
 
 
