@@ -206,3 +206,34 @@ def axe_source() -> str:
                 folder.mkdir(parents=True, exist_ok=True)
                 kept.write_bytes(member.read())
     return kept.read_text()
+
+
+LOOKS = ("desktop-light", "desktop-dark", "phone-light", "phone-dark")
+
+
+def look(name: str) -> dict[str, object]:
+    """Return how a browser is started for one of the looks."""
+    phone = "phone" in name
+    return {"width": 390 if phone else 1280, "height": 844 if phone else 900, "dark": "dark" in name}
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something. Fails when it does not come."""
+    deadline = time.monotonic() + STEP_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def judge(browser: Browser, pages: dict[str, str], name: str) -> list[str]:
+    """Return what is wrong with pages, and keep their pictures if they are wanted."""
+    axe, wrong = axe_source(), []
+    for page, path in pages.items():
+        browser.open(path)
+        wrong += [f"{page}: {fault}" for fault in browser.faults(axe)]
+        wrong += [f"{page}: {complaint}" for complaint in browser.complaints() if "404 (Not Found)" not in complaint]
+        wide = browser.driver.execute_script("return document.documentElement.scrollWidth > innerWidth")
+        wrong += [f"{page}: wider than the screen"] if wide else []
+        if os.environ.get("JEOS_SCREENSHOTS"):
+            browser.shoot(Path(os.environ["JEOS_SCREENSHOTS"]) / f"{page}-{name}.png")
+    return wrong

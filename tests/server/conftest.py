@@ -10,13 +10,17 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from jeos.core import files
+
+if TYPE_CHECKING:
+    from browser_site import Browser, Site
 
 DATA = Path(tempfile.mkdtemp(prefix="jeos-server-test-"))
 atexit.register(shutil.rmtree, DATA, ignore_errors=True)
@@ -43,6 +47,7 @@ from jeos.server.accounts.models import Member, Role  # noqa: E402
 from jeos.server.content import tags  # noqa: E402
 from jeos.server.forum import categories  # noqa: E402
 from jeos.server.forum.models import Category  # noqa: E402
+from jeos.server.wiki import rules  # noqa: E402
 from server_site import make_member, signed_in  # noqa: E402
 
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -90,9 +95,10 @@ def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def fresh_lists() -> Iterator[None]:
-    """Let no test see another's categories and tags, which processes keep for some seconds."""
+    """Let no test see another's categories, tags and rules, which processes keep for some seconds."""
     categories.forget()
     tags.forget_popular()
+    rules.forget()
     yield
     categories.forget()
 
@@ -145,3 +151,28 @@ def category(db: None) -> Category:
 @pytest.fixture
 def team_room(db: None) -> Category:
     return Category.objects.create(slug="team", name="Team room", staff=True, position=9)
+
+
+@pytest.fixture(scope="module")
+def site() -> "Iterator[Site]":
+    """Serve the example community to the browser tests of a file."""
+    from browser_site import demo_site  # only they need a browser to be installed
+
+    with demo_site() as site:
+        yield site
+
+
+@pytest.fixture
+def browse(site: "Site") -> "Iterator[Callable[..., Browser]]":
+    """Return what starts browsers on the site; they are closed afterwards."""
+    from browser_site import Browser
+
+    opened: list[Browser] = []
+
+    def start(**options: object) -> Browser:
+        opened.append(Browser(site, **options))  # type: ignore[arg-type]
+        return opened[-1]
+
+    yield start
+    for browser in opened:
+        browser.close()

@@ -3,15 +3,12 @@
 `JEOS_SCREENSHOTS=FOLDER` keeps pictures of every kind of page, desktop and phone, light and dark.
 """
 
-import os
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from selenium.webdriver.common.by import By
 
-from browser_site import Browser, Site, axe_source, demo_site
+from browser_site import LOOKS, Browser, judge, look, until
 
 pytestmark = pytest.mark.browser
 THREAD = "/forum/t/14/"
@@ -50,58 +47,13 @@ MODERATORS = {
 }
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    with demo_site() as site:
-        yield site
-
-
-@pytest.fixture
-def browse(site: Site) -> Iterator[Callable[..., Browser]]:
-    opened: list[Browser] = []
-
-    def start(**options: object) -> Browser:
-        opened.append(Browser(site, **options))  # type: ignore[arg-type]
-        return opened[-1]
-
-    yield start
-    for browser in opened:
-        browser.close()
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-
-
-def judge(browser: Browser, pages: dict[str, str], name: str) -> list[str]:
-    """Return what is wrong with pages, and keep their pictures if they are wanted."""
-    axe, wrong = axe_source(), []
-    for page, path in pages.items():
-        browser.open(path)
-        wrong += [f"{page}: {fault}" for fault in browser.faults(axe)]
-        wrong += [f"{page}: {complaint}" for complaint in browser.complaints() if "404 (Not Found)" not in complaint]
-        wide = browser.driver.execute_script("return document.documentElement.scrollWidth > innerWidth")
-        wrong += [f"{page}: wider than the screen"] if wide else []
-        if os.environ.get("JEOS_SCREENSHOTS"):
-            browser.shoot(Path(os.environ["JEOS_SCREENSHOTS"]) / f"{page}-{name}.png")
-    return wrong
-
-
-@pytest.mark.parametrize("name", ["desktop-light", "desktop-dark", "phone-light", "phone-dark"])
+@pytest.mark.parametrize("name", LOOKS)
 def test_every_kind_of_page_is_accessible_and_fits_the_screen(browse: Callable[..., Browser], name: str) -> None:
-    look = {
-        "width": 390 if "phone" in name else 1280,
-        "height": 844 if "phone" in name else 900,
-        "dark": "dark" in name,
-    }
-    wrong = judge(browse(**look), PAGES | STRANGERS, f"visitor-{name}")
-    member = browse(**look)
+    wrong = judge(browse(**look(name)), PAGES | STRANGERS, f"visitor-{name}")
+    member = browse(**look(name))
     member.sign_in("member")
     wrong += judge(member, PAGES | OWN, f"member-{name}")
-    moderator = browse(**look)
+    moderator = browse(**look(name))
     moderator.sign_in("moderator")
     wrong += judge(moderator, MODERATORS, f"moderator-{name}")
     assert "\n".join(wrong) == ""

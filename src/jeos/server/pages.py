@@ -15,7 +15,9 @@ def health(request: HttpRequest) -> HttpResponse:
 
 def robots(request: HttpRequest) -> HttpResponse:
     """Ask robots to keep to what is worth an index."""
-    lines = ("User-agent: *", "Disallow: /accounts/", "Disallow: /search/", "Disallow: /moderation/", "Allow: /")
+    # Old versions and comparisons are without number, and no crawler is the wiser for them.
+    closed = ("/accounts/", "/search/", "/moderation/", "/wiki/*/compare/", "/wiki/*/version/", "/wiki/*/edit/")
+    lines = ["User-agent: *", *(f"Disallow: {path}" for path in closed), "Allow: /"]
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain")
 
 

@@ -32,6 +32,7 @@ LIMITS = {
     "post": Limit(20, HOUR),
     "blogpost": Limit(5, HOUR),
     "edit": Limit(30, HOUR),
+    "page": Limit(10, HOUR),
     "reaction": Limit(60, HOUR),
     "flag": Limit(10, DAY),
     "draft": Limit(600, HOUR),

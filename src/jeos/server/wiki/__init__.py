@@ -1,0 +1,1 @@
+"""The wiki: pages that members write together, with their history."""

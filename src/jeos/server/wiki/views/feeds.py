@@ -1,0 +1,48 @@
+"""What changed, as feeds: of all pages, and of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from jeos.server.content import feeds, markdown
+from jeos.server.content.feeds import Feed, Item
+from jeos.server.wiki import queries
+from jeos.server.wiki.models import Change, Page
+from jeos.server.wiki.views.access import find
+
+
+@require_GET
+def changes(request: HttpRequest, form: str) -> HttpResponse:
+    """Answer with what changed last."""
+    rows = queries.changes(None, after=None, size=feeds.SIZE).rows
+    items = _items((change, change.page) for change in rows)
+    return feeds.answer(request, form, Feed(title=_("Wiki"), url="/wiki/-/changes/", about=_("Changes"), items=items))
+
+
+@require_GET
+def history(request: HttpRequest, name: str, form: str) -> HttpResponse:
+    """Answer with what was done to a page."""
+    page = find(name, None)
+    rows = queries.history(page, after=None, size=feeds.SIZE).rows
+    items = _items((change, page) for change in rows)
+    return feeds.answer(request, form, Feed(title=page.title, url=page.get_absolute_url(), about="", items=items))
+
+
+def _items(changes: Iterable[tuple[Change, Page]]) -> list[Item]:
+    return [
+        Item(
+            name=f"wiki/{page.pk}/{change.pk}",
+            title=f"{page.title}: {change.get_what_display()}",
+            url=f"{page.get_absolute_url()}compare/?to={change.version}"
+            if change.has_text
+            else page.get_absolute_url(),
+            author=change.editor.handle,
+            made=change.made,
+            html=markdown.as_html(change.reason),
+        )
+        for change, page in changes
+    ]
