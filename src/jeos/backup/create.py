@@ -59,6 +59,8 @@ def create(
     segments = Segments(vault.read)
     disks, read = [], 0
     with vault.session() as session:
+        if parent and parent.name not in vault.points():  # deleted, and maybe collected, before the session began
+            before = {}
         for source in sources:
             captured = capture(
                 source.blocks,
