@@ -25,13 +25,14 @@ def volume(name: str, content: str = "ext4", **values: object) -> Volume:
     return Volume(name=name, **{**known, **values})  # type: ignore[arg-type]
 
 
+LVM_ID = "abcdef-ABCD-abcd-0123-4567-89ab-cdefgh"
 SURVEY = Survey(
     disks=(Disk("sda", 8 << 30, table="gpt"), Disk("sdb", 1 << 30, table="dos", uuid="1234abcd")),
     volumes=(
         volume("sda1", "vfat", uuid=ESP_UUID, title="EFI", type=ESP_TYPE, id="11111111-0000-4000-8000-000000000001"),
         volume("sda2", uuid=UUID, title="root disk", label="system", id="11111111-0000-4000-8000-000000000002"),
         volume("sdb1", "xfs", uuid="22222222-5d2f-4f6b-9d44-2f8a6a5b7c10"),
-        volume("big-group/root-old", uuid="33333333-5d2f-4f6b-9d44-2f8a6a5b7c10"),
+        volume("big-group/root-old", uuid="33333333-5d2f-4f6b-9d44-2f8a6a5b7c10", id=LVM_ID),
     ),
 )
 
@@ -50,6 +51,9 @@ SURVEY = Survey(
         ("/dev/disk/by-label/root\\x20disk", "sda2"),
         ("/dev/mapper/big--group-root--old", "big-group/root-old"),
         ("/dev/big-group/root-old", "big-group/root-old"),
+        ("/dev/disk/by-id/dm-name-big--group-root--old", "big-group/root-old"),
+        (f"/dev/disk/by-id/dm-uuid-LVM-{'G' * 32}{LVM_ID.replace('-', '')}", "big-group/root-old"),
+        (f"/dev/disk/by-id/dm-uuid-LVM-{'G' * 64}", ""),
         ("/dev/sda2", "sda2"),
         ("/dev/vdb1", "sdb1"),
         ("/dev/sdc1", ""),

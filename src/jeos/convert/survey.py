@@ -75,6 +75,13 @@ class Volume:
     clean: bool = True
 
 
+# Names for what is written on a disk; those by id are of device mapper and software RAID (as Ubuntu's installer takes).
+_STABLE = (
+    *("/dev/mapper/", "/dev/md", "/dev/disk/by-uuid/", "/dev/disk/by-label/", "/dev/disk/by-part"),
+    *(f"/dev/disk/by-id/{kind}-" for kind in ("dm-uuid", "dm-name", "md-uuid", "md-name", "lvm-pv-uuid")),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Mount:
     """A line of fstab; `volume` is the survey's name of what `spec` means, "" where it could not be found."""
@@ -89,8 +96,7 @@ class Mount:
     @property
     def by_name(self) -> bool:
         """Tell whether the disk is meant by a name that depends on the hardware: /dev/sda1, /dev/disk/by-path/…."""
-        stable = ("/dev/mapper/", "/dev/disk/by-uuid/", "/dev/disk/by-label/", "/dev/disk/by-part", "/dev/md")
-        if not self.spec.startswith("/dev/") or self.spec.startswith(stable):
+        if not self.spec.startswith("/dev/") or self.spec.startswith(_STABLE):
             return False
         return self.spec.startswith("/dev/disk/") or "/" not in self.spec.removeprefix("/dev/")
 

@@ -18,7 +18,9 @@ _FOLDERS = {
     "/dev/disk/by-partuuid/": "PARTUUID",
     "/dev/disk/by-partlabel/": "PARTLABEL",
 }
-_MAPPER = "/dev/mapper/"
+_MAPPER = ("/dev/mapper/", "/dev/disk/by-id/dm-name-")
+# Behind it are the identities of group and volume, of 32 signs each (LVM2's lib/activate/dev_manager.c).
+_MAPPER_ID, _IDENTITY = "/dev/disk/by-id/dm-uuid-LVM-", 32
 # Mounted by the boot, and needed to look at it; what else fstab names may be large, remote or not there.
 _ESP_TYPES = ("c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "ef")
 _ESP_PLACES = ("boot/efi", "efi", "boot")  # where the ESP is looked for by machines that mount it themselves
@@ -45,8 +47,11 @@ def resolve(survey: Survey, spec: str) -> Volume | None:
     for folder, name in _FOLDERS.items():
         if spec.startswith(folder):
             return _tagged(survey, name, _unescaped(spec.removeprefix(folder)))
+    if spec.startswith(_MAPPER_ID):
+        own = spec[-_IDENTITY:]
+        return next((volume for volume in survey.volumes if volume.kind == "logical" and _plain(volume) == own), None)
     if spec.startswith(_MAPPER):
-        name = _group_and_volume(spec.removeprefix(_MAPPER))
+        name = _group_and_volume(spec.removeprefix(_MAPPER[0]).removeprefix(_MAPPER[1]))
     elif spec.startswith("/dev/") and spec.count("/") == 3:
         name = spec.removeprefix("/dev/")
     else:
@@ -67,6 +72,10 @@ def _tagged(survey: Survey, tag: str, value: str) -> Volume | None:
 def _unescaped(text: str) -> str:
     r"""Return a name in /dev/disk as it was before udev wrote "\x20" for a space."""
     return re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match[1], 16)), text)
+
+
+def _plain(volume: Volume) -> str:
+    return volume.id.replace("-", "")
 
 
 def _group_and_volume(name: str) -> str:
