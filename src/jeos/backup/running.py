@@ -69,6 +69,7 @@ class _Making:
             held(self.name, mark=mark, since=since, sizes=sizes, freeze=self.freeze) as hold,
             ExitStack() as disks,
         ):
+            log.info(f"  the guest stood still for {hold.still * 1000:.0f} ms")
             point = create_point(
                 self.vault,
                 _sources(hold, disks, mark=mark),

@@ -16,6 +16,7 @@ Source: QEMU, docs/interop/bitmaps.rst and qapi/block-core.json (`BlockdevOption
 
 import os
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -69,6 +70,7 @@ class Fleece:
 
     disks: tuple[Exported, ...]
     keep: bool = field(default=False)
+    still: float = 0.0  # seconds that the guest's processors stood still
 
 
 def usable(disk: Disk, since: str, *, sizes: Mapping[str, int]) -> str:
@@ -134,11 +136,14 @@ async def fleeced(
         for disk in found:
             await work.add_scratch(disk, folder=folder)
         trusted = tuple(disk for disk in found if not reasons[disk.node])
-        async with quiet(), standing_still(qmp):
-            fleece = Fleece(tuple(_exported(disk, since=since, reason=reasons[disk.node]) for disk in found))
-            await work.mark(found, trusted, mark=mark, since=since, fleece=fleece)
-            for disk in found:
-                await work.insert_copying(disk, since="" if reasons[disk.node] else since)
+        fleece = Fleece(tuple(_exported(disk, since=since, reason=reasons[disk.node]) for disk in found))
+        async with quiet():
+            began = time.monotonic()
+            async with standing_still(qmp):
+                await work.mark(found, trusted, mark=mark, since=since, fleece=fleece)
+                for disk in found:
+                    await work.insert_copying(disk, since="" if reasons[disk.node] else since)
+            fleece.still = time.monotonic() - began
         for disk in found:
             await work.add_instant(disk)
         await work.serve(socket)

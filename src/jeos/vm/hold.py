@@ -100,7 +100,8 @@ async def serve(
     quiet = Quiet(places.guest, wanted=bool(order.get("freeze", True)), agent=agent)
     async with fleeced(qmp, folder=places.folder, socket=places.backup, mark=mark, since=since, quiet=quiet) as fleece:
         ready = {"disks": [asdict(disk) for disk in fleece.disks]}
-        _send(writer, {**ready, "taken": quiet.taken, "consistency": quiet.consistency, "notice": quiet.notice})
+        about = {"taken": quiet.taken, "still": fleece.still, "consistency": quiet.consistency, "notice": quiet.notice}
+        _send(writer, {**ready, **about})
         word = await reader.readline()
         fleece.keep = bool(word) and json.loads(word).get("keep") is True
     if word:
@@ -118,8 +119,9 @@ class Hold:
         disks = ready.get("disks")
         self.disks = tuple(Exported(**disk) for disk in disks) if isinstance(disks, list) else ()
         self.socket = places.backup
-        taken = ready.get("taken")
+        taken, still = ready.get("taken"), ready.get("still")
         self.taken = float(taken) if isinstance(taken, int | float) else time.time()
+        self.still = float(still) if isinstance(still, int | float) else 0.0  # seconds
         self.consistency = str(ready.get("consistency", CRASH))
         self.notice = str(ready.get("notice", ""))
         self._line = line
