@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+import boot_sectors
 import tiny_guest
 from jeos.cli.main import main
-from jeos.core.errors import InputError, UsageError
+from jeos.core.errors import InputError, MachineError, UsageError
 from jeos.vm import session
 from jeos.vm.places import places_of
 
@@ -124,3 +125,18 @@ def test_serve_exports_a_point_until_it_is_told_to_end(tmp_path: Path) -> None:
         assert process.wait() == 0
     assert (tmp_path / "copy").read_bytes() == bytes(1 << 20)
     assert not place.exists()
+
+
+@pytest.mark.vm
+def test_verify_starts_the_points_that_it_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, says in (("good", "good login: "), ("bad", "Kernel panic - not syncing: no root\n")):
+        (tmp_path / f"{name}.raw").write_bytes(boot_sectors.saying(says))
+        assert main(["backup", "create", "--disk", str(tmp_path / f"{name}.raw")]) == 0
+    capsys.readouterr()
+    assert main(["backup", "verify", "--boot", "good", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["sound"], [(one["point"], one["well"]) for one in told["started"]]) == (True, [("good@1", True)])
+    assert main(["backup", "verify", "--boot"]) == MachineError.exit_code
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines[-2:]] == [["bad@1", "FAILED"], ["good@1", "well"]]
+    assert "its kernel panics:" in lines[-2]

@@ -9,7 +9,7 @@ import pkgutil
 
 HELP = "back up machines and disks; list, browse, boot and restore what was backed up"
 
-NOT_ACTIONS = {"machine_files", "vaults"}
+NOT_ACTIONS = {"proving", "machine_files", "vaults"}
 
 
 def actions() -> list[str]:

@@ -6,9 +6,10 @@ import re
 
 from jeos.backup.needs import needs
 from jeos.cli import output, unlock
-from jeos.cli.backup import vaults
+from jeos.cli.backup import proving, vaults
+from jeos.cli.backup.boot import open_for_later
 from jeos.core import log
-from jeos.core.errors import JeosError, StoreError, UsageError
+from jeos.core.errors import JeosError, MachineError, StoreError, UsageError
 from jeos.store.places.address import open_place
 from jeos.store.places.place import Place
 from jeos.store.vault import Vault, now
@@ -31,6 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="only look whether everything is there, and read points")
     parser.add_argument("--repair", action="store_true", help="mend what can be mended out of what is sound")
     parser.add_argument("--repair-from", metavar="ADDRESS", help="the same, and fetch what is lost from this vault")
+    proving.add_arguments(parser)
 
 
 def _part(text: str) -> tuple[int, int]:
@@ -42,7 +44,7 @@ def _part(text: str) -> tuple[int, int]:
 
 def run(args: argparse.Namespace) -> int:
     """Verify, repair if asked to, and print what is wrong."""
-    vault = vaults.open_vault(args)
+    vault = vaults.open_vault(args) if args.boot is None else open_for_later(args)
     wants_repair = args.repair or args.repair_from
     if wants_repair and not isinstance(vault.place, Place):
         raise UsageError(f"{vault.where} can only be read", hint="repair the folder or bucket that is served there")
@@ -51,11 +53,15 @@ def run(args: argparse.Namespace) -> int:
         step.done(f"{report.packs} packs, {output.size(report.size)}, {len(report.points)} points")
     _note(vault, report, whole=args.part == (1, 1) and not args.quick)
     repaired = _repair(vault, report, args) if wants_repair and not report.sound else None
+    proved = [] if args.boot is None else proving.prove(vault, args)
     if args.json:
-        output.as_json(_as_json(vault, report, repaired))
+        output.as_json({**_as_json(vault, report, repaired), "started": proved})
     else:
         _print(report, repaired)
-    return 0 if (repaired.left if repaired else report).sound else StoreError.exit_code
+        proving.tell(proved)
+    if not (repaired.left if repaired else report).sound:
+        return StoreError.exit_code
+    return 0 if all(one.well for one in proved) else MachineError.exit_code
 
 
 def _repair(vault: Vault, report: Report, args: argparse.Namespace) -> Repaired:
