@@ -55,6 +55,13 @@ def local(taken: str) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
+def _when(time: object) -> str:
+    try:
+        return local(str(time))
+    except ValueError:
+        return "?"
+
+
 def checked(vault: Vault, point: Point) -> object:
     """Return what the last verification said about a point, None if there was none that can be read."""
     note = vault.checked(point.name)
@@ -68,4 +75,4 @@ def _verified(vault: Vault, point: Point) -> str:
     note = checked(vault, point)
     if not isinstance(note, dict):
         return "never"
-    return f"{note.get('when', '?')}{'' if note.get('sound') else ': damaged'}"
+    return f"{'' if note.get('sound') is True else 'DAMAGED, '}{_when(note.get('time'))}"
