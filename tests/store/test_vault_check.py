@@ -179,3 +179,10 @@ def test_check_writes_nothing(vault: Vault) -> None:
     before = dict(files(vault))
     check(again(vault), needs=needs)
     assert files(vault) == before
+
+
+@pytest.mark.parametrize("harm", ["a pack that is cut off", "a lost pack"])
+def test_next_backup_stores_again_what_it_misses_without_any_repair(vault: Vault, harm: str) -> None:
+    HARM[harm][0](vault)
+    backup(again(vault), "web/4", ["a", "b", "c", "d"])
+    assert stored_of(again(vault), "web/4") == [content(name) for name in "abcd"]
