@@ -64,6 +64,7 @@ bench: setup-bench ## measure what README and docs promise, beside other tools
 	$(PYTHON) bench/publishing.py
 	$(PYTHON) bench/agent.py
 	$(PYTHON) bench/convert.py
+	$(PYTHON) bench/backup.py
 
 clean: ## delete what make made here (not the caches of jeos: `jeos store gc`)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

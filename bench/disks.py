@@ -35,13 +35,7 @@ def make(work: Path) -> Path:
     disk = work / "server.raw"
     if disk.exists():
         return disk
-    work.mkdir(parents=True, exist_ok=True)
-    tree = work / "tree"
-    if not tree.exists():
-        partial = work / "tree.partial"
-        packages = f"--include={','.join(PACKAGES)}"
-        _run(["mmdebstrap", "--quiet", "--variant=extract", packages, SUITE, str(partial), *mirrors(SUITE)])
-        partial.rename(tree)
+    tree = make_tree(work)
     filesystem = work / "filesystem"
     filesystem.unlink(missing_ok=True)
     _run(["mke2fs", "-q", "-t", "ext4", "-d", str(tree), str(filesystem), f"{SIZE // MIB - 2}M"])
@@ -53,6 +47,18 @@ def make(work: Path) -> Path:
     filesystem.unlink()
     partial.rename(disk)
     return disk
+
+
+def make_tree(work: Path) -> Path:
+    """Return the files that the disk has, in a folder below `work`, which is made if it is not there."""
+    work.mkdir(parents=True, exist_ok=True)
+    tree = work / "tree"
+    if not tree.exists():
+        partial = work / "tree.partial"
+        packages = f"--include={','.join(PACKAGES)}"
+        _run(["mmdebstrap", "--quiet", "--variant=extract", packages, SUITE, str(partial), *mirrors(SUITE)])
+        partial.rename(tree)
+    return tree
 
 
 def data_of(disk: Path) -> int:

@@ -21,7 +21,7 @@ from jeos.store.vault_collect import collect
 from jeos.store.vault_errors import BrokenLeaseError
 from vault_worlds import backup, content, expected, needs, stored
 
-KILLS = int(os.environ.get("JEOS_SOAK") or 0) * 40 + 10
+KILLS = 50 if os.environ.get("JEOS_SOAK") else 6
 fork = multiprocessing.get_context("fork")
 
 
@@ -97,13 +97,13 @@ def test_two_writers_and_a_collection_at_once_lose_nothing(tmp_path: Path) -> No
         process.start()
     deadline = time.monotonic() + 60
     seen: set[str] = set()
-    while len(seen) < 30 and time.monotonic() < deadline:  # points come and go
+    while len(seen) < 12 and time.monotonic() < deadline:  # points come and go
         assert [process.exitcode for process in processes] == [None, None, None]
         seen |= set(Vault.open(FolderPlace(tmp_path)).points())
     for process in processes:
         process.kill()
         process.join()
-    assert len(seen) >= 30
+    assert len(seen) >= 12
     vault = Vault.open(FolderPlace(tmp_path))
     assert stored(vault) == expected(whole(tmp_path))
     collect(vault, needs=needs)
