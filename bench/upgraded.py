@@ -60,7 +60,7 @@ def _upgrade(tree: Path, disk: Path, *, work: Path) -> None:
 
 
 def floor(before: Path, after: Path) -> tuple[int, int, int]:
-    """Return the blocks of 4 KiB with data, those that the upgrade changed, and the bytes of these, each packed alone."""
+    """Return the blocks of 4 KiB with data, those that changed, and the bytes of these when packed alone."""
     packer = zstandard.ZstdCompressor(level=LEVEL)
     data = changed = size = 0
     with File(before) as old, File(after) as new:
