@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jeos.backup.retention import Rules
 from jeos.backup.schedule import Schedule, Schedules, parse
 from jeos.core.errors import InputError, UsageError
 from jeos.model.schedule import ALWAYS, Windows
@@ -17,11 +18,12 @@ NOW = 1_800_000_000.0
 
 def test_file_gives_each_machine_its_schedule() -> None:
     found = parse(
-        '[default]\nevery = "24h"\nwindow = "Sun 02:00-05:00"\n[machines.web01]\nevery = "1h"\nstore = "s3://b/w"\n',
+        '[default]\nevery = "24h"\nwindow = "Sun 02:00-05:00"\n[machines.web01]\nevery = "1h"\n'
+        'store = "s3://b/w"\nkeep-daily = 7\n',
         source="it",
     )
     default = Schedule(86400, Windows.parse("Sun 02:00-05:00"))
-    web = Schedule(3600, ALWAYS, store="s3://b/w")
+    web = Schedule(3600, ALWAYS, store="s3://b/w", keep=Rules(daily=7))
     assert found == Schedules({"web01": web}, default)
     assert (found.of("web01"), found.of("other")) == (web, default)
     assert parse("", source="it").of("web01") is None
@@ -38,6 +40,8 @@ def test_file_gives_each_machine_its_schedule() -> None:
         ("[default]\nevery = 3600", "every is not a text"),
         ('[default]\nevery = "1h"\nwindow = "at night"', "is not a window"),
         ('[default]\nevery = "1h"\nkeep = "7"', "has no key keep"),
+        ('[default]\nevery = "1h"\nkeep-daily = "7"', "is a number of points"),
+        ('[default]\nevery = "1h"\nkeep-last = true', "is a number of points"),
         ("machines = 3", r"\[machines\] holds"),
         ("[machines]\nweb = 3", r"\[machines.web\] is not a table"),
         ("default = 3", r"\[default\] is not a table"),

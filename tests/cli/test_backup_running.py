@@ -82,7 +82,14 @@ def test_watch_backs_up_what_is_due(tmp_path: Path) -> None:
     schedules.write_text('[default]\nevery = "1h"\n')
     assert main(["backup", "watch", "--once"]) == 0
     assert main(["backup", "watch", "--once"]) == 0  # nothing is due
+    first = points()
+    assert len(first) == 1
+    schedules.write_text('[default]\nevery = "1m"\nkeep-last = 1\n')
+    old = first[0].replace(first[0][:10], "2020-01-01")
+    (tmp_path / f"vault/points/tiny/{first[0]}").rename(tmp_path / f"vault/points/tiny/{old}")
+    assert main(["backup", "watch", "--once"]) == 0
     assert len(points()) == 1
+    assert old not in points()
 
 
 def test_units_are_such_as_systemd_takes(

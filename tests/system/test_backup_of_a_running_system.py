@@ -79,7 +79,12 @@ class Machine:
         """
         self.monitor.execute("stop")
         process = self.plain.start("backup", "create", "web", "--no-freeze", "--json")
-        wait_until(lambda: "jeos-instant-disk" in self.monitor.nodes(), "nothing is held", seconds=BOOT)
+
+        def is_held() -> bool:
+            assert process.poll() is None, process.communicate()
+            return "jeos-instant-disk" in self.monitor.nodes()
+
+        wait_until(is_held, "nothing is held", seconds=BOOT)
         os.kill(process.pid, signal.SIGSTOP)
         reference = disk_digest(self.disk, self.folder)
         self.monitor.execute("cont")

@@ -15,24 +15,31 @@ schedules.of("web01").due(last=…, now=…)
 import time
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
+from jeos.backup.retention import Rules
 from jeos.core.errors import InputError
 from jeos.model.machine import check_name
 from jeos.model.schedule import Windows, minute_of_week, seconds
 
 SHORTEST = 60  # seconds between two points
 RETRY_SECONDS = 600.0  # until a backup that failed is tried again
+TEXTS = ("every", "window", "store")
+KEEPS = tuple(f"keep-{rule.name}" for rule in fields(Rules))
 EXAMPLE = 'for example every = "24h" below [default]'
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How often a machine is backed up, in seconds, in which part of the week, and where to ("": the usual place)."""
+    """How often a machine is backed up, in seconds, in which part of the week, and where to ("": the usual place).
+
+    Points that no rule of `keep` wants are deleted after each backup; without any rule, all stay.
+    """
 
     every: int
     window: Windows
     store: str = ""
+    keep: Rules = field(default_factory=Rules)
 
     def due(self, *, last: float, now: float, failed: float = 0.0) -> bool:
         """Tell whether a backup is to be made now; `last` is the time of the newest point, `failed` that of a failure.
@@ -81,17 +88,20 @@ def parse(text: str, *, source: str) -> Schedules:
 def _schedule(table: object, *, where: str) -> Schedule:
     if not isinstance(table, dict):
         raise InputError(f"{where} is not a table", hint=EXAMPLE)
-    unknown = sorted(set(table) - {"every", "window", "store"})
+    unknown = sorted(set(table) - {*TEXTS, *KEEPS})
     if unknown:
-        raise InputError(f"{where} has no key {unknown[0]}", hint="there are every, window and store")
-    words = {key: table.get(key, "") for key in ("every", "window", "store")}
+        raise InputError(f"{where} has no key {unknown[0]}", hint=f"there are {', '.join((*TEXTS, *KEEPS))}")
+    words = {key: table.get(key, "") for key in TEXTS}
     wrong = [key for key, value in words.items() if not isinstance(value, str)]
     if wrong:
         raise InputError(f"{where}: {wrong[0]} is not a text", hint=EXAMPLE)
+    counts = [table.get(key, 0) for key in KEEPS]
+    if any(type(count) is not int or count < 0 for count in counts):
+        raise InputError(f"{where}: what begins with keep- is a number of points", hint="for example keep-daily = 7")
     try:
         every, window = seconds(words["every"]), Windows.parse(words["window"])
     except ValueError as error:
         raise InputError(f"{where}: {error}", hint=EXAMPLE) from None
     if every < SHORTEST:
         raise InputError(f"{where}: every = {words['every']!r} is less than a minute", hint=EXAMPLE)
-    return Schedule(every=every, window=window, store=words["store"])
+    return Schedule(every=every, window=window, store=words["store"], keep=Rules(*counts))

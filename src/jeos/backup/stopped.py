@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jeos.backup import points
 from jeos.backup.create import Progress, Source, create
-from jeos.core.errors import InputError
+from jeos.core.errors import InputError, MachineError
 from jeos.disk.formats import open_disk
 from jeos.model.machine import Boot, Machine, machine_text
 from jeos.model.snapshot import Consistency, Point
@@ -52,6 +52,11 @@ def of_machine(vault: Vault, name: str, *, progress: Progress | None = None) -> 
     """Make a point of a machine that is stopped, and stays so meanwhile. Raises MachineError if it is in use."""
     machine = session.seen(name).machine
     places = places_of(name)
+    if machine.supply:
+        raise MachineError(
+            f"the disks of {name} still lie in the backup that it was started from",
+            hint=f"let it run until it has them all: jeos run {name} --detach",
+        )
     descriptor = claim(places)
     try:
         disks.check_base(machine)

@@ -5,9 +5,12 @@ import calendar
 import shutil
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from jeos.backup import points, running, stopped
+from jeos.backup.needs import needs
+from jeos.backup.retention import Rules, keep
 from jeos.backup.schedule import Schedule, Schedules, parse
 from jeos.cli import output
 from jeos.cli.backup import vaults
@@ -16,6 +19,7 @@ from jeos.core import log, settings
 from jeos.core.errors import JeosError, UsageError
 from jeos.model.machine import ALIVE
 from jeos.store.vault import Vault
+from jeos.store.vault_collect import collect
 from jeos.vm import session
 
 HELP = "back up the machines of this host when their schedules say so, until it is stopped (or --once)"
@@ -123,6 +127,23 @@ def _back_up(vault: Vault, name: str, schedule: Schedule, *, failed: float) -> N
     with log.step(f"back up {name}") as step:
         point = running.create(vault, name) if alive else stopped.of_machine(vault, name)
         step.done(f"{output.size(point.read)} read, {output.size(point.new)} new")
+    if schedule.keep:
+        _thin(vault, owner, schedule.keep)
+
+
+def _thin(vault: Vault, owner: str, rules: Rules) -> None:
+    """Delete the points of a machine that no rule wants, and what nothing needs any more."""
+    names = points.names_of(vault, owner)
+    zone = datetime.now().astimezone().tzinfo
+    kept = keep(names, rules, zone=zone or UTC)
+    going = [name for name in names if name not in kept]
+    if not going:
+        return
+    with log.step(f"thin out {owner}") as step:
+        for name in going:
+            vault.delete_point(name)
+        collected = collect(vault, needs=needs)
+        step.done(f"{len(going)} points deleted, {output.size(collected.freed)} freed")
 
 
 def _print_units(args: argparse.Namespace) -> int:
