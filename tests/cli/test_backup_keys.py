@@ -78,3 +78,12 @@ def test_keys_lets_another_passphrase_open_the_vault(
     assert main.main(["backup", "keys"]) == TrustError.exit_code
     assert main.main(["backup", "keys", "--passphrase-fd", passphrase("second"), "--remove", "none"]) == 2
     assert "there is no key none" in capsys.readouterr().err
+
+
+def test_action_that_is_asked_for_is_the_only_one_loaded(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = main.make_parser(only="backup", asked=("backup", "init", "--encrypt"))
+    assert vars(asked.parse_args(["backup", "init", "--encrypt"]))["action"] == "init"
+    assert main.main(["backup", "unheard-of"]) == UsageError.exit_code
+    assert "invalid choice: 'unheard-of'" in capsys.readouterr().err
+    assert main.main(["backup", "--help"]) == 0
+    assert "verify" in capsys.readouterr().out

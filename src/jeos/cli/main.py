@@ -29,7 +29,13 @@ BROKEN_PIPE = 128 + signal.SIGPIPE
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's parser, which says what is wrong in the form of all errors here."""
+    """argparse's parser, which says what is wrong in the form of all errors here.
+
+    `asked` is the command line, for verbs with so many actions that they add only the one that is asked for; empty
+    where all are wanted.
+    """
+
+    asked: tuple[str, ...] = ()
 
     def error(self, message: str) -> NoReturn:
         """Print the usage, the error and where more is to be read, and exit."""
@@ -49,8 +55,8 @@ def load(verb: str) -> ModuleType:
     return importlib.import_module(f"jeos.cli.{verb}")
 
 
-def make_parser(*, only: str | None = None) -> Parser:
-    """Return the parser of the command line, for all verbs or for `only` one."""
+def make_parser(*, only: str | None = None, asked: tuple[str, ...] = ()) -> Parser:
+    """Return the parser of the command line, for all verbs or for `only` one; `asked` is the command line itself."""
     parser = Parser(
         prog="jeos",
         description="Build, run and maintain virtual appliances.",
@@ -63,7 +69,9 @@ def make_parser(*, only: str | None = None) -> Parser:
     parsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for verb in [only] if only else verbs():
         module = load(verb)
-        configure_verb(parsers.add_parser(verb, help=module.HELP, description=module.HELP), module)
+        verb_parser = parsers.add_parser(verb, help=module.HELP, description=module.HELP)
+        verb_parser.asked = asked
+        configure_verb(verb_parser, module)
     return parser
 
 
@@ -92,7 +100,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     """Read a command line; `help` stands for --help. Raises UsageError, or SystemExit as argparse does."""
     if argv[:1] == ["help"]:
         argv = [*argv[1:2], "--help"]
-    parser = make_parser(only=asked_verb(argv))
+    parser = make_parser(only=asked_verb(argv), asked=tuple(argv))
     if not argv:
         parser.print_help(sys.stderr)
         raise SystemExit(UsageError.exit_code)

@@ -4,10 +4,13 @@ import argparse
 import getpass
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jeos.core.errors import UsageError
-from jeos.trust.keys import Keys
 from jeos.trust.passphrase import HINT, Passphrases
+
+if TYPE_CHECKING:
+    from jeos.trust.keys import Keys
 
 FOLDER = Path("keys")
 
@@ -46,6 +49,8 @@ def ask(prompt: str) -> str:
         raise UsageError("no passphrase was typed", hint=HINT) from None
 
 
-def open_keys(args: argparse.Namespace) -> Keys:
+def open_keys(args: argparse.Namespace) -> "Keys":
     """Open the folder of keys that the arguments name."""
+    from jeos.trust.keys import Keys  # loads what speaks to clouds, which only signing needs
+
     return Keys.open(args.keys, offline=args.offline, passphrases=passphrases(args))

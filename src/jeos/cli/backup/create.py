@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from jeos.backup import running, stopped
+from jeos.backup import stopped
 from jeos.backup.create import Progress
 from jeos.cli import output
 from jeos.cli.backup.vaults import add_arguments, open_vault
@@ -64,6 +64,8 @@ def _make(vault: Vault, args: argparse.Namespace, *, alive: bool, progress: Prog
     if args.disk:
         return stopped.of_files(vault, args.disk, owner=args.name, format=args.format, progress=progress)
     if alive:
+        from jeos.backup import running  # loads what speaks to QEMU, which disk files do not need
+
         return running.create(vault, args.machine, freeze=not args.no_freeze, progress=progress)
     return stopped.of_machine(vault, args.machine, progress=progress)
 

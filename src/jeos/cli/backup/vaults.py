@@ -2,14 +2,16 @@
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
-from jeos.cli import unlock
 from jeos.core import settings
 from jeos.core.errors import UsageError
 from jeos.store.places.address import open_place
 from jeos.store.places.place import Reader
 from jeos.store.vault import Secret, Vault, exists
-from jeos.trust.passphrase import Passphrases
+
+if TYPE_CHECKING:
+    from jeos.trust.passphrase import Passphrases
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, json: bool = True) -> None:
@@ -40,10 +42,16 @@ def open_vault(args: argparse.Namespace, *, create: bool = False) -> Vault:
     where = place(args)
     if create and not exists(where):
         return Vault.create(where)
-    return Vault.open(where, secret=secret(unlock.passphrases(args), name=where.place))
+
+    def first(wrong: int) -> str | None:
+        from jeos.cli import unlock  # loads what only vaults that encrypt need
+
+        return secret(unlock.passphrases(args), name=where.place)(wrong)
+
+    return Vault.open(where, secret=first)
 
 
-def secret(passphrases: Passphrases, *, name: str) -> Secret:
+def secret(passphrases: "Passphrases", *, name: str) -> Secret:
     """Return what gives a vault one passphrase after the other: those that were given, then what is typed."""
 
     def next_one(wrong: int) -> str | None:
