@@ -79,8 +79,8 @@ def test_summary_is_cut_between_words(text: str, length: int, short: str) -> Non
 def test_link_to_a_page_leads_to_its_name_whether_or_not_there_is_one() -> None:
     made = markdown.render("See [[Boot  Order]] and [[boot-order|this *one*]], not `[[x]]`, [[]] or [[…]].")
     assert made.html == (
-        '<p>See <a href="/wiki/boot-order/" class="page" rel="nofollow ugc noopener">Boot Order</a> and '
-        '<a href="/wiki/boot-order/" class="page" rel="nofollow ugc noopener">this *one*</a>, not <code>[[x]]</code>, '
+        '<p>See <a href="/wiki/boot-order/" class="wiki" rel="nofollow ugc noopener">Boot Order</a> and '
+        '<a href="/wiki/boot-order/" class="wiki" rel="nofollow ugc noopener">this *one*</a>, not <code>[[x]]</code>, '
         "[[]] or [[…]].</p>\n"
     )
     assert made.pages == (("boot-order", "Boot Order"),)

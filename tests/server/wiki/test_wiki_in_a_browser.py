@@ -64,7 +64,7 @@ def test_member_writes_changes_and_goes_back(browse: Callable[..., Browser], scr
     assert browser.text("#preview h2 + .text h2") == "Hello"
     browser.click(".form .button:not(.quiet)")
     assert browser.text("h1") == title
-    assert browser.find(".article .page.missing").get_attribute("href") == f"{browser.site.address}/wiki/nothing-yet/"
+    assert browser.find(".article .wiki.missing").get_attribute("href") == f"{browser.site.address}/wiki/nothing-yet/"
     browser.click(".tabs a[href$='/edit/']")
     browser.write("[name=source]", "Something else.")
     browser.write("[name=reason]", "shorter")
@@ -119,5 +119,5 @@ def test_page_is_read_and_found_by_keyboard(browse: Callable[..., Browser]) -> N
     heading = browser.find(".outline a")
     heading.send_keys("\ue007")  # Enter
     assert browser.driver.current_url.endswith("/wiki/boot-order/#s-firmware")
-    browser.find(".article a.page").send_keys("\ue007")
+    browser.find(".article a.wiki").send_keys("\ue007")
     until(lambda: "/wiki/a-b-slots/" in browser.driver.current_url, "the link leads on")

@@ -183,7 +183,7 @@ def test_page_is_written_from_a_link_to_nothing(people: dict[str, Client], page:
     assert 'value="Secure boot"' in editor
     data = form("Signed, all of it.", base=0, title="Secure boot")
     assert people["member"].post("/wiki/secure-boot/edit/", data).headers["Location"] == "/wiki/secure-boot/"
-    assert b"page missing" not in people["visitor"].get("/wiki/boot-order/").content
+    assert b"wiki missing" not in people["visitor"].get("/wiki/boot-order/").content
 
 
 def test_title_leads_to_the_page_or_to_its_editor(people: dict[str, Client], page: Page) -> None:
@@ -287,19 +287,19 @@ def test_reading_writes_nothing(people: dict[str, Client], page: Page) -> None:
         assert [row["sql"] for row in captured if not row["sql"].startswith("SELECT")] == []
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
-def test_text_that_brings_a_script_is_harmless_in_every_field(ada: Member, attack: str) -> None:
+def test_text_that_brings_a_script_is_harmless_in_every_field(ada: Member) -> None:
     client = signed_in(ada)
-    page = writing.create(title="Page", source=f"# {attack}\n\n# b\n\n# c\n\n{attack}", author=ada)
-    change(page, ada, f"> {attack}\n\n[[{attack}]] [[x|{attack}]]")
-    Change.objects.update(reason=attack[:200])
-    Page.objects.update(title=attack[:120])
-    for path in ("", "history/", "version/1/", "compare/", "compare/?view=side", "edit/", "links/"):
-        assert_page_harmless(client.get(f"/wiki/page/{path}").content.decode())
+    for number, attack in enumerate(ATTACKS):
+        page = writing.create(title=f"Page {number}", source=f"# {attack}\n\n# b\n\n# c\n\n{attack}", author=ada)
+        change(page, ada, f"> {attack}\n\n[[{attack}]] [[x|{attack}]]")
+        Change.objects.filter(page=page).update(reason=attack.replace("\0", "")[:200])
+        Page.objects.filter(pk=page.pk).update(title=attack.replace("\0", "")[:120])
+        for path in ("", "history/", "version/1/", "compare/", "compare/?view=side", "edit/"):
+            assert_page_harmless(client.get(f"/wiki/page-{number}/{path}").content.decode())
+        page.refresh_from_db()
+        assert_harmless(page.html)
     for path in ("", "-/changes/", "-/pages/", "-/orphans/", "-/wanted/"):
         assert_page_harmless(client.get(f"/wiki/{path}").content.decode())
-    page.refresh_from_db()
-    assert_harmless(page.html)
 
 
 class PageReader(HTMLParser):

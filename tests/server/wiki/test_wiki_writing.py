@@ -136,7 +136,7 @@ def test_wanted_page_is_wanted_as_often_as_pages_link_to_it(page: Page, ada: Mem
 
 def test_link_to_nothing_is_told_from_others(page: Page) -> None:
     made = links.mark_missing(page.html, links.missing(page))
-    assert '<a href="/wiki/secure-boot/" class="page missing" rel="nofollow ugc noopener">Secure boot</a>' in made
+    assert '<a href="/wiki/secure-boot/" class="wiki missing" rel="nofollow ugc noopener">Secure boot</a>' in made
 
 
 def test_moved_page_is_found_by_all_its_names(page: Page, ada: Member) -> None:

@@ -39,7 +39,7 @@ _ATTRIBUTES = {
     "td": {"class"},
     "th": {"class"},
 }
-_CLASSES = {"a": {"mention", "page"}, "td": {"centre", "right"}, "th": {"centre", "right"}}
+_CLASSES = {"a": {"mention", "wiki"}, "td": {"centre", "right"}, "th": {"centre", "right"}}
 PAGES = "/wiki/"  # where links to pages lead; the section that has them is mounted there
 PAGE_NAME = 100  # characters of a page's name in addresses
 _PAGE = re.compile(r"\[\[([^\[\]\n|]{1,200})(?:\|([^\[\]\n]{1,200}))?\]\]")
@@ -94,7 +94,7 @@ def _page_link(state: StateInline, silent: bool) -> bool:
     if not silent:
         title = " ".join(found.group(1).split())
         link = state.push("link_open", "a", 1)
-        link.attrs = {"href": page_url(name), "class": "page"}
+        link.attrs = {"href": page_url(name), "class": "wiki"}
         link.meta = {"page": (name, title)}
         state.push("text", "", 0).content = " ".join((found.group(2) or "").split()) or title
         state.push("link_close", "a", -1)

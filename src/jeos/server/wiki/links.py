@@ -78,6 +78,6 @@ def missing(page: Page) -> list[str]:
 def mark_missing(html: str, names: Iterable[str]) -> str:
     """Return the HTML of a text with the links to these names told from others, as the style sheet shows them."""
     for name in names:
-        link = f'<a href="{markdown.page_url(name)}" class="page'
+        link = f'<a href="{markdown.page_url(name)}" class="wiki'
         html = html.replace(f'{link}"', f'{link} missing"')
     return html

@@ -24,6 +24,14 @@ def changes(member: Member | None, *, after: str | None, size: int) -> paging.Pa
     return paging.newest(rows, keys=NEWEST, after=after, size=size)
 
 
+def changed_last(member: Member | None, *, size: int) -> list[Change]:
+    """Return the last changes of different pages; fewer than `size` where few pages changed very often."""
+    newest: dict[int, Change] = {}
+    for change in changes(member, after=None, size=size * 5).rows:
+        newest.setdefault(change.page_id, change)
+    return list(newest.values())[:size]
+
+
 def history(page: Page, *, after: str | None, size: int) -> paging.Page[Change]:
     """Return what was done to a page, newest first."""
     rows = Change.objects.filter(page=page).select_related("editor")

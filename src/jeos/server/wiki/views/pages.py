@@ -30,7 +30,7 @@ def start(request: HttpRequest) -> HttpResponse:
         "member": member,
         "show": "start",
         "html": links.mark_missing(found.html, links.missing(found)) if found else "",
-        "changes": queries.changes(member, after=None, size=BESIDE).rows,
+        "changes": queries.changed_last(member, size=BESIDE),
         "wanted": queries.wanted(after=None, size=BESIDE).rows,
         "linked": queries.most_linked(size=BESIDE),
         "popular": tags.popular(),
