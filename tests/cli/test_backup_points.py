@@ -134,3 +134,8 @@ def test_point_that_is_not_there_is_refused(disk: Path, which: str) -> None:
     jeos("create", "--disk", disk, "--name", "web01")
     assert jeos("restore", which, "-o", "x.raw") == UsageError.exit_code
     assert not Path("x.raw").exists()
+
+
+def test_vault_is_for_its_owner_alone(disk: Path, vault: Path) -> None:
+    jeos("create", "--disk", disk)
+    assert vault.stat().st_mode & 0o777 == 0o700

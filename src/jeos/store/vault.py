@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from jeos.core.errors import StoreError, TrustError, UsageError
 from jeos.store import vault_keys, vault_session
+from jeos.store.places.folder import FolderPlace
 from jeos.store.places.place import MissingFileError, Place, Reader
 from jeos.store.vault_chunks import Chunks
 from jeos.store.vault_errors import DamagedFileError, ReadOnlyVaultError
@@ -76,6 +77,9 @@ class Vault:
             raise ReadOnlyVaultError(place.place)
         if place.stat(HEADER) is not None:
             raise UsageError(f"there is a vault at {place.place} already", hint="use it, or name another place")
+        if isinstance(place, FolderPlace):
+            # Disks hold their users' secrets. Whoever lets a web server read the folder opens it by hand.
+            place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         number, key = os.urandom(16).hex(), ""
         if passphrase is not None:
             master = master or vault_keys.new_master()

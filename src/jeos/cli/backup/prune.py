@@ -8,9 +8,10 @@ from jeos.backup import points
 from jeos.backup.needs import needs
 from jeos.backup.retention import Rules, keep
 from jeos.cli import output
+from jeos.cli.backup.list import local
 from jeos.cli.backup.vaults import add_arguments, need_terminal_or_yes, open_vault
 from jeos.core import log
-from jeos.core.errors import UsageError
+from jeos.core.errors import JeosError, UsageError
 from jeos.store.vault import Needs, Vault
 from jeos.store.vault_collect import Collected, collect
 
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     plan = _plan(vault, args, rules)
     going = [name for name, reasons in plan.items() if not reasons]
     if not args.json:
-        _print(plan)
+        _print(vault, plan)
     if going and not args.dry_run:
         need_terminal_or_yes(args, f"Delete {len(going)} point{'s' * (len(going) != 1)}?")
         with log.step("points") as step:
@@ -97,11 +98,20 @@ def _here() -> tzinfo:
     return zone
 
 
-def _print(plan: dict[str, tuple[str, ...]]) -> None:
+def _print(vault: Vault, plan: dict[str, tuple[str, ...]]) -> None:
     rows = [
-        ("stays" if reasons else "goes", name.replace("/", "@"), ", ".join(reasons)) for name, reasons in plan.items()
+        ("stays" if reasons else "goes", *_named(vault, name), ", ".join(reasons)) for name, reasons in plan.items()
     ]
-    output.table(rows, header=("", "point", "because of"))
+    output.table(rows, header=("", "point", "taken", "because of"))
+
+
+def _named(vault: Vault, name: str) -> tuple[str, str]:
+    """Return what a point is called in `jeos backup list`, and its time; its full name if it cannot be read."""
+    try:
+        point = points.read(vault, name)
+    except JeosError:
+        return name, ""
+    return f"{point.owner}@{point.number}", local(point.taken)
 
 
 def _room(collected: Collected) -> str:
