@@ -217,9 +217,9 @@ def look(name: str) -> dict[str, object]:
     return {"width": 390 if phone else 1280, "height": 844 if phone else 900, "dark": "dark" in name}
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
+def until(condition: Callable[[], bool], what: str, *, seconds: float = STEP_SECONDS) -> None:
     """Wait for something. Fails when it does not come."""
-    deadline = time.monotonic() + STEP_SECONDS
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.05)
