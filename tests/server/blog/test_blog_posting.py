@@ -267,3 +267,17 @@ def test_workers_that_publish_at_the_same_moment_publish_once(ada: Member) -> No
         racer.join()
     assert sorted(results) == [False] * 5 + [True]
     assert seen(post) == EVERYWHERE
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("Short.", "Short."),
+        ("One line that says little.\n\n| a | b |\n| - | - |\n| 1 | 2 |", "One line that says little. a b 1 2"),
+        (f"{'word ' * 30}\n\n| a |\n| - |\n| 1 |", ("word " * 30).strip()),
+        ("", ""),
+        (f"{'word ' * 200}", f"{('word ' * 60).strip()} …"),
+    ],
+)
+def test_list_shows_how_a_post_begins(ada: Member, source: str, wanted: str) -> None:
+    assert posting.begin(ada, Writing(title="x", source=source)).excerpt == wanted

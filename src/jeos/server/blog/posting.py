@@ -19,6 +19,8 @@ from jeos.server.blog.models import EXCERPT_LENGTH, Blog, Post, Series, State, s
 from jeos.server.content import following, kinds, markdown, moderation, search, tags, texts, trust
 from jeos.server.content.markdown import Rendered
 
+ENOUGH = 90  # characters that tell in a list what a post is about
+
 
 @dataclass(frozen=True)
 class Writing:
@@ -66,11 +68,21 @@ def _fill(post: Post, writing: Writing) -> Rendered:
     """Set what a post says, before it is saved."""
     rendered, _mentioned = texts.fill(post, writing.source)
     post.title, post.slug = writing.title, slug_of(writing.title)
-    post.excerpt = markdown.summary(rendered.plain, length=EXCERPT_LENGTH - 20)
+    post.excerpt = markdown.summary(beginning(rendered.plain), length=EXCERPT_LENGTH - 20)
     post.words = len(rendered.plain.split())
     post.tags = " ".join(writing.tags)
     post.series = _series(post.author, writing.series)
     return rendered
+
+
+def beginning(plain: str) -> str:
+    """Return the first paragraphs of a text, so many that they say something; what follows may be a table or code."""
+    taken = ""
+    for paragraph in plain.splitlines():
+        taken = f"{taken} {paragraph}".strip()
+        if len(taken) >= ENOUGH:
+            break
+    return taken
 
 
 def _series(author: Member, title: str) -> Series | None:
