@@ -16,10 +16,12 @@ from jeos.server.blog.models import Blog, Post, Series, State
 from jeos.server.blog.posting import Writing
 from jeos.server.content import comments, following, kinds, moderation, search
 from jeos.server.content.models import AuditEntry, Case, FlagReason, Notification, Outcome, Reason, Revision, Tag
+from jeos.server.content.tasks import announce_comment
 from jeos.server.jobs import recover, work
 from server_site import make_member
 
 pytestmark = pytest.mark.django_db
+with_worker = pytest.mark.django_db(transaction=True)  # a worker has its own connection, and transactions of its own
 WRITING = Writing(title="Small images", source="Leave out the **rest**.", tags=("image-size",), series="Diet")
 
 
@@ -119,7 +121,7 @@ def test_comment_on_a_post_is_counted_and_told_to_its_author(ada: Member, bob: M
     post = posting.begin(ada, WRITING)
     posting.publish(post)
     comment = comments.write(kinds.BLOG_POST, post.pk, author=bob, source="Good.")
-    run_tasks()
+    announce_comment.call(comment.pk)
     post.refresh_from_db()
     assert (post.comments, told()) == (1, [("ada", Reason.NEW, 1)])
     comments.set_hidden(comment.pk, True)
@@ -187,7 +189,8 @@ def test_scheduled_post_is_published_at_its_time_and_not_before(ada: Member) -> 
     now = timezone.now()
     post = scheduled(ada, due=now + timedelta(hours=1))
     tasks.publish.call(post.pk)
-    run_tasks()  # the task is there, and not yet to be run
+    waiting = DBTaskResult.objects.get(task_path="jeos.server.blog.tasks.publish")
+    assert (waiting.run_after, waiting.args_kwargs["args"]) == (post.due, [post.pk])
     assert (seen(post), post.state) == (NOWHERE, State.SCHEDULED)
     assert not posting.publish_due(post.pk, now=now + timedelta(minutes=59))
     assert posting.publish_due(post.pk, now=now + timedelta(minutes=60))
@@ -196,6 +199,7 @@ def test_scheduled_post_is_published_at_its_time_and_not_before(ada: Member) -> 
     assert not posting.publish_due(post.pk, now=now + timedelta(minutes=61))
 
 
+@with_worker
 def test_worker_publishes_what_is_due_once_however_often_it_was_put_into_the_queue(ada: Member, bob: Member) -> None:
     following.set_level(bob, following.BLOG, ada.pk, 1)
     post = scheduled(ada, due=timezone.now() - timedelta(seconds=1))
@@ -211,24 +215,28 @@ def test_worker_publishes_what_is_due_once_however_often_it_was_put_into_the_que
 def test_post_whose_time_was_changed_waits_for_the_new_one(ada: Member) -> None:
     post = scheduled(ada, due=timezone.now() - timedelta(seconds=1))
     posting.schedule(post, timezone.now() + timedelta(days=1))
-    run_tasks()
+    tasks.publish.call(post.pk)
+    tasks.publish_all_due.call()
     assert seen(post) == NOWHERE
 
 
 def test_scheduled_post_that_was_taken_back_is_not_published(ada: Member) -> None:
     post = scheduled(ada, due=timezone.now() - timedelta(seconds=1))
     posting.withdraw(post)
-    run_tasks()
+    tasks.publish.call(post.pk)
+    tasks.publish_all_due.call()
     assert (seen(post), post.state) == (NOWHERE, State.DRAFT)
 
 
 def test_post_of_a_silenced_member_becomes_a_draft_at_its_time(ada: Member) -> None:
     post = scheduled(ada, due=timezone.now() - timedelta(seconds=1))
     Member.objects.filter(pk=ada.pk).update(silenced_until=timezone.now() + timedelta(days=1))
-    run_tasks()
+    tasks.publish.call(post.pk)
+    tasks.publish_all_due.call()
     assert (seen(post), post.state) == (NOWHERE, State.DRAFT)
 
 
+@with_worker
 def test_worker_that_dies_while_publishing_leaves_it_to_the_next(ada: Member, monkeypatch: pytest.MonkeyPatch) -> None:
     post = scheduled(ada, due=timezone.now() - timedelta(seconds=1))
 

@@ -1,15 +1,11 @@
 """The blogs' pages: who may see and do what, how many queries they take, what forms refuse, what feeds say."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import feedparser
 import pytest
-from django.db import connection
-from django.http import HttpResponseBase
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from hostile_texts import ATTACKS, assert_harmless, assert_no_script
@@ -19,27 +15,14 @@ from jeos.server.blog.models import Blog, Post, State, post_url
 from jeos.server.blog.posting import Writing
 from jeos.server.content import comments, following, kinds, paging
 from jeos.server.content.models import AuditEntry, Bookmark, Draft
-from server_site import make_member, signed_in
+from server_site import count_queries, make_member, signed_in, statuses
 
 pytestmark = pytest.mark.django_db
-ROLES = ("visitor", "member", "author", "moderator", "administrator")
 OPEN = [200, 200, 200, 200, 200]
 MEMBERS = [401, 200, 200, 200, 200]
 NOBODY = [404] * 5
 AUTHOR = [404, 404, 200, 404, 404]
 ONLY_POST = [405] * 5
-
-
-@pytest.fixture
-def people(ada: Member, bob: Member, moderator: Member, administrator: Member) -> dict[str, Client]:
-    """Return a browser for each role; `ada` is the author of everything."""
-    return {
-        "visitor": signed_in(None),
-        "member": signed_in(bob),
-        "author": signed_in(ada),
-        "moderator": signed_in(moderator),
-        "administrator": signed_in(administrator),
-    }
 
 
 def written(author: Member, title: str = "Small images", *, state: str = "published", **more: object) -> Post:
@@ -54,19 +37,6 @@ def written(author: Member, title: str = "Small images", *, state: str = "publis
         posting.schedule(post, timezone.now() + timedelta(days=1))
     post.refresh_from_db()
     return post
-
-
-def statuses(people: dict[str, Client], address: str, data: Mapping[str, object] | None = None) -> list[int]:
-    """Return what each role gets, in the order of ROLES; 401 stands for the way to the door."""
-    answers: list[int] = []
-    for role in ROLES:
-        answer = people[role].get(address) if data is None else people[role].post(address, data)
-        answers.append(401 if _to_login(answer) else answer.status_code)
-    return answers
-
-
-def _to_login(answer: HttpResponseBase) -> bool:
-    return answer.status_code == 302 and answer.headers["Location"].startswith("/accounts/login/")
 
 
 @pytest.mark.parametrize(
@@ -424,7 +394,7 @@ def test_number_of_queries_of_blogs_does_not_grow_with_the_rows(
         Post.objects.filter(pk=post.pk).update(reactions={"1": 3})
         counts.append(
             {
-                (who, page): queries(people[who], post_url("ada", post.pk, post.slug) if page == "POST" else page)
+                (who, page): count_queries(people[who], post_url("ada", post.pk, post.slug) if page == "POST" else page)
                 for who in ("visitor", "member", "author", "moderator")
                 for page in PAGES
             }
@@ -432,14 +402,3 @@ def test_number_of_queries_of_blogs_does_not_grow_with_the_rows(
     assert counts[0] == counts[1]
     assert max(counts[1].values()) <= MOST_QUERIES
     assert Blog.objects.count() == 31
-
-
-def queries(client: Client, address: str) -> int:
-    """Return how many queries a page takes when what every process keeps is warm: the fewest of some tries."""
-    counts = []
-    for _ in range(2):
-        client.get(address)
-        with CaptureQueriesContext(connection) as captured:
-            client.get(address)
-        counts.append(len(captured))
-    return min(counts)
