@@ -370,6 +370,7 @@ PAGES = [
     "/tags/image-size/feed.rss",
     "/m/ada/",
 ]
+MEMBERS_ONLY = ("/blog/followed/", "/blog/own/")
 MOST_QUERIES = 18  # of any of these pages, session and member included
 
 
@@ -397,6 +398,7 @@ def test_number_of_queries_of_blogs_does_not_grow_with_the_rows(
                 (who, page): count_queries(people[who], post_url("ada", post.pk, post.slug) if page == "POST" else page)
                 for who in ("visitor", "member", "author", "moderator")
                 for page in PAGES
+                if who != "visitor" or page not in MEMBERS_ONLY
             }
         )
     assert counts[0] == counts[1]
