@@ -29,6 +29,7 @@ LIMITS = {
     "thread": Limit(5, HOUR),
     "idea": Limit(5, HOUR),
     "vote": Limit(60, HOUR),
+    "practice": Limit(5, HOUR),
     "post": Limit(20, HOUR),
     "blogpost": Limit(5, HOUR),
     "edit": Limit(30, HOUR),

@@ -1,0 +1,1 @@
+"""Proven practices: structured articles, reviewed by peers, renewed by their authors."""
