@@ -46,9 +46,9 @@ class Machine:
         self.disk = jeos.state / "machines/web/disk.qcow2"
 
     def start(self) -> None:
-        words = ("--name", "web", "--accel", "tcg", "--detach", "--wait", "healthy", "--timeout", str(BOOT))
-        self.jeos.run("run", self.target, *words)
+        self.jeos.run("run", self.target, "--name", "web", "--accel", "tcg", "--detach")
         self.target = "web"
+        self.plain.run("exec", "--wait", str(BOOT), "web", "--", "true")  # not its health, which a busy host may fail
         self.monitor = Monitor(self.folder)
         script = f"mkdir -p /var/lib/writer; cat > /run/writer <<'X'\n{WRITER}X\n"
         script += "setsid sh /run/writer > /dev/null 2>&1 < /dev/null &"
@@ -182,8 +182,8 @@ def starts_without_the_vault(machine: Machine) -> None:
     jeos = machine.plain
     machine.monitor.close()
     jeos.run("stop", "web")
-    words = ("--name", "again", "--accel", "tcg", "--wait", "healthy", "--timeout", str(BOOT))
-    jeos.run("backup", "boot", "web@4", *words)
+    jeos.run("backup", "boot", "web@4", "--name", "again", "--accel", "tcg")
+    jeos.run("exec", "--wait", str(BOOT), "again", "--", "true")
     assert inside(jeos, "again", "cat", "/var/lib/proof") == "lasting"
     description = jeos.state / "machines/again/machine.json"
     wait_until(lambda: not json.loads(description.read_text())["supply"], "it never got whole", seconds=BOOT)
@@ -192,6 +192,7 @@ def starts_without_the_vault(machine: Machine) -> None:
         jeos, "again", "sh", "-c", "echo 3 > /proc/sys/vm/drop_caches; find / -xdev -type f -exec cat {} + > /dev/null"
     )
     jeos.run("stop", "again")
-    jeos.run("run", "again", "--detach", "--wait", "healthy", "--timeout", str(BOOT))
+    jeos.run("run", "again", "--detach")
+    jeos.run("exec", "--wait", str(BOOT), "again", "--", "true")
     assert inside(jeos, "again", "cat", "/var/lib/proof") == "lasting"
     jeos.run("stop", "again")
