@@ -5,7 +5,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from jeos.backup import boot, points
+from jeos.backup import boot, known_vaults, points
 from jeos.cli import times, unlock
 from jeos.cli.backup import vaults
 from jeos.cli.run import announce, changed, leave
@@ -76,7 +76,7 @@ def open_for_later(args: argparse.Namespace) -> Vault:
             os.environ["JEOS_PASSPHRASE"] = given
         return given
 
-    return Vault.open(place, secret=remember)
+    return known_vaults.check(Vault.open(place, secret=remember))
 
 
 def values_of(point: Point) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import argparse
 
+from jeos.backup import known_vaults
 from jeos.cli import output, unlock
 from jeos.cli.backup import vaults
 from jeos.core import log
@@ -27,6 +28,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"there is a vault at {place.place} already", hint="use it, or name another place: --store")
     passphrase = unlock.passphrases(args).for_new(f"the backups in {place.place}") if args.encrypt else None
     vault = Vault.create(place, passphrase=passphrase)
+    known_vaults.note(vault)
     recovery = vault_keys.recovery(vault.master) if vault.master else ""
     if args.json:
         output.as_json(

@@ -2,6 +2,7 @@
 
 import argparse
 
+from jeos.backup import known_vaults
 from jeos.backup.needs import needs
 from jeos.cli import output, unlock
 from jeos.cli.backup import vaults
@@ -59,14 +60,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _open(place: Reader, words: Passphrases) -> Vault:
-    return Vault.open(place, secret=vaults.secret(words, name=place.place))
+    return known_vaults.check(Vault.open(place, secret=vaults.secret(words, name=place.place)))
 
 
 def _make(place: Reader, words: Passphrases, *, like: Vault, encrypt: bool) -> Vault:
     """Make the vault that is copied to; it encrypts if asked to, or if what is copied is encrypted where it is."""
+    known_vaults.check_new(place.place)
     if not (encrypt or like.encrypted):
-        return Vault.create(place)
-    vault = Vault.create(place, passphrase=words.for_new(f"the backups in {place.place}"))
+        return known_vaults.check(Vault.create(place))
+    vault = known_vaults.check(Vault.create(place, passphrase=words.for_new(f"the backups in {place.place}")))
     log.warn(
         f"{place.place} has a key of its own: `jeos backup keys --store {place.place} --export` shows how to save it"
     )

@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from jeos.backup import known_vaults
 from jeos.core import settings
 from jeos.core.errors import UsageError
 from jeos.store.places.address import open_place
@@ -38,17 +39,21 @@ def place(args: argparse.Namespace) -> Reader:
 
 
 def open_vault(args: argparse.Namespace, *, create: bool = False) -> Vault:
-    """Open the vault that the arguments name; with `create`, make one that does not encrypt where there is none."""
+    """Open the vault that the arguments name; with `create`, make one that does not encrypt where there is none.
+
+    Raises TrustError if another vault stands there than before, UsageError if it has gone.
+    """
     where = place(args)
     if create and not exists(where):
-        return Vault.create(where)
+        known_vaults.check_new(where.place)
+        return known_vaults.check(Vault.create(where))
 
     def first(wrong: int) -> str | None:
         from jeos.cli import unlock  # loads what only vaults that encrypt need
 
         return secret(unlock.passphrases(args), name=where.place)(wrong)
 
-    return Vault.open(where, secret=first)
+    return known_vaults.check(Vault.open(where, secret=first))
 
 
 def secret(passphrases: "Passphrases", *, name: str) -> Secret:

@@ -4,6 +4,7 @@ import argparse
 import json
 import re
 
+from jeos.backup import known_vaults
 from jeos.backup.needs import needs
 from jeos.cli import output, unlock
 from jeos.cli.backup import proving, vaults
@@ -68,7 +69,7 @@ def _repair(vault: Vault, report: Report, args: argparse.Namespace) -> Repaired:
     source = None
     if args.repair_from:
         place = open_place(args.repair_from)
-        source = Vault.open(place, secret=vaults.secret(unlock.passphrases(args), name=place.place))
+        source = known_vaults.check(Vault.open(place, secret=vaults.secret(unlock.passphrases(args), name=place.place)))
     with log.step("repair") as step:
         repaired = repair(vault, report, needs=needs, source=source, progress=step.update)
         step.done(f"{repaired.moved} chunks moved, {repaired.fetched} fetched")
