@@ -84,7 +84,7 @@ def test_moderator_answers_and_merges(browse: Callable[..., Browser]) -> None:
     assert title in browser.text("section[aria-labelledby='column-planned']")
     browser.open("/ideas/2/")
     browser.click(".actions a[href$='/merge/']")
-    browser.write("[name=target]", "3")
+    browser.write("[name=target][type=number]", "3")
     browser.click("form.form .button:not(.quiet)")
     merged = browser.driver.current_url
     browser.open("/ideas/2/")

@@ -1,0 +1,77 @@
+"""Practices in a browser: every kind of page judged, and how one is written, proven and rated."""
+
+from collections.abc import Callable
+
+import pytest
+
+from browser_site import LOOKS, Browser, judge, look
+
+pytestmark = pytest.mark.browser
+PAGES = {
+    "practices": "/practices/",
+    "practices-top": "/practices/top/",
+    "practices-review": "/practices/review/",
+    "practice-expired": "/practices/1/",  # the oldest is the first
+    "practice": "/practices/2/",
+    "practice-review": "/practices/4/",
+}
+OWN = {
+    "practices-mine": "/practices/mine/",
+    "practice-draft": "/practices/5/",
+    "practice-write": "/practices/write/",
+    "practice-edit": "/practices/5/edit/",
+    "practice-comment": "/comment/5/2/",
+    "practice-flag": "/flag/5/2/",
+}
+MODERATORS = {
+    "practice-history": "/practices/2/history/",
+    "practice-edit-proven": "/practices/2/edit/",
+    "practice": "/practices/2/",
+    "practice-review": "/practices/4/",
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_every_kind_of_page_of_practices_is_accessible_and_fits_the_screen(
+    browse: Callable[..., Browser], name: str
+) -> None:
+    wrong = judge(browse(**look(name)), PAGES, f"visitor-{name}")
+    for who, pages in (("member", PAGES | OWN), ("moderator", MODERATORS)):
+        browser = browse(**look(name))
+        browser.sign_in(who)
+        wrong += judge(browser, pages, f"{who}-{name}")
+    assert "\n".join(wrong) == ""
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without scripts"])
+def test_member_writes_what_peers_prove_and_rate(browse: Callable[..., Browser], script: bool) -> None:
+    author = browse(script=script)
+    author.sign_in("member")
+    author.open("/practices/")
+    author.click(".side .button")
+    title = f"Written {'with' if script else 'without'} scripts"
+    author.write("[name=title]", title)
+    for part in ("problem", "context", "practice"):
+        author.write(f"[name={part}]", f"The *{part}* of it")
+    author.click("[name=preview]")
+    assert author.text("#preview em") == "problem"
+    author.write("[name=evidence]", "Seen on nine machines")
+    author.click("[name=submit]")
+    assert author.text("h1") == title
+    address = author.driver.current_url.removeprefix(author.site.address)
+    for peer in ("moderator", "admin"):
+        browser = browse(script=script)
+        browser.sign_in(peer)
+        browser.open(address)
+        browser.click(".reviews [name=verdict][value='1']")
+        browser.write(".reviews form [name=source]", f"It held for the {peer}")
+        browser.click(".reviews form .button")
+    assert "It held for the admin" in browser.text(".reviews")
+    browser.click("#ratings [name=stars][value='4']")
+    browser.write("#ratings [name=reason]", "It saved us an evening")
+    browser.click("#ratings form .button")
+    assert "It saved us an evening" in browser.text("#ratings .post")
+    assert browser.find(".heading .stars").get_attribute("aria-label") == "4.0 of 5 stars, 1 rating"
+    author.open("/practices/")
+    assert title in author.text(".lines")
+    assert author.complaints() + browser.complaints() == []
