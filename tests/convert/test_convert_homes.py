@@ -25,7 +25,6 @@ NO_ROOT = r"ALERT! +/dev/\S+ does not exist"
 DISK = ("-drive", "file={disk},format=qcow2,if=none,id=disk")
 HOMES = {  # a format, disks that its hypervisor has, and its card
     "pvscsi": ("vmdk", ("-device", "pvscsi", "-device", "scsi-hd,drive=disk,bootindex=0"), "vmxnet3"),
-    "lsi-sas": ("vmdk", ("-device", "mptsas1068", "-device", "scsi-hd,drive=disk,bootindex=0"), "e1000e"),
     "virtualbox": ("vdi", ("-device", "ich9-ahci,id=sata", "-device", "ide-hd,drive=disk,bus=sata.0"), "e1000"),
 }
 
