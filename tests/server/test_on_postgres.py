@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.postgres
+@pytest.mark.timeout(2400)  # seconds: all of them in one test
 def test_server_passes_its_tests_on_postgres() -> None:
     with postgres_server.running() as address:
         command = [

@@ -21,7 +21,13 @@ from jeos.disk.formats import open_disk
 from jeos_command import Jeos
 
 PATIENCE = 3000  # seconds; all that it does is emulated, beside whatever else runs here
-pytestmark = [pytest.mark.network, pytest.mark.root, pytest.mark.vm, pytest.mark.timeout(PATIENCE)]
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.root,
+    pytest.mark.vm,
+    pytest.mark.timeout(PATIENCE),
+    pytest.mark.skipif(not os.environ.get("JEOS_SOAK"), reason="takes ten minutes; `make soak` runs it"),
+]
 
 
 @pytest.fixture(scope="module")
