@@ -3,14 +3,17 @@
 import asyncio
 import contextlib
 import random
+import socket
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from jeos.backup import instant
 from jeos.backup.instant import Instant
 from jeos.core.errors import MachineError, NetworkError
+from jeos.disk.nbd_client import Nbd
 from jeos.vm.fleece import Exported, Fleece, fleeced
 from qemu_disks import Qemu, make_disk, qemu_with_disks
 
@@ -100,6 +103,31 @@ def test_instant_is_what_the_disks_were_whatever_is_written_meanwhile(bench: Ben
             assert await qemu.nodes() == nodes
 
     asyncio.run(scenario())
+
+
+def test_reader_that_stood_still_while_it_connected_connects_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """QEMU hangs up on it after ten seconds; here the line is cut in the middle of the first negotiation."""
+    cut: list[str] = []
+
+    class Once(Nbd):
+        def _negotiate(self, contexts: Sequence[str]) -> None:
+            if not cut:
+                cut.append(self.export)
+                self._socket.shutdown(socket.SHUT_RDWR)
+            super()._negotiate(contexts)
+
+    monkeypatch.setattr(instant, "Nbd", Once)
+
+    async def scenario() -> None:
+        async with qemu_with_disks(bench.images) as qemu:
+            await bench.write(qemu, "disk", 1, 0, MEBIBYTE)
+            async with bench.fleeced(qemu, "jeos-v-1") as fleece:
+                assert await bench.read(fleece) == bench.as_now()
+
+    asyncio.run(scenario())
+    assert cut == ["disk"]
 
 
 def test_zeros_of_a_sparse_disk_over_an_image_are_not_read(bench: Bench) -> None:

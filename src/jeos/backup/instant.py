@@ -8,14 +8,18 @@ It is a `Blocks`. With a bitmap, only what that marks can be read: QEMU keeps no
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from jeos.core.errors import NetworkError
 from jeos.disk import nbd_format
 from jeos.disk.nbd_client import Nbd
+from jeos.disk.nbd_format import ALLOCATION
 from jeos.vm.fleece import NOW, SCRATCH, Exported
+
+TRIES = 3  # to connect
 
 
 class Instant:
@@ -27,11 +31,11 @@ class Instant:
         with ExitStack() as undo:
             if exported.bitmap:
                 self._mark = nbd_format.DIRTY_BITMAP + exported.bitmap
-                self._instant = undo.enter_context(Nbd(socket, exported.export, contexts=(self._mark,)))
+                self._instant = undo.enter_context(_connected(socket, exported.export, self._mark))
             else:
-                self._instant = undo.enter_context(Nbd(socket, exported.export, contexts=()))
-                self._now = undo.enter_context(Nbd(socket, exported.export + NOW))
-                self._scratch = undo.enter_context(Nbd(socket, exported.export + SCRATCH))
+                self._instant = undo.enter_context(_connected(socket, exported.export))
+                self._now = undo.enter_context(_connected(socket, exported.export + NOW, ALLOCATION))
+                self._scratch = undo.enter_context(_connected(socket, exported.export + SCRATCH, ALLOCATION))
             self._undo = undo.pop_all()
 
     @property
@@ -72,6 +76,18 @@ class Instant:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _connected(place: Path, export: str, *contexts: str) -> Nbd:
+    """Connect to an export, more than once if need be. Raises NetworkError.
+
+    QEMU hangs up on who has not said within ten seconds what they want, and this process may have stood still for as
+    long: on a host that slept, or was very busy.
+    """
+    for _ in range(TRIES - 1):
+        with suppress(NetworkError):
+            return Nbd(place, export, contexts=contexts)
+    return Nbd(place, export, contexts=contexts)
 
 
 def _union(one: list[tuple[int, int]], other: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
