@@ -72,6 +72,16 @@ def test_hold_exports_the_disk_and_says_how_consistent_it_is(tiny: Machine) -> N
     assert [(bitmap["name"], bitmap["flags"]) for bitmap in bitmaps] == [("jeos-v-2", ["auto"])]
 
 
+def test_disk_of_another_size_than_at_the_last_point_is_read_whole(tiny: Machine) -> None:
+    with held("tiny", mark="jeos-v-1") as hold:
+        hold.keep()
+    with held("tiny", mark="jeos-v-2", since="jeos-v-1", sizes={"disk": SIZE // 2}) as hold:
+        assert hold.disks == (Exported("disk", SIZE, reason="the disk has another size than at the last point"),)
+        assert content(hold.disks[0]) == bytes(SIZE)
+    with held("tiny", mark="jeos-v-2", since="jeos-v-1", sizes={"disk": SIZE}) as hold:
+        assert hold.disks == (Exported("disk", SIZE, bitmap="jeos-v-1"),)
+
+
 def test_second_hold_is_refused_while_one_is_under_way(tiny: Machine) -> None:
     with held("tiny", mark="jeos-v-1") as hold:
         with pytest.raises(MachineError, match="under way already"), held("tiny", mark="jeos-w-1"):

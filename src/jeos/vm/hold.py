@@ -5,7 +5,7 @@
             with Instant(hold.socket, exported) as disk: …
         hold.keep()                         # the point is complete: the next one may build on the mark
 
-    {"order": "hold", "mark": …, "since": …, "freeze": true}     →
+    {"order": "hold", "mark": …, "since": …, "freeze": true, "sizes": {"disk": …}}     →
                                     ←     {"disks": […], "taken": …, "consistency": "file-system", …}
     {"keep": true}                  →
                                     ←     {}
@@ -98,7 +98,16 @@ async def serve(
     """Do an order in the supervisor, until its connection ends. Raises MachineError if it cannot be done."""
     mark, since = str(order.get("mark", "")), str(order.get("since", ""))
     quiet = Quiet(places.guest, wanted=bool(order.get("freeze", True)), agent=agent)
-    async with fleeced(qmp, folder=places.folder, socket=places.backup, mark=mark, since=since, quiet=quiet) as fleece:
+    work = fleeced(
+        qmp,
+        folder=places.folder,
+        socket=places.backup,
+        mark=mark,
+        since=since,
+        quiet=quiet,
+        sizes={name: int(size) for name, size in dict(order.get("sizes", {})).items()},  # type: ignore[call-overload]
+    )
+    async with work as fleece:
         ready = {"disks": [asdict(disk) for disk in fleece.disks]}
         about = {"taken": quiet.taken, "still": fleece.still, "consistency": quiet.consistency, "notice": quiet.notice}
         _send(writer, {**ready, **about})
