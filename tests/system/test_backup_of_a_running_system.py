@@ -31,6 +31,7 @@ while :; do
     sleep 0.1
 done
 """
+WRITES = 6  # of 200 kB each, that the guest makes between an instant and the reading of it
 HOOK = "#!/bin/sh\necho $1 >> /var/lib/hooks\n"
 
 
@@ -89,7 +90,7 @@ class Machine:
         reference = disk_digest(self.disk, self.folder)
         self.monitor.execute("cont")
         before = self.count()
-        wait_until(lambda: self.count() > before + 20, "the guest does not write on", seconds=BOOT, every=0.5)
+        wait_until(lambda: self.count() > before + WRITES, "the guest does not write on", seconds=BOOT, every=0.5)
         os.kill(process.pid, signal.SIGCONT)
         stdout, stderr = process.communicate(timeout=BOOT)
         assert process.returncode == 0, stderr
