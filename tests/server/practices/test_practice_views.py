@@ -246,18 +246,18 @@ def test_author_is_asked_and_renews_on_the_page(people: dict[str, Client], prove
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_no_field_lets_a_script_through(people: dict[str, Client], ada: Member, bob: Member, attack: str) -> None:
-    clean = attack.replace("\x00", "")
-    title = f"x y {clean}"[:120]
+    attack = attack.replace("\x00", "")  # forms refuse NUL, and PostgreSQL cannot store it
+    title = f"x y {attack}"[:120]
     practice = make_proven(ada, title, attack)
     writing.edit(
         practice,
         writing.Wanted(
-            title=title, parts=dict.fromkeys(PARTS, f"{attack} more"), organisation=clean[:80], holds_for=clean[:120]
+            title=title, parts=dict.fromkeys(PARTS, f"{attack} more"), organisation=attack[:80], holds_for=attack[:120]
         ),
         editor=Member.objects.get(handle="mod"),
-        reason=clean[:200],
+        reason=attack[:200],
     )
-    rating.rate(practice, member=bob, stars=3, reason=clean)
+    rating.rate(practice, member=bob, stars=3, reason=attack)
     comments.write(kinds.PRACTICE, practice.pk, author=bob, source=attack)
     for html in (*practice.html.values(), writing.whole_html(practice), *(row.html for row in Review.objects.all())):
         assert_harmless(html)
