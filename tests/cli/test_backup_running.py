@@ -59,6 +59,37 @@ def test_machine_starts_from_an_encrypted_vault(tmp_path: Path, monkeypatch: pyt
     until_said("tiny-1", "ready")
 
 
+@pytest.mark.vm
+def test_stopped_machine_gets_its_disk_back_in_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    session.run(tiny_guest.machine(tmp_path))
+    assert main(["backup", "create", "tiny"]) == 0
+    capsys.readouterr()
+    assert main(["backup", "restore", "tiny", "--in-place", "--yes"]) != 0  # it runs
+    assert "tiny" in capsys.readouterr().err
+    session.stop("tiny", within=0)
+    disk = places_of("tiny").disk
+    fill(disk, 5)
+    before = as_raw(disk, tmp_path / "before.raw")
+    assert main(["backup", "create", "tiny", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["consistency"] == "stopped"
+    fill(disk, 7)
+    assert as_raw(disk, tmp_path / "changed.raw") != before
+    assert main(["backup", "restore", "tiny", "--in-place", "--yes"]) == 0
+    assert as_raw(disk, tmp_path / "after.raw") == before
+
+
+def fill(disk: Path, byte: int) -> None:
+    """Fill the first 64 KiB of a qcow2 disk."""
+    command: list[str | Path] = ["qemu-io", "-f", "qcow2", "-c", f"write -P {byte} 0 64k", disk]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def as_raw(disk: Path, place: Path) -> bytes:
+    """Return what a guest sees of a qcow2 disk."""
+    subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", disk, place], check=True)
+    return place.read_bytes()
+
+
 def until_said(name: str, words: str) -> None:
     deadline = time.monotonic() + DEADLINE
     while words not in places_of(name).console_log.read_text(errors="replace"):
