@@ -196,8 +196,11 @@ def data_for(shape: Shape) -> st.SearchStrategy[object]:
     if isinstance(shape, Expression):
         return st.sampled_from(["[a-z]+", ".*", "(a|b){2}"])
     if isinstance(shape, ListOf):
-        # Sizes are kept small: what matters is the mixture.
-        return st.lists(data_for(shape.element), min_size=shape.shortest, max_size=2, unique_by=repr)
+        # Sizes are kept small: what matters is the mixture. What is not said means its default: twice the same, then.
+        def meant(value: object) -> str:
+            return repr(shape.element.read(value, path=(), problems=Problems()))
+
+        return st.lists(data_for(shape.element), min_size=shape.shortest, max_size=2, unique_by=meant)
     if isinstance(shape, Pairs):
         return st.dictionaries(st.from_regex(shape.pattern, fullmatch=True), data_for(shape.value), max_size=2)
     if isinstance(shape, Switch):
