@@ -18,7 +18,7 @@ from pathlib import Path
 
 from jeos.core import files
 from jeos.core.errors import InputError
-from jeos.model.tree import Entry, Kind, Tree
+from jeos.model.tree import KIND_OF_TYPE, Entry, Kind, Tree
 
 WORKERS = 2  # hashing leaves Python's lock for all but small files; more threads only fight for it
 READ_BYTES = 1 << 20  # fits a core's cache, so that the bytes are hashed where they were read to
@@ -29,16 +29,6 @@ SETTLED_NS = 2_000_000_000
 # file system adds) or, as trusted.*, seen by root only: the image must not depend on either.
 KEPT_XATTRS = ("security.capability", "system.posix_acl_access", "system.posix_acl_default", "user.")
 LAYER_XATTRS = "user.overlay."  # overlayfs keeps its own notes there when it is mounted without root
-
-KINDS = {
-    stat.S_IFREG: Kind.FILE,
-    stat.S_IFDIR: Kind.DIRECTORY,
-    stat.S_IFLNK: Kind.SYMLINK,
-    stat.S_IFCHR: Kind.CHARACTER,
-    stat.S_IFBLK: Kind.BLOCK,
-    stat.S_IFIFO: Kind.FIFO,
-    stat.S_IFSOCK: Kind.SOCKET,
-}
 
 
 @dataclass(frozen=True)
@@ -149,7 +139,7 @@ def _listing(folder: str, prefix: str) -> Iterator[_Found]:
 
 def _entry(one: _Found, *, digest: str, time: int) -> Entry:
     status = one.status
-    kind = KINDS[stat.S_IFMT(status.st_mode)]
+    kind = KIND_OF_TYPE[stat.S_IFMT(status.st_mode)]
     node = kind in (Kind.CHARACTER, Kind.BLOCK)
     return Entry(
         path=one.path,

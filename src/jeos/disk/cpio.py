@@ -6,12 +6,11 @@ Same entries, same bytes: inode numbers are counted, and owner, mode and time co
 After the kernel's Documentation/driver-api/early-userspace/buffer-format.rst.
 """
 
-import stat
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from jeos.core.errors import InputError
-from jeos.model.tree import Entry, Kind, Tree
+from jeos.model.tree import TYPE_BITS, Entry, Kind, Tree
 
 _TRAILER = "TRAILER!!!"
 _ALIGNMENT = 4  # bytes, for each header with its name and for each content
@@ -19,16 +18,6 @@ _MAGIC = b"070701"
 _HEADER_BYTES = 110  # the magic number and thirteen fields of eight hexadecimal digits
 _SIZE_FIELDS = (54, 94)  # where the lengths of a member's content and of its name are
 _LARGEST_FILE = 0xFFFFFFFF  # eight hexadecimal digits
-
-_KINDS = {
-    Kind.FILE: stat.S_IFREG,
-    Kind.DIRECTORY: stat.S_IFDIR,
-    Kind.SYMLINK: stat.S_IFLNK,
-    Kind.CHARACTER: stat.S_IFCHR,
-    Kind.BLOCK: stat.S_IFBLK,
-    Kind.FIFO: stat.S_IFIFO,
-    Kind.SOCKET: stat.S_IFSOCK,
-}
 
 
 def write(tree: Tree, *, content: Callable[[str], bytes], out: BinaryIO) -> None:
@@ -48,7 +37,7 @@ def write(tree: Tree, *, content: Callable[[str], bytes], out: BinaryIO) -> None
             data = entry.target.encode("utf-8", "surrogateescape")
         if len(data) > _LARGEST_FILE:
             raise InputError(f"/{entry.path}: {len(data)} bytes are too many for a cpio archive")
-        _write_member(out, entry=entry, number=number, mode=_KINDS[entry.kind] | entry.mode, data=data)
+        _write_member(out, entry=entry, number=number, mode=TYPE_BITS[entry.kind] | entry.mode, data=data)
     _write_member(out, entry=Entry(path=_TRAILER, kind=Kind.FILE), number=0, mode=0, data=b"")
 
 

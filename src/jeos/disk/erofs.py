@@ -18,7 +18,7 @@ from jeos.core.errors import InputError
 from jeos.disk import erofs_format as fmt
 from jeos.disk.erofs_format import BLOCK
 from jeos.disk.erofs_layout import Folder, Inode, Layout, plan
-from jeos.model.tree import Entry, Kind, Tree
+from jeos.model.tree import TYPE_BITS, Entry, Kind, Tree
 
 Read = Callable[[Entry], Path | bytes]
 
@@ -96,7 +96,7 @@ def _put_inode(head: bytearray, inode: Inode) -> None:
     format_bits = layout << fmt.LAYOUT_SHIFT | inode.extended
     # The count is one more than the words after the header, so that 0 is left to say "none at all".
     xattr_count = 1 + (len(inode.xattrs) - fmt.XATTR_HEADER.size) // fmt.XATTR_UNIT if inode.xattrs else 0
-    mode = fmt.MODE_BITS[entry.kind] | entry.mode
+    mode = TYPE_BITS[entry.kind] | entry.mode
     node = entry.kind in (Kind.CHARACTER, Kind.BLOCK)
     data = fmt.encode_device(*entry.device) if node else inode.block
     number = inode.nid & 0xFFFFFFFF  # told to 32-bit programs only

@@ -20,12 +20,11 @@ from typing import BinaryIO
 from jeos.core.errors import InputError
 from jeos.disk import erofs_format as fmt
 from jeos.disk.erofs_format import BLOCK
-from jeos.model.tree import Entry, Kind, Tree
+from jeos.model.tree import KIND_OF_TYPE, TYPE_MASK, Entry, Kind, Tree
 
 PATH_BYTES = 4095  # PATH_MAX without its zero byte: what Linux can open in one call
 READ_BYTES = 1 << 20
 
-_KINDS = {bits: kind for kind, bits in fmt.MODE_BITS.items()}
 _PREFIXES = {number: prefix for prefix, number in fmt.XATTR_PREFIXES}
 
 
@@ -150,7 +149,7 @@ class Filesystem:
             bits, xattrs, mode, links, size, _, data, _, uid, gid, _ = fmt.COMPACT_INODE.unpack(core)
             mtime = self.superblock.time
         layout = (bits & ~fmt.EXTENDED) >> fmt.LAYOUT_SHIFT
-        kind = _KINDS.get(mode & fmt.MODE_TYPE)
+        kind = KIND_OF_TYPE.get(mode & TYPE_MASK)
         if kind is None:
             raise damaged(f"inode {nid} has mode {mode:o}")
         if layout not in (fmt.LAYOUT_PLAIN, fmt.LAYOUT_INLINE):

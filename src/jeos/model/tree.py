@@ -22,6 +22,19 @@ class Kind(StrEnum):
     SOCKET = "socket"
 
 
+TYPE_MASK = 0o170000  # the bits of a mode that say the type, as on disks and in stat(2) (inode(7), S_IFMT)
+TYPE_BITS = {
+    Kind.FILE: 0o100000,
+    Kind.DIRECTORY: 0o040000,
+    Kind.CHARACTER: 0o020000,
+    Kind.BLOCK: 0o060000,
+    Kind.FIFO: 0o010000,
+    Kind.SOCKET: 0o140000,
+    Kind.SYMLINK: 0o120000,
+}
+KIND_OF_TYPE = {bits: kind for kind, bits in TYPE_BITS.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One name in a tree.

@@ -12,19 +12,9 @@ from jeos.cli.backup.vaults import add_arguments, open_vault
 from jeos.core import log
 from jeos.core.errors import StoreError
 from jeos.disk.root import Root
-from jeos.model.tree import Kind
+from jeos.model.tree import TYPE_BITS, Kind
 
 HELP = "list the files of a point, without mounting anything and without root"
-
-_KINDS = {
-    Kind.FILE: stat.S_IFREG,
-    Kind.DIRECTORY: stat.S_IFDIR,
-    Kind.SYMLINK: stat.S_IFLNK,
-    Kind.CHARACTER: stat.S_IFCHR,
-    Kind.BLOCK: stat.S_IFBLK,
-    Kind.FIFO: stat.S_IFIFO,
-    Kind.SOCKET: stat.S_IFSOCK,
-}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +56,7 @@ def _row(item: Item, *, recursive: bool) -> tuple[str, ...]:
     if node.kind is Kind.DIRECTORY:
         name = f"{name.rstrip('/')}/"
     return (
-        stat.filemode(_KINDS[node.kind] | node.mode),
+        stat.filemode(TYPE_BITS[node.kind] | node.mode),
         f"{node.uid}:{node.gid}",
         output.size(node.size) if node.kind is Kind.FILE else "",
         _time(node.mtime),

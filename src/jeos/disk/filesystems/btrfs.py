@@ -18,7 +18,7 @@ from jeos.disk.filesystems import btrfs_data
 from jeos.disk.filesystems.base import MissingFileError, Node, Usage, wanted
 from jeos.disk.filesystems.btrfs_trees import MAGIC, SUPERBLOCK, Pointer, Trees, damaged
 from jeos.disk.formats.crc32c import crc32c
-from jeos.model.tree import Kind
+from jeos.model.tree import KIND_OF_TYPE, TYPE_MASK, Kind
 
 TOP = 5  # the tree that is there without any subvolume
 _ROOT_FOLDER = 256  # the root of every tree
@@ -36,16 +36,6 @@ _TARGET_BYTES = 4096
 _HASH_START = 0xFFFFFFFE  # of names; their checksum is not turned at its end
 _DEPTH = 128
 _SUBVOLUMES_MOST = 10_000
-
-_KINDS = {
-    0o010000: Kind.FIFO,
-    0o020000: Kind.CHARACTER,
-    0o040000: Kind.DIRECTORY,
-    0o060000: Kind.BLOCK,
-    0o100000: Kind.FILE,
-    0o120000: Kind.SYMLINK,
-    0o140000: Kind.SOCKET,
-}
 
 
 def probe(blocks: Blocks) -> bool:
@@ -228,7 +218,7 @@ class Btrfs:
         if found is None or len(found[1]) < _INODE.size:
             raise damaged(f"there is no inode {number} in the tree {tree}")
         size, links, uid, gid, mode, device, mtime = _INODE.unpack_from(found[1])
-        kind = _KINDS.get(mode & 0o170000)
+        kind = KIND_OF_TYPE.get(mode & TYPE_MASK)
         if kind is None:
             raise damaged(f"inode {number} has mode {mode:o}")
         return _File(

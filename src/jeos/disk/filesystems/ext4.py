@@ -18,7 +18,7 @@ from jeos.disk.filesystems import extents
 from jeos.disk.filesystems.base import Node, Usage, wanted
 from jeos.disk.filesystems.ext4_map import INLINE, MAPPED_BY_EXTENTS, damaged, inline_data, runs
 from jeos.disk.filesystems.extents import Metadata
-from jeos.model.tree import Kind
+from jeos.model.tree import KIND_OF_TYPE, TYPE_BITS, TYPE_MASK, Kind
 
 SUPERBLOCK, SUPERBLOCK_BYTES = 1024, 1024
 _MAGIC = 0xEF53
@@ -41,16 +41,6 @@ _TARGET_BYTES = 4096
 _FOLDER_READ = 64  # blocks of a folder that are read at once
 _FOLDER_BYTES = 1 << 30  # of names; 20 million files in one folder
 _EPOCH_BITS = 3
-
-_KINDS = {
-    0o010000: Kind.FIFO,
-    0o020000: Kind.CHARACTER,
-    0o040000: Kind.DIRECTORY,
-    0o060000: Kind.BLOCK,
-    0o100000: Kind.FILE,
-    0o120000: Kind.SYMLINK,
-    0o140000: Kind.SOCKET,
-}
 
 
 def probe(blocks: Blocks) -> bool:
@@ -214,7 +204,7 @@ class Ext4:
         position = self._inode_table(group) * sb.block + index * sb.inode
         raw = self._metadata.read(position, sb.inode)
         mode, size = int.from_bytes(raw[:2], "little"), int.from_bytes(raw[4:8], "little")
-        if (mode & 0o170000) in (0o100000, 0o040000):
+        if KIND_OF_TYPE.get(mode & TYPE_MASK) in (Kind.FILE, Kind.DIRECTORY):
             size |= int.from_bytes(raw[108:112], "little") << 32
         return Inode(mode, int.from_bytes(raw[32:36], "little"), size, raw[40:100], raw)
 
@@ -237,7 +227,7 @@ class Ext4:
 
     def _node(self, number: int) -> Node:
         inode = self._inode(number)
-        kind = _KINDS.get(inode.mode & 0o170000)
+        kind = KIND_OF_TYPE.get(inode.mode & TYPE_MASK)
         if kind is None:
             raise damaged(f"inode {number} has mode {inode.mode:o}")
         raw = inode.raw
@@ -274,7 +264,7 @@ class Ext4:
     def _names(self, folder: Node, *, only: bytes = b"") -> Iterator[tuple[bytes, int]]:
         """Yield the names in a folder, with their inodes' numbers; blocks without the name `only` are passed over."""
         inode = self._inode(folder.number)
-        if inode.mode & 0o170000 != 0o040000:
+        if inode.mode & TYPE_MASK != TYPE_BITS[Kind.DIRECTORY]:
             raise damaged(f"inode {folder.number} is no folder")
         if inode.flags & INLINE:
             content = inline_data(inode.raw, size=inode.size)

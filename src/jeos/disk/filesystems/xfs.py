@@ -19,7 +19,7 @@ from jeos.disk.filesystems.base import Node, Usage, wanted
 from jeos.disk.filesystems.extents import Metadata, Run
 from jeos.disk.filesystems.xfs_map import Geometry, damaged, fork_extents
 from jeos.disk.filesystems.xfs_names import FolderFormat, local_names, names_in_block
-from jeos.model.tree import Kind
+from jeos.model.tree import KIND_OF_TYPE, TYPE_BITS, TYPE_MASK, Kind
 
 _MAGIC = b"XFSB"
 _SUPERBLOCK = struct.Struct(">4sIQQQ16sQQQQIIIIIHHHH12sBBBBBBBBQQQQ")
@@ -42,16 +42,6 @@ _FOLDER_SPACE = 1 << 35  # bytes of a folder that hold names; indexes come behin
 _FOLDER_BYTES = 1 << 30  # of names that are read at most
 _TARGET_BYTES = 1024
 _LINK_MAGIC, _LINK_HEADER = b"XSLM", 56  # before the target in blocks of version 5, but not in those that mkfs wrote
-
-_KINDS = {
-    0o010000: Kind.FIFO,
-    0o020000: Kind.CHARACTER,
-    0o040000: Kind.DIRECTORY,
-    0o060000: Kind.BLOCK,
-    0o100000: Kind.FILE,
-    0o120000: Kind.SYMLINK,
-    0o140000: Kind.SOCKET,
-}
 
 
 def probe(blocks: Blocks) -> bool:
@@ -180,7 +170,7 @@ class Xfs:
     def _node(self, number: int) -> Node:
         inode = self._inode(number)
         raw = inode.raw
-        kind = _KINDS.get(inode.mode & 0o170000)
+        kind = KIND_OF_TYPE.get(inode.mode & TYPE_MASK)
         if kind is None:
             raise damaged(f"inode {number} has mode {inode.mode:o}")
         flags = int.from_bytes(raw[120:128], "big") if inode.version == 3 else 0
@@ -232,7 +222,7 @@ class Xfs:
     def _names(self, folder: Node, *, only: bytes = b"") -> Iterator[tuple[bytes, int]]:
         """Yield the names in a folder with their inodes' numbers; blocks without the name `only` are passed over."""
         inode = self._inode(folder.number)
-        if inode.mode & 0o170000 != 0o040000:
+        if inode.mode & TYPE_MASK != TYPE_BITS[Kind.DIRECTORY]:
             raise damaged(f"inode {folder.number} is no folder")
         if inode.format == _FORMAT_LOCAL:
             yield from local_names(inode.fork[: inode.size], self._folders)
