@@ -10,9 +10,8 @@ It is a `Blocks`. With a bitmap, only what that marks can be read: QEMU keeps no
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from jeos.core.closing import Closing
 from jeos.core.errors import NetworkError
 from jeos.disk import nbd_format
 from jeos.disk.nbd_client import Nbd
@@ -22,7 +21,7 @@ from jeos.vm.fleece import NOW, SCRATCH, Exported
 TRIES = 3  # to connect
 
 
-class Instant:
+class Instant(Closing):
     """One disk; closes its connections at the end of a `with` block."""
 
     def __init__(self, socket: Path, exported: Exported) -> None:
@@ -68,14 +67,6 @@ class Instant:
     def close(self) -> None:
         """Hang up."""
         self._undo.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _connected(place: Path, export: str, *contexts: str) -> Nbd:

@@ -16,9 +16,9 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Protocol, Self, cast
+from typing import BinaryIO, Protocol, cast
 
+from jeos.core.closing import Closing
 from jeos.core.errors import InputError
 
 PIECE = 1 << 20  # bytes that are read at once where a whole disk passes through
@@ -56,7 +56,7 @@ def check_range(blocks: Blocks, offset: int, length: int, *, name: str = "the di
         )
 
 
-class File:
+class File(Closing):
     """A file, or a block device, whose bytes are the disk's; closes it at the end of a `with` block."""
 
     def __init__(self, path: Path) -> None:
@@ -111,14 +111,6 @@ class File:
     def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class Memory:

@@ -12,9 +12,8 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from jeos.core.closing import Closing
 from jeos.core.errors import NetworkError
 from jeos.disk import nbd_format as nbd
 from jeos.disk.blocks import check_range
@@ -25,7 +24,7 @@ STATUS_SPAN = 2 << 30  # bytes of one question about extents: its length has 32 
 MOST_EXTENTS = 1 << 20  # in one answer
 
 
-class Nbd:
+class Nbd(Closing):
     """An export as a disk; closes its connection at the end of a `with` block. Any thread may read."""
 
     def __init__(
@@ -114,14 +113,6 @@ class Nbd:
         with contextlib.suppress(OSError):
             self._socket.sendall(nbd.REQUEST.pack(nbd.REQUEST_MAGIC, 0, nbd.DISCONNECT, 0, 0, 0))
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # The negotiation.
 

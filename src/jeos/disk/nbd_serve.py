@@ -16,10 +16,9 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from jeos.core import log
+from jeos.core.closing import Closing
 from jeos.core.errors import JeosError
 from jeos.disk import nbd_format as nbd
 from jeos.disk.blocks import PIECE, Blocks, Memory
@@ -33,7 +32,7 @@ ALLOCATION_ID = 1  # the number that replies call base:allocation by
 FLAGS = nbd.HAS_FLAGS | nbd.READ_ONLY | nbd.SEND_DF | nbd.MULTI_CONNECTION
 
 
-class Server:
+class Server(Closing):
     """Exports, by name, that live as long as a `with` block; clients that name none get that of the empty name."""
 
     def __init__(self, disks: Mapping[str, Blocks], place: Path) -> None:
@@ -83,14 +82,6 @@ class Server:
             client.hang_up()
             client.join()
         self.workers.shutdown()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class _Client(threading.Thread):

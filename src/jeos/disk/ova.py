@@ -12,11 +12,11 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote
 
 from jeos.core import log
+from jeos.core.closing import Closing
 from jeos.core.errors import InputError, TrustError
 from jeos.disk import ovf_manifest, ovf_read, ovf_xml, tar_members
 from jeos.disk.blocks import PIECE, Blocks, File, Window
@@ -97,7 +97,7 @@ class Folder:
         return self._opened[name]
 
 
-class Package:
+class Package(Closing):
     """What an OVF package has; closes its files at the end of a `with` block."""
 
     def __init__(self, files: Files, *, descriptor: str, stack: ExitStack) -> None:
@@ -152,14 +152,6 @@ class Package:
     def close(self) -> None:
         """Close the files."""
         self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _there_are(self) -> str:
         names = self.files.names()

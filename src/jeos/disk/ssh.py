@@ -17,12 +17,12 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, cast
 from urllib.parse import unquote
 
 import zstandard
 
+from jeos.core.closing import Closing
 from jeos.core.errors import InputError, NetworkError, UsageError
 from jeos.core.run import spawn
 from jeos.disk.blocks import PIECE, check_range
@@ -105,7 +105,7 @@ def command(place: Place, script: str, *arguments: str, options: Sequence[str] =
     return [*words, "--", place.host, remote]
 
 
-class Ssh:
+class Ssh(Closing):
     """A disk of another machine; ends its connections at the end of a `with` block."""
 
     def __init__(self, place: Place, *, options: Sequence[str] = ()) -> None:
@@ -156,14 +156,6 @@ class Ssh:
             self._stream.close()
             self._stream = None
         _end(self._shell)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _start(self, script: str, *arguments: str, stdin: int = subprocess.DEVNULL) -> "subprocess.Popen[bytes]":
         argv = command(self.place, script, *arguments, options=self._options, terminal=sys.stdin.isatty())

@@ -17,8 +17,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
+from jeos.core.closing import Closing
 from jeos.core.errors import MachineError
 from jeos.model.frames import (
     CHUNK,
@@ -62,7 +62,7 @@ class Terminal:
     columns: int
 
 
-class Guest:
+class Guest(Closing):
     """A connection to a machine's agent, through the relay of its supervisor."""
 
     def __init__(self, place: Path, *, deadline: float = ANSWER_SECONDS) -> None:
@@ -73,14 +73,6 @@ class Guest:
         self._frames: list[Frame] = []
         self._channel = 0
         self._socket = _connect(place, until=time.monotonic() + deadline)
-
-    def __enter__(self) -> "Guest":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the connection; what it runs in the guest is hung up."""

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self, cast
+from typing import Protocol, cast
 
+from jeos.core.closing import Closing
 from jeos.core.errors import InputError
 from jeos.disk.blocks import Blocks, File
 from jeos.disk.formats.siblings import Distrusted, Folder, Place, Siblings
@@ -37,7 +37,7 @@ class Reader(Protocol):
         ...
 
 
-class Disk:
+class Disk(Closing):
     """An open disk; closes its files at the end of a `with` block."""
 
     def __init__(self, blocks: Blocks, *, format: str, stack: ExitStack) -> None:
@@ -60,14 +60,6 @@ class Disk:
     def close(self) -> None:
         """Close the files."""
         self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def open_disk(
