@@ -47,7 +47,7 @@ def test_load_knows_the_rules_of_slim(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load(tmp_path)
     assert caught.value.message == f'{path}:4: skip = "manual": slim has no such rule'
-    assert "locales, manuals" in caught.value.hint
+    assert "locales, login-databases, manuals" in caught.value.hint
 
 
 def test_load_refuses_what_is_not_utf8(tmp_path: Path) -> None:

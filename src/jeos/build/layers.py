@@ -42,6 +42,7 @@ CODE = (
     "build.seccomp",
     "build.stream",
     "build.unpack",
+    "build.user_network",
     "core.rooted",
     "model.deb822",
     "model.debian_version",
