@@ -124,7 +124,7 @@ def _send(writer: asyncio.StreamWriter, fields: Mapping[str, object]) -> None:
 class Hold:
     """The disks of an instant, as long as the connection lives."""
 
-    def __init__(self, places: Places, ready: Mapping[str, object], line: "_Line") -> None:
+    def __init__(self, places: Places, ready: Mapping[str, object], line: "orders.Line") -> None:
         disks = ready.get("disks")
         self.disks = tuple(Exported(**disk) for disk in disks) if isinstance(disks, list) else ()
         self.socket = places.backup
@@ -160,8 +160,7 @@ def held(
     """
     places = places_of(name)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        line = _Line(connection, name)
-        line.connect(places.control)
+        line = orders.Line(connection, places.control, who=f"of {name}")
         order: dict[str, object] = {"order": "hold", "mark": mark, "since": since, "freeze": freeze}
         order["sizes"] = dict(sizes or {})
         hold = Hold(places, line.ask(order, patience=READY_SECONDS), line)
@@ -169,40 +168,3 @@ def held(
             yield hold
         finally:
             hold.let_go()
-
-
-class _Line:
-    """The connection to a supervisor: one question, one answer."""
-
-    def __init__(self, connection: socket.socket, name: str) -> None:
-        self._socket, self._name = connection, name
-
-    def connect(self, control: Path) -> None:
-        """Reach the supervisor. Raises MachineError."""
-        try:
-            self._socket.connect(str(control))
-        except OSError as error:
-            raise self._silence(str(error)) from None
-
-    def ask(self, fields: Mapping[str, object], *, patience: float) -> Mapping[str, object]:
-        """Ask, and return what the supervisor answers within `patience` seconds. Raises the error it answers with."""
-        answer = b""
-        try:
-            self._socket.settimeout(patience)
-            self._socket.sendall(json.dumps(fields).encode() + b"\n")
-            while not answer.endswith(b"\n"):
-                data = self._socket.recv(orders.LONGEST)
-                if not data or len(answer) > orders.LONGEST:
-                    raise self._silence("it hung up")
-                answer += data
-        except OSError as error:
-            raise self._silence(str(error)) from None
-        found: dict[str, object] = json.loads(answer)
-        failed = orders.revive(orders.parse(answer)) if "kind" in found else None
-        if failed is not None:
-            raise failed
-        return found
-
-    def _silence(self, why: str) -> MachineError:
-        hint = "`jeos ls` says whether it runs"
-        return MachineError(f"the supervisor of {self._name} did not answer: {why}", hint=hint)

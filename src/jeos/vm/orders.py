@@ -7,6 +7,7 @@ machine's control socket: {"order": "stop", "within": 30} is answered when the m
 import json
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 from jeos.core import errors
@@ -45,27 +46,55 @@ def revive(fields: dict[str, str]) -> JeosError | None:
     return error
 
 
-def order(control: Path, fields: dict[str, object], *, patience: float) -> None:
+class SilentSupervisorError(MachineError):
+    """A supervisor does not answer: it has ended, ends just now, or hangs."""
+
+    def __init__(self, who: str, *, why: str) -> None:
+        super().__init__(f"the supervisor {who} did not answer: {why}", hint="`jeos ls` says whether it still runs")
+
+
+class Line:
+    """A connection to the supervisor behind `control`: one question, one answer. `who` it is, is for messages."""
+
+    def __init__(self, connection: socket.socket, control: Path, *, who: str) -> None:
+        """Reach the supervisor. Raises SilentSupervisorError."""
+        self._socket, self._who = connection, who
+        try:
+            connection.connect(str(control))
+        except OSError as error:
+            raise self._silent(str(error)) from None
+
+    def ask(self, fields: Mapping[str, object], *, patience: float) -> Mapping[str, object]:
+        """Ask, and return what the supervisor answers within `patience` seconds.
+
+        Raises the error that it answers with, or SilentSupervisorError if it does not answer.
+        """
+        answer = b""
+        try:
+            self._socket.settimeout(patience)
+            self._socket.sendall(json.dumps(fields).encode() + b"\n")
+            while not answer.endswith(b"\n"):
+                data = self._socket.recv(LONGEST)
+                if not data or len(answer) > LONGEST:
+                    raise self._silent("it hung up")
+                answer += data
+        except OSError as error:
+            raise self._silent(str(error)) from None
+        found: dict[str, object] = json.loads(answer)
+        failed = revive(parse(answer)) if "kind" in found else None
+        if failed is not None:
+            raise failed
+        return found
+
+    def _silent(self, why: str) -> SilentSupervisorError:
+        return SilentSupervisorError(self._who, why=why)
+
+
+def order(control: Path, fields: Mapping[str, object], *, patience: float) -> None:
     """Give a supervisor an order and wait up to `patience` seconds until it is done.
 
-    Raises the error that it answers with, or MachineError if it does not answer.
+    Raises the error that it answers with, or SilentSupervisorError if it does not answer.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(patience)
-        try:
-            connection.connect(str(control))
-            connection.sendall((json.dumps(fields) + "\n").encode())
-            answer = connection.makefile("rb").readline(LONGEST)
-        except (OSError, TimeoutError) as error:
-            raise _silence(control, str(error)) from None
-    if not answer.endswith(b"\n"):
-        raise _silence(control, "it hung up")
-    failed = revive(parse(answer))
-    if failed is not None:
-        raise failed
-
-
-def _silence(control: Path, why: str) -> MachineError:
-    return MachineError(
-        f"the supervisor behind {control} did not answer: {why}", hint="`jeos ls` says whether it still runs"
-    )
+        Line(connection, control, who=f"behind {control}").ask(fields, patience=patience)

@@ -146,12 +146,16 @@ def stop(name: str, *, within: float = STOP_SECONDS) -> State:
     Nothing happens to a machine that does not run. Raises MachineError if there is none, or it does not end.
     """
     places = places_of(name)
+    failed = MachineError(f"the supervisor of {name} does not end", hint=f"see {places.supervisor_log}")
     if state(name).status in ALIVE:
-        orders.order(places.control, {"order": "stop", "within": within}, patience=within + LAST_MOMENTS)
+        try:
+            orders.order(places.control, {"order": "stop", "within": within}, patience=within + LAST_MOMENTS)
+        except orders.SilentSupervisorError as error:  # nothing to worry about if it was just ending by itself
+            failed = error
     deadline = time.monotonic() + LAST_MOMENTS
     while claimed(places):
         if time.monotonic() > deadline:
-            raise MachineError(f"the supervisor of {name} does not end", hint=f"see {places.supervisor_log}")
+            raise failed
         time.sleep(POLL_SECONDS)
     return state(name)
 
