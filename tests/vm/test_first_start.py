@@ -30,6 +30,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
             "[ 2.1] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n",
             ("", "its kernel panics: VFS: Unable to mount root fs on unknown-block(0,0)"),
         ),
+        ("[ 2.1] Kernel panic - not syncing: VFS: Una", ("", "")),  # the rest of the line is on its way
+        (f"Kernel panic - not syncing: {'x' * 130}", ("", f"its kernel panics: {'x' * 120}")),
         ("You are in emergency mode. After logging in", ("", "it stops in its emergency mode")),
         (
             "error: no such partition.\nEntering rescue mode...\ngrub rescue> ",
@@ -47,6 +49,7 @@ def test_verdict_on_a_screen() -> None:
         "",
         "the firmware finds no device to start",
     )
+    assert verdict("", screen="Kernel panic - not syncing: no root") == ("", "its kernel panics: no root")
     assert verdict("", screen="Debian GNU/Linux 7 old tty1\n\nold login:") == ("login", "")
 
 

@@ -38,7 +38,8 @@ ANSWER_SECONDS = 5.0  # that a port has to say something
 LOGIN = re.compile(r"(?m)^\S+ login: ?\Z|^\S+ login: (?=[\n\[])")  # a message of the kernel may follow it
 FAILURES = (
     (re.compile(r"ALERT!\s+(\S+) does not exist"), "its initrd does not find the root file system {}"),
-    (re.compile(r"Kernel panic - not syncing: ([^\r\n]{0,120})"), "its kernel panics: {}"),
+    # The line comes in pieces: its reason is all there when the line ends, or is longer than is told.
+    (re.compile(r"Kernel panic - not syncing: ([^\r\n]{120}|[^\r\n]*(?=[\r\n]))"), "its kernel panics: {}"),
     (re.compile(r"Gave up waiting for root file system()"), "its initrd does not find the root file system"),
     (re.compile(r"(?:You are in (?=rescue|emergency)|Entering (?=emergency))(\w+) mode"), "it stops in its {} mode"),
     (re.compile(r"dracut-initqueue[^\r\n]*timeout - (starting timeout scripts)"), "its initrd waits for a disk: {}"),
@@ -99,7 +100,7 @@ def verdict(console: str, *, screen: str = "") -> tuple[str, str]:
     for text in (console, screen):
         if LOGIN.search(text):
             return "login", ""
-    for text in (console, screen):
+    for text in (console, f"{screen}\n"):  # what stands on a screen is there whole
         for pattern, meaning in FAILURES:
             found = pattern.search(text)
             if found:
