@@ -126,7 +126,8 @@ def test_verify_names_what_is_damaged(recipe: Path, capfd: pytest.CaptureFixture
     build(recipe, "1.0")
     jeos("publish", capfd=capfd)
     blob = next(path for path in (recipe / "channel/data").rglob("*") if path.is_file())
-    blob.write_bytes(blob.read_bytes()[:-1] + b"?")
+    content = blob.read_bytes()
+    blob.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     out, _ = jeos("channel", "verify", "--json", capfd=capfd, status=6)
     found = json.loads(out)
     assert not found["sound"]
