@@ -50,9 +50,9 @@ class PointBlocks:
         first, last = offset // CHUNK, -(-(offset + length) // CHUNK)
         parts = []
         for begin in range(first, last, AT_ONCE):
-            numbers = range(begin, min(last, begin + AT_ONCE))
-            found = self._fetch([self._id(number) for number in numbers])
-            parts += [self._checked(found, number) for number in numbers]
+            ids = [self._id(number) for number in range(begin, min(last, begin + AT_ONCE))]
+            found = self._fetch(ids)
+            parts += [self._checked(found, chunk_id, number) for number, chunk_id in enumerate(ids, begin)]
         whole = parts[0] if len(parts) == 1 else b"".join(parts)
         skipped = offset - first * CHUNK
         return whole if skipped == 0 and len(whole) == length else whole[skipped : skipped + length]
@@ -100,9 +100,8 @@ class PointBlocks:
                     self._kept.popitem(last=False)
         return found
 
-    def _checked(self, found: dict[bytes, bytes], number: int) -> bytes:
+    def _checked(self, found: dict[bytes, bytes], chunk_id: bytes, number: int) -> bytes:
         wanted = min(CHUNK, self.size - number * CHUNK)
-        chunk_id = self._id(number)
         if chunk_id == ZEROS:
             return bytes(wanted)
         if len(found[chunk_id]) != wanted:

@@ -88,8 +88,8 @@ class Place(Reader, Protocol):
         ...
 
 
-def check_name(name: str, *, what: str = "a channel") -> str:
+def check_name(name: str) -> str:
     """Return a file's name if it is one. Raises InputError if it could lead out of the place."""
     if not _NAME.fullmatch(name):
-        raise InputError(f"{name!r} is no name of a file in {what}")
+        raise InputError(f"{name!r} is no name of a file")
     return name
