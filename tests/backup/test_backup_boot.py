@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,19 +23,10 @@ from jeos.store.vault import Vault
 from jeos.vm import session
 from jeos.vm.places import places_of
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.usefixtures("own_machines")]
 MEBIBYTE = 1 << 20
 DEADLINE = 120.0  # seconds
 CONTENT = random.Random(1).randbytes(3 * MEBIBYTE)
-
-
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("JEOS_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("JEOS_RUNTIME_DIR", str(tmp_path / "run"))
-    yield
-    for seen in session.all_seen():
-        session.remove(seen.machine.name, force=True)
 
 
 @pytest.fixture

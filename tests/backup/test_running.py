@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,18 +20,9 @@ from jeos.store.vault import Vault
 from jeos.vm import disks, session
 from jeos.vm.places import places_of
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.usefixtures("own_machines")]
 CHUNK, MEBIBYTE = 64 << 10, 1 << 20
 SIZE = 8 * MEBIBYTE
-
-
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("JEOS_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("JEOS_RUNTIME_DIR", str(tmp_path / "run"))
-    yield
-    for seen in session.all_seen():
-        session.remove(seen.machine.name, force=True)
 
 
 @pytest.fixture

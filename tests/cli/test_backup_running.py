@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,14 +21,9 @@ DEADLINE = 120.0
 
 
 @pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("JEOS_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("JEOS_RUNTIME_DIR", str(tmp_path / "run"))
+def own_vault(own_machines: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JEOS_BACKUPS", str(tmp_path / "vault"))
     monkeypatch.delenv("JEOS_PASSPHRASE", raising=False)
-    yield
-    for seen in session.all_seen():
-        session.remove(seen.machine.name, force=True)
 
 
 @pytest.mark.vm

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,21 +20,13 @@ from jeos.model.machine import Machine, State, machine_text, parse_forward
 from jeos.vm import session, supervisor
 from jeos.vm.places import places_of
 
+pytestmark = pytest.mark.usefixtures("own_machines")
 DEADLINE = 30.0  # seconds
 COMMAND = [sys.executable, "-c", "from jeos.cli.main import entry; entry()"]
 
 
 def jeos(*words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=60, check=False)
-
-
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("JEOS_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("JEOS_RUNTIME_DIR", str(tmp_path / "run"))
-    yield
-    for seen in session.all_seen():
-        session.remove(seen.machine.name, force=True)
 
 
 @pytest.fixture

@@ -1,36 +1,16 @@
 """One suite over every place, and a web server in front of a folder."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import s3_server
 from jeos.channel import serve
 from jeos.core.errors import InputError
 from jeos.store.places.address import open_place
 from jeos.store.places.folder import FolderPlace
-from jeos.store.places.memory import MemoryPlace
-from jeos.store.places.objects import ObjectPlace
 from jeos.store.places.place import ChangedFileError, MissingFileError, Place
 from jeos.store.places.web import WebPlace
-
-
-@pytest.fixture(scope="module")
-def settings() -> Iterator[dict[str, str]]:
-    with s3_server.bucket() as found:
-        yield found
-
-
-@pytest.fixture(params=["folder", "objects", "memory"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param == "folder":
-        return FolderPlace(tmp_path / "place")
-    if request.param == "memory":
-        return MemoryPlace()
-    settings: dict[str, str] = request.getfixturevalue("settings")
-    return ObjectPlace(f"s3://{s3_server.NAME}/{tmp_path.name}", **settings)
 
 
 def test_place_gives_back_what_was_put(place: Place) -> None:

@@ -3,12 +3,11 @@
 import os
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import s3_server
 from jeos.channel import serve
 from jeos.core.errors import InputError, StoreError, TrustError, UsageError
 from jeos.store import vault_keys
@@ -16,29 +15,12 @@ from jeos.store.base import DamagedObjectError, MissingObjectError
 from jeos.store.places.address import open_place
 from jeos.store.places.folder import FolderPlace
 from jeos.store.places.memory import MemoryPlace
-from jeos.store.places.objects import ObjectPlace
 from jeos.store.places.place import Place
 from jeos.store.vault import HEADER, Vault, read_header
 from jeos.store.vault_errors import DamagedFileError, ReadOnlyVaultError
 
 CHUNK = 64 << 10
 POINT = "web01/2026-11-28T20-15-03Z-9c1f"
-
-
-@pytest.fixture(scope="module")
-def settings() -> Iterator[dict[str, str]]:
-    with s3_server.bucket() as found:
-        yield found
-
-
-@pytest.fixture(params=["folder", "objects", "memory"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param == "folder":
-        return FolderPlace(tmp_path / "vault")
-    if request.param == "memory":
-        return MemoryPlace()
-    settings: dict[str, str] = request.getfixturevalue("settings")
-    return ObjectPlace(f"s3://{s3_server.NAME}/{tmp_path.name}", **settings)
 
 
 @pytest.fixture(params=[None, "correct horse"], ids=["plain", "encrypted"])

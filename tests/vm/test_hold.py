@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from jeos.vm.fleece import Exported
 from jeos.vm.hold import held
 from jeos.vm.places import places_of
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.usefixtures("own_machines")]
 DEADLINE = 60.0
 SIZE = 1 << 20
 KILLED = """
@@ -31,15 +30,6 @@ with held("tiny", mark="jeos-v-2", since="jeos-v-1"):
     print("held", flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
-
-
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("JEOS_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("JEOS_RUNTIME_DIR", str(tmp_path / "run"))
-    yield
-    for seen in session.all_seen():
-        session.remove(seen.machine.name, force=True)
 
 
 @pytest.fixture

@@ -1,13 +1,9 @@
 """The forum's pages: who may see and do what, how many queries they take, what forms refuse."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
-from django.db import connection
-from django.http import HttpResponseBase
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jeos.server.accounts.models import Member
@@ -15,22 +11,9 @@ from jeos.server.content import following, kinds
 from jeos.server.content.models import Bookmark, Draft, Notification, Reaction
 from jeos.server.forum import moderating, polls, posting
 from jeos.server.forum.models import Category, Post, Thread, thread_url
-from server_site import make_member, signed_in
+from server_site import ROLES, count_queries, make_member, statuses
 
 pytestmark = pytest.mark.django_db
-ROLES = ("visitor", "member", "author", "moderator", "administrator")
-
-
-@pytest.fixture
-def people(ada: Member, bob: Member, moderator: Member, administrator: Member) -> dict[str, Client]:
-    """Return a browser for each role; `ada` is the author of everything."""
-    return {
-        "visitor": signed_in(None),
-        "member": signed_in(bob),
-        "author": signed_in(ada),
-        "moderator": signed_in(moderator),
-        "administrator": signed_in(administrator),
-    }
 
 
 @pytest.fixture
@@ -41,20 +24,7 @@ def thread(ada: Member, category: Category) -> Thread:
     return made
 
 
-def statuses(people: dict[str, Client], address: str, data: Mapping[str, object] | None = None) -> list[int]:
-    """Return what each role gets, in the order of ROLES; each in a world of its own."""
-    answers: list[int] = []
-    for role in ROLES:
-        client = people[role]
-        answer = client.get(address) if data is None else client.post(address, data)
-        answers.append(answer.status_code if not _to_login(answer) else 401)
-    return answers
-
-
-def _to_login(answer: HttpResponseBase) -> bool:
-    return answer.status_code == 302 and answer.headers["Location"].startswith("/accounts/login/")
-
-
+READ_OR_NOT = (200, 302, 403)  # some pages are not for all
 OPEN = [200, 200, 200, 200, 200]
 MEMBERS = [401, 200, 200, 200, 200]
 MODERATORS = [401, 403, 403, 200, 200]
@@ -448,18 +418,12 @@ def test_number_of_queries_does_not_grow_with_the_rows(
                 Notification.objects.create(member=reader, actor=ada, **note)
                 moderating.switch(thread, "pinned", False, actor=ada)
         counts.append(
-            {page: queries(people[who], thread.get_absolute_url() if page == "THREAD" else page) for page in PAGES}
+            {
+                page: count_queries(
+                    people[who], thread.get_absolute_url() if page == "THREAD" else page, answers=READ_OR_NOT
+                )
+                for page in PAGES
+            }
         )
     assert counts[0] == counts[1]
     assert max(counts[1].values()) <= MOST_QUERIES
-
-
-def queries(client: Client, address: str) -> int:
-    """Return how many queries a page takes when what every process keeps is warm: the fewest of some tries."""
-    counts = []
-    for _ in range(3):
-        client.get(address)
-        with CaptureQueriesContext(connection) as captured:
-            client.get(address)
-        counts.append(len(captured))
-    return min(counts)

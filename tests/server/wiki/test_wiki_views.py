@@ -1,7 +1,6 @@
 """The wiki's pages: who may see and do what, how many queries they take, what editors are shown."""
 
 import re
-from collections.abc import Mapping
 from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 import feedparser
 import pytest
 from django.db import connection
-from django.http import HttpResponseBase
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -22,22 +20,14 @@ from jeos.server.content.models import Draft, Notification, Reason
 from jeos.server.wiki import managing, rules, writing
 from jeos.server.wiki.models import Change, Level, Page, What
 from jeos.server.wiki.writing import Saved
-from server_site import make_member, signed_in
+from server_site import count_queries, make_member, signed_in, statuses
 
 pytestmark = pytest.mark.django_db
-ROLES = ("visitor", "member", "author", "moderator", "administrator")
 OPEN = [200, 200, 200, 200, 200]
 MEMBERS = [401, 200, 200, 200, 200]
 MODERATORS = [401, 403, 403, 200, 200]
 ADMINISTRATORS = [401, 403, 403, 403, 200]
 TEXT = "First the disk.\n\nThen the network.\n\nSee [[Secure boot]]."
-
-
-@pytest.fixture
-def people(ada: Member, bob: Member, moderator: Member, administrator: Member) -> dict[str, Client]:
-    """Return a browser for each role; `ada` is the author of everything."""
-    members = (None, bob, ada, moderator, administrator)
-    return {role: signed_in(member) for role, member in zip(ROLES, members, strict=True)}
 
 
 @pytest.fixture
@@ -54,16 +44,6 @@ def change(page: Page, editor: Member, source: str) -> Page:
 
 def form(source: str, *, base: int, **more: object) -> dict[str, object]:
     return {"source": source, "base": base, "tags": "uefi", "tags_then": "uefi", "reason": "", **more}
-
-
-def statuses(people: dict[str, Client], address: str, data: Mapping[str, object] | None = None) -> list[int]:
-    """Return what each role gets, in the order of ROLES."""
-    answers = [people[role].get(address) if data is None else people[role].post(address, dict(data)) for role in ROLES]
-    return [401 if _to_login(answer) else answer.status_code for answer in answers]
-
-
-def _to_login(answer: HttpResponseBase) -> bool:
-    return answer.status_code == 302 and answer.headers["Location"].startswith("/accounts/login/")
 
 
 @pytest.mark.parametrize(
@@ -353,9 +333,9 @@ ADDRESSES = (
 def test_pages_take_as_many_queries_for_thirty_as_for_one(ada: Member, bob: Member) -> None:
     hub = writing.create(title="Hub", source="[[Wanted 0]] [[Nowhere]]", author=ada)
     fill(hub, ada, 1)
-    one = {address: queries_of(address, bob) for address in ADDRESSES}
+    one = {address: count_queries(signed_in(bob), address, answers=(200, 404)) for address in ADDRESSES}
     fill(hub, ada, 30)
-    assert {address: queries_of(address, bob) for address in ADDRESSES} == one
+    assert {address: count_queries(signed_in(bob), address, answers=(200, 404)) for address in ADDRESSES} == one
 
 
 def fill(hub: Page, ada: Member, count: int) -> None:
@@ -366,17 +346,6 @@ def fill(hub: Page, ada: Member, count: int) -> None:
         writing.create(title=f"Alone {count} {number}", source="x", author=author)
         change(hub, author, f"# a\n# b\n# c\n[[Nowhere]] [[Page {count} {number}]] [[Wanted {number}]]")
     change(hub, ada, f"# a\n# b\n# c {count}\n" + " ".join(f"[[None {number}]]" for number in range(count)))
-
-
-def queries_of(address: str, member: Member) -> int:
-    client = signed_in(member)
-    counts = []
-    for _ in range(3):
-        client.get(address)
-        with CaptureQueriesContext(connection) as captured:
-            client.get(address)
-        counts.append(len(captured))
-    return min(counts)
 
 
 @pytest.mark.parametrize("name", ["pages", "changes", "wanted", "orphans"])
