@@ -17,6 +17,8 @@
 | `JEOS_SERVER_MAIL` | `smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS`, or `smtps://…` | files in `mail/` |
 | `JEOS_SERVER_IDEA_VOTES` | how many votes a member of the server may spend on open ideas | 10 |
 | `JEOS_SERVER_PRACTICE_APPROVALS` | how many peers must approve of a practice before it is called proven | 2 |
+| `JEOS_SERVER_OUTSIDE_HTTP` | `yes`: webhooks and channels that the server asks may have http addresses | https only |
+| `JEOS_SERVER_OUTSIDE_NETWORKS` | networks that they may be in although not public, as `10.8.0.0/16` | none |
 | `DATABASE_URL` | the server's database, as `postgres://USER:PASSWORD@HOST/NAME` | SQLite in its folder |
 | `JEOS_SECURITY_MIRROR` | the mirror of Debian's security updates | the recipe's, else the machine's apt sources |
 """

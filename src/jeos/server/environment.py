@@ -7,9 +7,12 @@
 | `JEOS_SERVER_MAIL` | `smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS`, or `smtps://…` | files in `mail/` |
 | `JEOS_SERVER_IDEA_VOTES` | how many votes a member may spend on open ideas | 10 |
 | `JEOS_SERVER_PRACTICE_APPROVALS` | how many peers must approve of a practice before it is called proven | 2 |
+| `JEOS_SERVER_OUTSIDE_HTTP` | `yes`: webhooks and channels may have http addresses | https only |
+| `JEOS_SERVER_OUTSIDE_NETWORKS` | networks that they may be in although not public, as `10.8.0.0/16, fd00::/8` | none |
 | `DATABASE_URL` | `postgres://USER:PASSWORD@HOST/NAME` | SQLite in the data folder |
 """
 
+import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +22,7 @@ from jeos.core import settings
 from jeos.core.errors import UsageError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -32,6 +36,8 @@ class Environment:
     mail: str
     idea_votes: int
     practice_approvals: int
+    outside_http: bool
+    outside_networks: tuple[IPNetwork, ...]
 
     @property
     def host(self) -> str:
@@ -62,7 +68,26 @@ def read() -> Environment:
         mail=os.environ.get("JEOS_SERVER_MAIL", ""),
         idea_votes=_number("JEOS_SERVER_IDEA_VOTES", default=10),
         practice_approvals=_number("JEOS_SERVER_PRACTICE_APPROVALS", default=2),
+        outside_http=_switch("JEOS_SERVER_OUTSIDE_HTTP"),
+        outside_networks=_networks("JEOS_SERVER_OUTSIDE_NETWORKS"),
     )
+
+
+def _switch(name: str) -> bool:
+    """Return whether something is switched on. Raises UsageError for anything but yes and no."""
+    text = os.environ.get(name) or "no"
+    if text not in ("yes", "no"):
+        raise UsageError(f"{name} is neither yes nor no: {text}", hint=f"{name}=yes, or leave it out")
+    return text == "yes"
+
+
+def _networks(name: str) -> tuple[IPNetwork, ...]:
+    """Return the networks in a list with commas between. Raises UsageError for anything else."""
+    texts = [text.strip() for text in os.environ.get(name, "").split(",") if text.strip()]
+    try:
+        return tuple(ipaddress.ip_network(text) for text in texts)
+    except ValueError as error:
+        raise UsageError(f"{name} names no network: {error}", hint="as in 10.8.0.0/16, fd00::/8") from error
 
 
 def _number(name: str, *, default: int) -> int:

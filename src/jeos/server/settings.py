@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from django.utils.translation import gettext_lazy as _
 
-from jeos.server import database, environment, section
+from jeos.server import database, environment, outside, section
 from jeos.server.secret import secret_key
 
 ENVIRONMENT = environment.read()
@@ -141,6 +141,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20  # bytes of a form: a post has at most a t
 # The community
 IDEA_VOTES = ENVIRONMENT.idea_votes  # that a member may spend on open ideas
 PRACTICE_APPROVALS = ENVIRONMENT.practice_approvals  # of peers, before a practice is called proven
+
+# Addresses that others chose: webhooks, channels
+OUTSIDE = outside.Rules(plain=ENVIRONMENT.outside_http, networks=ENVIRONMENT.outside_networks)
 
 # Background work
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "mail", "steps"]}}
