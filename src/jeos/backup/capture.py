@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from jeos.backup.segments import Segments, chunk_ids
+from jeos.core import memory
 from jeos.core.errors import InputError, StoreError, UsageError
 from jeos.disk.blocks import Blocks
 from jeos.model import snapshot
@@ -24,6 +25,7 @@ from jeos.model.snapshot import CHUNK, ID, LARGEST_DISK, PER_SEGMENT, SEGMENT, Z
 PIECE = 16 * CHUNK  # bytes that are read at once
 THREADS = 4  # at most: more would not be fed by one disk, and each holds pieces in memory
 AHEAD = 3  # pieces in work or waiting, for each thread
+KEPT = 4 << 20  # bytes of buffers that are reused: pieces, and not packs
 _ZERO_CHUNK = bytes(CHUNK)
 _NO_IDS = bytes(ID * PER_SEGMENT)
 
@@ -85,6 +87,7 @@ def capture(
         raise UsageError(f"a disk of {disk.size >> 40} TiB is larger than those that are backed up")
     if previous is None or previous.manifest.size != disk.size:
         changed = None
+    memory.keep_freed(KEPT)
     run = _Run(disk, session, segments=segments, previous=previous, partly=changed is not None)
     threads = min(THREADS, max(2, len(os.sched_getaffinity(0))))
     with ThreadPoolExecutor(threads) as pool:
@@ -174,6 +177,8 @@ class _Run:
         work = _Work(before_id, before, bytearray(before.ids if before else _NO_IDS))
         self.works.append(work)
         assert work.ids is not None
+        inside = -(-(end - start) // CHUNK) * ID
+        work.ids[inside:] = _NO_IDS[inside:]  # a larger disk may have had more
         for first, last in wanted:
             at = (first - start) // CHUNK * ID
             work.ids[at : at + -(-(last - first) // CHUNK) * ID] = bytes(-(-(last - first) // CHUNK) * ID)

@@ -6,37 +6,26 @@ The file appears when it is complete and on the disk. Every chunk is compared wi
 what is there is what was captured.
 """
 
-import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO
 
+from jeos.backup.fill import Progress, fill, write_at
 from jeos.backup.restored import Chunks, PointBlocks
 from jeos.backup.stopped import paths_of
 from jeos.core import files
 from jeos.core.errors import InputError, MachineError
 from jeos.disk.blocks import Blocks
-from jeos.disk.formats.ordered import Effort
+from jeos.disk.formats import qcow2_write
 from jeos.model.snapshot import Point, PointDisk
 from jeos.vm import session
 from jeos.vm.places import claim, places_of
 
 FORMATS = ("raw", "qcow2")
-DEVICE_PIECE = 4 << 20  # bytes that are written at once
 MODE = 0o600  # a disk holds its users' secrets
-
-Progress = Callable[[int, int], None]  # bytes of the disk that are done, and all
-
-
-class Writer(Protocol):
-    """A module that writes a format."""
-
-    def write(self, blocks: Blocks, file: BinaryIO, *, effort: Effort = Effort.USUAL) -> None:
-        """Write a disk into an empty file."""
-        ...
+_ZEROS = bytes(1 << 20)
 
 
 class _Watched:
@@ -67,13 +56,17 @@ def restore(
 
     Raises StoreError or InputError for a chunk that is missing or damaged: then the file stays as it was.
     """
-    blocks: Blocks = PointBlocks(vault, disk.manifest)
     with files.replace(path, mode=MODE, durable=durable, full=files.ROOM_FOR_FILE) as file:
-        _writer(format).write(_Watched(blocks, progress) if progress else blocks, file)
+        if format == "raw":
+            file.truncate(disk.manifest.size)
+            fill(vault, disk.manifest, file.fileno(), progress=progress)
+        else:
+            _write_qcow2(vault, disk, file, progress=progress)
 
 
-def _writer(name: str) -> Writer:
-    return cast(Writer, import_module(f"jeos.disk.formats.{name}_write"))
+def _write_qcow2(vault: Chunks, disk: PointDisk, file: BinaryIO, *, progress: Progress | None) -> None:
+    blocks: Blocks = PointBlocks(vault, disk.manifest)
+    qcow2_write.write(_Watched(blocks, progress) if progress else blocks, file)
 
 
 def into_device(vault: Chunks, disk: PointDisk, path: Path, *, progress: Progress | None = None) -> None:
@@ -81,25 +74,30 @@ def into_device(vault: Chunks, disk: PointDisk, path: Path, *, progress: Progres
 
     Raises InputError if the device is smaller, or somebody uses it.
     """
-    blocks = PointBlocks(vault, disk.manifest)
     # O_EXCL on a device: the kernel refuses while it is mounted, or a part of something (open(2)).
     descriptor = os.open(path, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
-    with io.FileIO(descriptor, "r+") as device:
-        size = device.seek(0, os.SEEK_END)
-        if size < blocks.size:
-            raise InputError(f"{path} has {size} bytes, the disk of the point {blocks.size}", hint="take a larger one")
-        for start in range(0, blocks.size, DEVICE_PIECE):
-            if progress:
-                progress(start, blocks.size)
-            _write_all(device, start, blocks.read(start, min(DEVICE_PIECE, blocks.size - start)))
+    try:
+        size, wanted = os.lseek(descriptor, 0, os.SEEK_END), disk.manifest.size
+        if size < wanted:
+            raise InputError(f"{path} has {size} bytes, the disk of the point {wanted}", hint="take a larger one")
+        for start, end in holes(PointBlocks(vault, disk.manifest)):
+            for at in range(start, end, len(_ZEROS)):
+                write_at(descriptor, [_ZEROS[: end - at]], at)
+        fill(vault, disk.manifest, descriptor, progress=progress)
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
-def _write_all(device: io.FileIO, start: int, content: bytes) -> None:
-    device.seek(start)
-    left = memoryview(content)
-    while left:
-        left = left[device.write(left) or 0 :]
+def holes(blocks: Blocks) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of a disk outside of its data."""
+    done = 0
+    for start, end in blocks.data(0, blocks.size):
+        if done < start:
+            yield done, start
+        done = end
+    if done < blocks.size:
+        yield done, blocks.size
 
 
 def into_machine(vault: Chunks, point: Point, *, progress: Progress | None = None) -> list[Path]:
@@ -121,8 +119,7 @@ def into_machine(vault: Chunks, point: Point, *, progress: Progress | None = Non
         with ExitStack() as stack:
             for disk, path in zip(point.disks, paths, strict=True):
                 file = stack.enter_context(files.replace(path, mode=MODE, full=files.ROOM_FOR_FILE))
-                blocks: Blocks = PointBlocks(vault, disk.manifest)
-                _writer("qcow2").write(_Watched(blocks, progress) if progress else blocks, file)
+                _write_qcow2(vault, disk, file, progress=progress)
         if point.nvram:
             files.write(places.nvram, vault.read(point.nvram), mode=MODE)
     finally:

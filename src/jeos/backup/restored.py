@@ -32,6 +32,10 @@ class Chunks(Protocol):
         """Return chunks, checked, in this order."""
         ...
 
+    def stream(self, chunk_ids: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """Yield chunks with their ids, checked, each once and in any order."""
+        ...
+
 
 class PointBlocks:
     """A disk as it was; any number of threads may read."""
@@ -104,12 +108,17 @@ class PointBlocks:
         wanted = min(CHUNK, self.size - number * CHUNK)
         if chunk_id == ZEROS:
             return bytes(wanted)
-        if len(found[chunk_id]) != wanted:
-            raise InputError(
-                f"chunk {number} of the disk has {len(found[chunk_id])} bytes, not {wanted}: its list is damaged",
-                hint="`jeos backup verify` tells which points can be read",
-            )
-        return found[chunk_id]
+        return of_length(found[chunk_id], wanted, number=number)
+
+
+def of_length(chunk: bytes, wanted: int, *, number: int) -> bytes:
+    """Return the chunk with that number of a disk. Raises InputError if it is not as long as its place."""
+    if len(chunk) != wanted:
+        raise InputError(
+            f"chunk {number} of the disk has {len(chunk)} bytes, not {wanted}: its list is damaged",
+            hint="`jeos backup verify` tells which points can be read",
+        )
+    return chunk
 
 
 def _run(segment: Segment, position: int) -> tuple[int, bool]:

@@ -13,7 +13,7 @@ encrypts is decided when it is made. `docs/reference/vault.md` describes every f
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -114,6 +114,10 @@ class Vault:
     def read_many(self, chunk_ids: Sequence[bytes]) -> list[bytes]:
         """Return chunks, checked, in this order, with few requests: some tens, as all of them come into memory."""
         return self.chunks.read_many(chunk_ids)
+
+    def stream(self, chunk_ids: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """Yield these chunks with their ids, checked, each once and as they lie in the packs."""
+        return self.chunks.stream(chunk_ids)
 
     def has(self, chunk_id: bytes) -> bool:
         """Tell whether the indexes know a chunk."""

@@ -1,10 +1,9 @@
 """Find and read the chunks of a vault; any number of threads may."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TypeVar
 
 from jeos.core.errors import StoreError
 from jeos.store import codec
@@ -24,7 +23,6 @@ GAP = 128 << 10  # bytes that are read in vain rather than asked for a second ti
 RANGE = 8 << 20  # bytes that one request brings
 
 Asked = tuple[bytes, Location]
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +84,39 @@ class Chunks:
 
     def read(self, chunk_id: bytes) -> bytes:
         """Return a chunk, checked. Raises MissingObjectError and DamagedObjectError."""
-        return self._twice(lambda: self._read(chunk_id))
+        try:
+            return self._read(chunk_id)
+        except (MissingObjectError, DamagedObjectError):  # a pack may have been written anew meanwhile
+            self.reload()
+            return self._read(chunk_id)
 
     def read_many(self, chunk_ids: Sequence[bytes]) -> list[bytes]:
         """Return these chunks, checked, in their order; what lies together in a pack is fetched together.
 
         All of them come into memory: ask for some tens at a time. Raises MissingObjectError and DamagedObjectError.
         """
-        return self._twice(lambda: self._read_many(chunk_ids))
+        found = dict(self.stream(chunk_ids))
+        return [found[chunk_id] for chunk_id in chunk_ids]
 
-    def _twice(self, attempt: Callable[[], Answer]) -> Answer:
-        """Try; try again with what the indexes say now, should a pack have been written anew meanwhile."""
-        try:
-            return attempt()
-        except (MissingObjectError, DamagedObjectError):
-            self.reload()
-            return attempt()
+    def stream(self, chunk_ids: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """Yield these chunks with their ids, checked, each once and as they lie; of the packs one request at a time.
+
+        Raises MissingObjectError and DamagedObjectError.
+        """
+        left = set(chunk_ids)
+        yield from self._stream(left, self.loaded())
+        if left:  # a pack may have been written anew meanwhile
+            yield from self._stream(left, self.reload())
+        for chunk_id in left:
+            yield chunk_id, self._read(chunk_id)
+
+    def _stream(self, left: set[bytes], loaded: Loaded) -> Iterator[tuple[bytes, bytes]]:
+        """Yield those of the chunks that can be read where they are known to lie first, and take them out of `left`."""
+        places = {chunk_id: at for chunk_id in left if (at := next(loaded.find(chunk_id), None))}
+        for group in ranges(places.items()):
+            for chunk_id, data in self._read_range(group):
+                left.discard(chunk_id)
+                yield chunk_id, data
 
     def _read(self, chunk_id: bytes) -> bytes:
         failed: StoreError | None = None
@@ -114,14 +129,6 @@ class Chunks:
         if isinstance(failed, DamagedObjectError):
             raise failed
         raise MissingObjectError(chunk_id.hex(), where=f"the vault {self._files.where}", hint=VERIFY)
-
-    def _read_many(self, chunk_ids: Sequence[bytes]) -> list[bytes]:
-        loaded = self.loaded()
-        places = {chunk_id: at for chunk_id in set(chunk_ids) if (at := next(loaded.find(chunk_id), None))}
-        found: dict[bytes, bytes] = {}
-        for group in ranges(places.items()):
-            found.update(self._read_range(group))
-        return [found[chunk_id] if chunk_id in found else self._read(chunk_id) for chunk_id in chunk_ids]
 
     def _read_range(self, group: list[Asked]) -> Iterator[tuple[bytes, bytes]]:
         """Yield what can be read of chunks that lie together; the rest is looked for one by one."""

@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 from jeos.backup import points, restore
+from jeos.backup.fill import Progress
 from jeos.cli import output
 from jeos.cli.backup.vaults import add_arguments, need_terminal_or_yes, open_vault
 from jeos.core import files, log
@@ -95,5 +96,5 @@ def _in_place(vault: Vault, point: Point, args: argparse.Namespace) -> list[Path
     return written
 
 
-def _shown(step: log.Step) -> restore.Progress:
+def _shown(step: log.Step) -> Progress:
     return lambda done, size: step.update(f"{output.size(done)} of {output.size(size)}")

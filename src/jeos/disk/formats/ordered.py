@@ -13,11 +13,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from enum import StrEnum
 from typing import TypeVar
 
+from jeos.core import memory
 from jeos.disk.blocks import PIECE, Blocks
 
 AHEAD = 4  # pieces in work or waiting, for each processor
 AT_ONCE = 256 << 10  # bytes of a piece: what fits into a processor's own cache, with what becomes of it
-KEPT = 16 << 20  # bytes; freed buffers up to this size are kept
+KEPT = (
+    16 << 20
+)  # bytes of buffers that are reused; without, a sixth of the time of reading a VMDK goes into page faults
 _ZEROS = bytes(PIECE)
 
 Result = TypeVar("Result")
@@ -43,7 +46,7 @@ def ordered(
         content = blocks.read(start, end - start)
         return None if is_zero(content) else work(start, content)
 
-    _keep_freed_memory()
+    memory.keep_freed(KEPT)
     threads = len(os.sched_getaffinity(0))
     waiting: deque[tuple[int, Future[Result | None]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
@@ -57,15 +60,6 @@ def ordered(
         finally:
             for _, future in waiting:
                 future.cancel()
-
-
-def _keep_freed_memory() -> None:
-    """Have the C library reuse freed buffers instead of giving them back to the kernel, which clears them each time.
-
-    glibc takes the size of a large buffer that is freed as a sign that more of the kind will follow (mallopt(3),
-    M_MMAP_THRESHOLD); without it, a sixth of the time of reading a VMDK goes into page faults.
-    """
-    bytearray(KEPT)
 
 
 def _next(waiting: deque[tuple[int, Future[Result | None]]]) -> Iterator[tuple[int, Result]]:
