@@ -14,6 +14,7 @@ from jeos.backup import instant
 from jeos.backup.instant import Instant
 from jeos.core.errors import MachineError, NetworkError
 from jeos.disk.nbd_client import Nbd
+from jeos.vm import fleece
 from jeos.vm.fleece import Exported, Fleece, fleeced
 from qemu_disks import Qemu, make_disk, qemu_with_disks
 
@@ -268,6 +269,38 @@ def test_full_scratch_breaks_the_backup_and_not_the_guest(
         asyncio.run(scenario())
     finally:
         subprocess.run(["umount", small], check=True)
+
+
+class Slow(Qemu):
+    """QEMU with a scratch disk to which next to nothing can be written."""
+
+    async def execute(self, command: str, arguments: dict[str, object] | None = None) -> object:
+        if command == "blockdev-add" and arguments and str(arguments["node-name"]).startswith("jeos-scratch-"):
+            name = arguments["node-name"]
+            group: dict[str, object] = {"qom-type": "throttle-group", "id": name, "limits": {"bps-write": 1024}}
+            await super().execute("object-add", group)
+            below = {key: value for key, value in arguments.items() if key != "node-name"}
+            arguments = {"node-name": name, "driver": "throttle", "throttle-group": name, "file": below}
+        return await super().execute(command, arguments)
+
+
+def test_scratch_that_slows_to_nothing_breaks_the_backup_and_not_the_guest(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleece, "COPY_SECONDS", 1)
+
+    async def scenario() -> None:
+        async with qemu_with_disks(bench.images) as qemu:
+            await bench.write(qemu, "disk", 1, 0, 4 * MEBIBYTE)
+            async with bench.fleeced(Slow(qemu.qmp, qemu.process), "jeos-v-1") as fleeced:
+                await bench.write(qemu, "disk", 5, 0, 2 * MEBIBYTE)  # half an hour's work for the scratch disk
+                with pytest.raises(NetworkError):
+                    await bench.read(fleeced)
+                await bench.write(qemu, "disk", 6, 2 * MEBIBYTE, MEBIBYTE)
+            async with bench.fleeced(qemu, "jeos-v-2") as fleeced:
+                assert await bench.read(fleeced) == bench.as_now()
+
+    asyncio.run(scenario())
 
 
 def reasons(fleece: Fleece) -> list[str]:
