@@ -131,6 +131,14 @@ def test_recipe_with_every_key_is_read_whole() -> None:
             bandwidth="500K",
             snapshot=("/var/lib/shop", "/etc/shop"),
         ),
+        catalogue=values.Catalogue(
+            title="Web shop",
+            readme="README.md",
+            changes="CHANGELOG.md",
+            licence="Apache-2.0",
+            homepage="https://shop.example/",
+            tags=("web", "shop"),
+        ),
     )
 
 

@@ -19,7 +19,7 @@ from jeos.build import guest, plan_files, plan_system, plan_users, wheels
 from jeos.build.items import Accounts, Item, last_of_each, write_tar
 from jeos.build.sandbox import Sandbox
 from jeos.core.errors import InputError, ProcessError
-from jeos.model.recipe import Recipe
+from jeos.model.recipe import Catalogue, Recipe
 
 ARCHIVE = "/run/jeos/files.tar"  # where the sandbox shows the files to unpack
 CLEAN = Path(__file__).with_name("clean.sh")
@@ -145,7 +145,7 @@ def python_version(sandbox: Sandbox) -> tuple[int, int]:
 
 def fingerprint(recipe: Recipe, *, folder: Path) -> str:
     """Return a digest of all that `apply` depends on beside the root: what the recipe says, and its files' content."""
-    digest = hashlib.sha256(repr(recipe).encode())
+    digest = hashlib.sha256(repr(replace(recipe, catalogue=Catalogue())).encode())  # no part of the image
     names = [
         *recipe.wheels,
         *([recipe.eula] if recipe.eula else []),

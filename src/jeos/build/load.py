@@ -82,3 +82,6 @@ def named_files(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
         yield ("secure-boot", "certificate"), recipe.secure_boot.certificate
     if recipe.update:
         yield ("update", "root"), recipe.update.root
+    for key, name in (("readme", recipe.catalogue.readme), ("changes", recipe.catalogue.changes)):
+        if name:
+            yield ("catalogue", key), name

@@ -11,6 +11,7 @@
 | `JEOS_CREDENTIALS` | passwords of private repositories, see apt_auth.conf(5) | `~/.config/jeos/credentials` |
 | `JEOS_NETWORK` | `slirp`: machines get QEMU's own network, where 10.0.2.2 leads to this host | passt, if it works |
 | `JEOS_PASSPHRASE` | the passphrase (or PIN) of keys, see `jeos keys` | it is asked for |
+| `JEOS_TOKEN` | the personal token with which `jeos publish --to` writes to a catalogue | `--token-file` |
 | `JEOS_PKCS11_MODULE` | the library that speaks to the token with keys | the key's address names it |
 | `JEOS_SERVER_DATA` | the folder of `jeos server`: database, secrets, mail | `server` in the state folder |
 | `JEOS_SERVER_URL` | the address that visitors of the server use, as `https://exchange.example` | that it listens on |
@@ -116,6 +117,11 @@ def network() -> str:
 def passphrase() -> str | None:
     """Return the passphrase of keys that the environment gives."""
     return os.environ.get("JEOS_PASSPHRASE") or None
+
+
+def token() -> str:
+    """Return the token for a catalogue that the environment gives, or nothing."""
+    return os.environ.get("JEOS_TOKEN", "").strip()
 
 
 def pkcs11_module() -> str:

@@ -171,6 +171,18 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What a catalogue of appliances shows of it; `readme` and `changes` are paths of Markdown files."""
+
+    title: str = ""
+    readme: str = ""
+    changes: str = ""
+    licence: str = ""
+    homepage: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything that `appliance.toml` says."""
 
@@ -204,3 +216,4 @@ class Recipe:
     slim: Slim = field(default_factory=Slim)
     secure_boot: SecureBoot | None = None
     update: Update | None = None
+    catalogue: Catalogue = field(default_factory=Catalogue)

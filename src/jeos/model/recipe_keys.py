@@ -309,6 +309,25 @@ UPDATE = Table(
 )
 
 
+CATALOGUE = Table(
+    recipe.Catalogue,
+    "What a catalogue of appliances shows: `jeos publish --to` sends it. Nothing of it comes into the image.",
+    (
+        Key("title", LINE, "What people call it.", '"Web shop"', default="its `name`"),
+        Key("readme", SOURCE, "The page that describes it, as a file in Markdown.", '"README.md"'),
+        Key(
+            "changes",
+            SOURCE,
+            "Its changelog, as a file in Markdown; of it, the part under the heading with the version is sent.",
+            '"CHANGELOG.md"',
+        ),
+        Key("licence", LINE, "The licence of what the vendor made, best as an SPDX expression.", '"Apache-2.0"'),
+        Key("homepage", WEB, "The page of its makers about it.", '"https://shop.example/"'),
+        Key("tags", _list(LABEL, "tags"), "Words that it is found by, at most five.", '["web", "shop"]'),
+    ),
+)
+
+
 def _tables(table: Table, what: str) -> ListOf:
     return ListOf(table, f"written as [[{what}]] tables")
 
@@ -385,6 +404,7 @@ RECIPE = Table(
         Key("disk", DISK, DISK.doc, ""),
         Key("secure-boot", SECURE_BOOT, SECURE_BOOT.doc, "", default="nothing is signed"),
         Key("update", UPDATE, UPDATE.doc, "", default="the image has no part that updates it"),
+        Key("catalogue", CATALOGUE, CATALOGUE.doc, ""),
     ),
     words="a recipe",
 )
