@@ -23,7 +23,7 @@ from jeos.core.errors import HostError, JeosError, UsageError
 
 # What the owner of a machine can mend; any other error of the system is a fault of jeos and ends in a traceback.
 UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
-NOT_VERBS = {"failures", "main", "output", "times", "unlock"}
+NOT_VERBS = {"failures", "main", "output", "publication", "times", "unlock"}
 INTERRUPTED = 128 + signal.SIGINT  # what shells report for Ctrl-C
 BROKEN_PIPE = 128 + signal.SIGPIPE
 

@@ -1,4 +1,4 @@
-"""`jeos publish`: put a built release into a channel, from where machines update themselves."""
+"""`jeos publish`: put a built release into a channel, from where machines update themselves, and tell a catalogue."""
 
 import argparse
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 from jeos.build import outputs
 from jeos.channel import built, catalogue, publish
 from jeos.channel.backend import open_backend
-from jeos.cli import channel, output, unlock
+from jeos.channel.catalogue import Listed
+from jeos.cli import channel, output, publication, unlock
 from jeos.core import files, log, settings
 
 HELP = "put what was built into a channel, from where machines update themselves"
@@ -37,12 +38,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sysupdate", action="store_true", help="write whole images for systemd-sysupdate, too")
     channel.add_signing(parser)
     unlock.add_arguments(parser)
+    publication.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prove the build, publish it, and print how it is listed."""
+    """Prove the build, publish it, tell the catalogue if there is one to tell, and print how it is listed."""
+    publication.check(args)
     found = outputs.find(args.path)
+    if args.to is not None and args.channel is None and not found.image.updates:
+        log.info(f"{found.image.name} {found.image.version} does not update itself, and goes into no channel")
+        return _tell(args, found, None, root=b"")
     folder = args.path if args.path.is_dir() else args.path.parent
     if args.keys == unlock.FOLDER and not args.keys.exists() and (folder / unlock.FOLDER).exists():
         args.keys = folder / unlock.FOLDER
@@ -64,4 +70,16 @@ def run(args: argparse.Namespace) -> int:
         done = publish.publish(proved, backend, keys=keys, offer=offer, work=work)
     if not done.new:
         log.info(f"{found.image.name} {found.image.version} was published already; nothing changed")
+    if args.to is not None:
+        _tell(args, found, done.listed, root=keys.roots[0])
     return channel.tell(done.listed, args)
+
+
+def _tell(args: argparse.Namespace, found: outputs.Outputs, listed: Listed | None, *, root: bytes) -> int:
+    """Tell the catalogue, and print where the version's page is: data only if there is no channel to print of."""
+    with log.step("catalogue") as step:
+        told = publication.send(args, found, listed, root=root)
+        step.done(f"{told.url}{'' if told.new else ', which was there already'}")
+    if listed is None and args.json:
+        output.as_json(told)
+    return 0

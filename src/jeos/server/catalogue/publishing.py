@@ -1,0 +1,226 @@
+"""Publishing: what `jeos publish --to` sends becomes a version of an appliance; search, tags and followers learn of it.
+
+A version is published once: the same again changes what is said of it, and other content under its number is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from jeos.core.errors import InputError
+from jeos.model import bill
+from jeos.model.publication import Publication
+from jeos.model.version import newer
+from jeos.server.accounts.models import Member
+from jeos.server.catalogue.models import Appliance, Bill, Package, Publisher, Signature, Version
+from jeos.server.content import following, kinds, moderation, search, tags, texts, trust
+from jeos.server.content.markdown import Rendered
+
+BATCH = 1_000  # packages written at once
+
+
+class Conflict(ValueError):  # noqa: N818 - named for what the answer says
+    """The version was published already, with other content."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A version as it is listed now; `new` if the site did not know it."""
+
+    version: Version
+    new: bool
+
+
+@transaction.atomic
+def publish(one: Publication, *, publisher: Publisher, by: Member, now: datetime | None = None) -> Published:
+    """Take in a version. Raises Conflict for another content of one that is known, InputError for a wrong bill."""
+    now = now or timezone.now()
+    parts = bill.parts(one.sbom) if one.sbom else []
+    Publisher.objects.select_for_update(no_key=True).get(pk=publisher.pk)
+    appliance = Appliance.objects.filter(publisher=publisher, name=one.name).first()
+    first = appliance is None
+    if appliance is None:
+        appliance = Appliance(
+            publisher=publisher, name=one.name, by=by, made=now, updated=now, verified=bool(publisher.verified)
+        )
+    links = _describe(appliance, one)
+    if first:
+        appliance.held = appliance.hidden = trust.waits_for_review(by, links=links, mentions=0)
+        appliance.save()
+        following.follow_once(by.pk, kinds.APPLIANCE, appliance.pk)
+        if appliance.hidden:
+            note = "a new member's appliance with many links"
+            moderation.hold(kinds.APPLIANCE, appliance.pk, author=by.pk, note=note)
+    version, new = _version(appliance, one, by=by, now=now)
+    if one.sbom is not None:
+        _keep_bill(version, one, parts)
+    settle(appliance, now=now if new else None)
+    trust.count(by, now=now)
+    if new:
+        after(version, appliance)
+    return Published(version, new)
+
+
+def after(version: Version, appliance: Appliance) -> None:
+    """Put into the queue what is done about a new version after the answer."""
+    from jeos.server.catalogue import tasks  # tasks import what writes, to be able to write themselves
+
+    if not appliance.hidden:
+        tasks.announce.enqueue(version.pk)
+
+
+def _describe(appliance: Appliance, one: Publication) -> int:
+    """Set what an appliance is, unless the version is older than its newest; return how many links it has."""
+    if appliance.newest and appliance.newest != one.version and not newer(one.version, appliance.newest):
+        return 0
+    rendered, _mentioned = texts.fill(appliance, one.description)
+    appliance.title = one.title or one.name
+    appliance.summary, appliance.licence, appliance.home_page = one.summary, one.licence, one.home_page
+    appliance.architecture = one.architecture
+    appliance.facts = {
+        "vendor": one.vendor,
+        "memory": one.memory,
+        "cpus": one.cpus,
+        "ports": [asdict(port) for port in one.ports],
+        "properties": [asdict(property_) for property_ in one.properties],
+    }
+    if one.tags:
+        appliance.tags = " ".join(tags.split(" ".join(one.tags)))
+    if one.channel and (one.channel != appliance.channel or not appliance.root):
+        appliance.channel, appliance.root = one.channel, appliance.root or one.root
+        appliance.signature = Signature.WAITING
+    return rendered.links
+
+
+def _version(appliance: Appliance, one: Publication, *, by: Member, now: datetime) -> tuple[Version, bool]:
+    """Return the row of a version, made or brought up to date, and whether it is new. Raises Conflict."""
+    version = Version.objects.filter(appliance=appliance, version=one.version).first()
+    new = version is None
+    if version is None:
+        version = Version(appliance=appliance, version=one.version, by=by, came=now)
+    else:
+        for what, said in (("root_hash", one.root_hash), ("kernel_sha256", one.kernel_sha256)):
+            known = getattr(version, what)
+            if known and said and known != said:
+                raise Conflict(
+                    f"{one.name} {one.version} was published already, with other content: its {what} is {known}"
+                )
+    version.date = datetime.fromtimestamp(min(one.date, int(now.timestamp())), tz=UTC)
+    rendered, _mentioned = texts.render(one.changes)
+    version.changes, version.changes_html = one.changes, rendered.html
+    version.architecture, version.ring = one.architecture, one.ring
+    for field in ("root_hash", "kernel_sha256", "disk_size", "system_size", "kernel_size", "download_size"):
+        setattr(version, field, getattr(one, field) or getattr(version, field))
+    version.downloads = [asdict(download) for download in one.downloads] or version.downloads
+    version.save()
+    return version, new
+
+
+def _keep_bill(version: Version, one: Publication, parts: list[bill.Part]) -> None:
+    """Keep a bill of materials, and the packages in it, unless it is the one that is kept."""
+    document = json.dumps(one.sbom, separators=(",", ":"), sort_keys=True).encode()
+    digest = hashlib.sha256(document).hexdigest()
+    if digest == version.bill_sha256:
+        return
+    Bill.objects.update_or_create(version=version, defaults={"data": zlib.compress(document, 9), "size": len(document)})
+    Package.objects.filter(version=version).delete()
+    rows = (
+        Package(
+            version=version,
+            name=part.name,
+            release=part.version,
+            kind=part.kind,
+            distribution=part.distribution,
+            source=part.source,
+            source_release=part.source_version,
+        )
+        for part in parts
+    )
+    Package.objects.bulk_create(rows, batch_size=BATCH)
+    Version.objects.filter(pk=version.pk).update(bill_sha256=digest, packages=len(parts), matched=None, findings={})
+    version.refresh_from_db()
+
+
+def settle(appliance: Appliance, *, now: datetime | None) -> None:
+    """Set what an appliance's row says about its versions to what is true; `now` if there is a new one."""
+    rows = list(Version.objects.filter(appliance=appliance).values_list("version", "withdrawn"))
+    offered = [version for version, withdrawn in rows if not withdrawn]
+    appliance.newest, appliance.versions = newest_of(offered or [version for version, _withdrawn in rows]), len(rows)
+    if now is not None:
+        appliance.updated = now
+    appliance.save()
+    if not appliance.hidden:
+        show(appliance)
+
+
+def newest_of(versions: list[str]) -> str:
+    """Return the newest of some versions, or "" of none."""
+    newest = ""
+    for version in versions:
+        if not newest or newer(version, newest):
+            newest = version
+    return newest
+
+
+def show(appliance: Appliance) -> None:
+    """Let tags and search know an appliance as it is now."""
+    chosen = tags.set_tags(kinds.APPLIANCE, appliance.pk, appliance.tags.split(), date=appliance.updated)
+    names = " ".join(tag.name for tag in chosen)
+    if names != appliance.tags:
+        appliance.tags = names
+        Appliance.objects.filter(pk=appliance.pk).update(tags=names)
+    search.index().put([entry(appliance, texts.render(appliance.source)[0])])
+
+
+def entry(appliance: Appliance, rendered: Rendered) -> search.Entry:
+    """Return what search knows of an appliance: its title, its tags, its summary and its description."""
+    return search.Entry(
+        kind=kinds.APPLIANCE,
+        number=appliance.pk,
+        head=True,
+        date=appliance.updated,
+        author=appliance.by_id,
+        title=f"{appliance.title} ({appliance.name})" if appliance.title != appliance.name else appliance.title,
+        body="\n".join(part for part in (appliance.summary, rendered.plain) if part),
+        tags=tuple(appliance.tags.split()),
+    )
+
+
+@transaction.atomic
+def set_hidden(number: int, hidden: bool) -> None:
+    """Hide an appliance or show it again: in lists, tags and search."""
+    appliance = (
+        Appliance.objects.select_for_update(of=("self",), no_key=True).select_related("publisher").get(pk=number)
+    )
+    appliance.held, appliance.hidden = hidden, hidden or appliance.publisher.hidden
+    Appliance.objects.filter(pk=number).update(held=hidden, hidden=appliance.hidden)
+    if appliance.hidden:
+        search.index().remove([(kinds.APPLIANCE, number)])
+        tags.clear(kinds.APPLIANCE, number)
+        return
+    show(appliance)
+
+
+def choose(one: Publication, found: list[Publisher]) -> Publisher:
+    """Return the publisher that a publication is for. Raises InputError if that is not clear."""
+    if one.publisher:
+        chosen = next((publisher for publisher in found if publisher.name == one.publisher), None)
+        if chosen is None:
+            raise InputError(
+                f"you do not publish for {one.publisher}", hint="ask one of its owners for a seat, or name another"
+            )
+        return chosen
+    if len(found) != 1:
+        names = ", ".join(publisher.name for publisher in found)
+        raise InputError(
+            f"you publish for {names}" if found else "you do not publish for anybody yet",
+            hint="name one with --publisher" if found else "make a publisher's page on the site: Appliances, Publish",
+        )
+    return found[0]
