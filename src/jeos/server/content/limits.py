@@ -41,6 +41,7 @@ LIMITS = {
     "flag": Limit(10, DAY),
     "draft": Limit(600, HOUR),
     "search": Limit(30, MINUTE),
+    "api": Limit(120, MINUTE),
     "export": Limit(3, DAY, known=1),
 }
 
