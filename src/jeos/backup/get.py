@@ -11,18 +11,16 @@ import io
 import os
 import tarfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from jeos.backup.walk import PIECE, Item, content, walk
-from jeos.core import files
+from jeos.core import beneath, files
 from jeos.core.errors import InputError, StoreError, UsageError
 from jeos.disk.root import Root
 from jeos.model.tree import Kind
 
-PERMISSIONS = 0o777  # what a file keeps here: what ran as another user there must not do so here
 _HOLE = 64 << 10  # bytes of zeros that are left out
 _ZEROS = bytes(_HOLE)
 
@@ -83,15 +81,15 @@ def _write_tree(root: Root, path: str, name: str, work: Path, *, got: Got) -> No
         if item.node.kind is Kind.DIRECTORY:
             folders.append((here, item.node.mode, item.node.mtime))
     for here, mode, mtime in reversed(folders):
-        descriptor = _open_beneath(work, here)
-        os.fchmod(descriptor, mode & PERMISSIONS)
-        _set_time(descriptor, mtime)
+        descriptor = beneath.open_folder(work, here)
+        os.fchmod(descriptor, mode & beneath.PERMISSIONS)
+        beneath.set_time(descriptor, mtime)
         os.close(descriptor)
 
 
 def _make(item: Item, here: str, work: Path, *, got: Got) -> None:
     above, _, name = here.rpartition("/")
-    parent = _open_beneath(work, above)
+    parent = beneath.open_folder(work, above)
     try:
         kind = item.node.kind
         if kind is Kind.DIRECTORY:
@@ -109,25 +107,8 @@ def _make(item: Item, here: str, work: Path, *, got: Got) -> None:
         os.close(parent)
 
 
-def _open_beneath(work: Path, path: str) -> int:
-    """Open a folder step by step; nothing on the way may be a link."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(work, flags)
-    for part in filter(None, path.split("/")):
-        above = descriptor
-        try:
-            descriptor = os.open(part, flags, dir_fd=above)
-        except NotADirectoryError:  # a link, of the same name as a folder
-            raise FileNotFoundError(path) from None
-        finally:
-            os.close(above)
-    return descriptor
-
-
 def _write_file(item: Item, name: str, parent: int, *, got: Got) -> bool:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(name, flags, 0o600, dir_fd=parent)
-    with os.fdopen(descriptor, "wb") as file:
+    with beneath.new_file(name, parent) as file:
         try:
             for piece in content(item):
                 _write_sparse(file, piece)
@@ -138,8 +119,8 @@ def _write_file(item: Item, name: str, parent: int, *, got: Got) -> bool:
             os.unlink(name, dir_fd=parent)
             return False
         file.flush()
-        os.fchmod(descriptor, item.node.mode & PERMISSIONS)
-        _set_time(descriptor, item.node.mtime)
+        os.fchmod(file.fileno(), item.node.mode & beneath.PERMISSIONS)
+        beneath.set_time(file.fileno(), item.node.mtime)
     return True
 
 
@@ -150,11 +131,6 @@ def _write_sparse(file: BinaryIO, piece: bytes) -> None:
             file.seek(_HOLE, os.SEEK_CUR)
         else:
             file.write(part)
-
-
-def _set_time(descriptor: int, mtime: int) -> None:
-    with suppress(OSError, OverflowError):  # a time that this host's file system does not know
-        os.utime(descriptor, (mtime, mtime))
 
 
 def into_tar(root: Root, paths: Sequence[str], file: BinaryIO) -> Got:
