@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 import tiny_guest
-from jeos.cli import logs, ls, run
+from jeos.cli import cp, logs, ls, run, top
 from jeos.core.errors import InputError, UsageError
 from jeos.model.machine import Machine, State, machine_text, parse_forward
 from jeos.vm import session, supervisor
 from jeos.vm.places import places_of
+from screens import Screen
 
 pytestmark = pytest.mark.usefixtures("own_machines")
 DEADLINE = 30.0  # seconds
@@ -35,7 +36,8 @@ def tiny(tmp_path: Path) -> Machine:
 
 
 def test_ls_without_machines_prints_a_header_or_an_empty_list() -> None:
-    assert jeos("ls").stdout.split() == ["NAME", "STATUS", "FOR", "APPLIANCE", "MEMORY", "PORTS", "WHY"]
+    header = ["NAME", "STATUS", "FOR", "APPLIANCE", "MEMORY", "QEMU", "JEOS", "PORTS", "WHY"]
+    assert jeos("ls").stdout.split() == header
     assert json.loads(jeos("ls", "--json").stdout) == []
 
 
@@ -55,7 +57,9 @@ def test_version_that_ran_is_known_at_the_next_start() -> None:
     assert supervisor.last_version(places) == ""
 
 
-@pytest.mark.parametrize("words", [["stop"], ["rm"], ["console"], ["logs"]])
+@pytest.mark.parametrize(
+    "words", [["stop"], ["rm"], ["console"], ["logs"], ["pause"], ["resume"], ["kill"], ["top", "--once"]]
+)
 def test_verbs_name_a_machine_that_there_is_not(words: list[str]) -> None:
     done = jeos(*words, "nobody")
     assert (done.returncode, done.stdout) == (9, "")
@@ -164,6 +168,53 @@ def test_verbs_from_list_to_removal(tiny: Machine) -> None:
     )
     assert jeos("rm", "tiny").returncode == 0
     assert session.all_seen() == []
+
+
+@pytest.mark.vm
+def test_pause_resume_top_and_kill_as_a_user_types_them(tiny: Machine) -> None:
+    session.run(tiny)
+    assert jeos("pause", "tiny").returncode == 0
+    assert jeos("ls").stdout.splitlines()[1].split()[:2] == ["tiny", "paused"]
+    refused = jeos("exec", "tiny", "--", "true")
+    assert (refused.returncode, refused.stderr) == (
+        9,
+        "error: the machine tiny stands still: paused\nhint: jeos resume tiny\n",
+    )
+    assert jeos("resume", "tiny").returncode == 0
+    shown = jeos("top", "--interval", "0.2").stdout.splitlines()  # no terminal: once
+    assert " ".join(shown[0].split()) == "NAME STATUS CPU MEMORY GUEST QEMU JEOS DISK IN DISK OUT NET IN NET OUT"
+    assert shown[1].split()[:2] == ["tiny", "running"]
+    (found,) = json.loads(jeos("top", "--json", "--interval", "0.2", "tiny").stdout)
+    assert (found["name"], found["rates"]["read"], found["rates"]["sent"]) == ("tiny", 0.0, None)
+    assert found["memory"]["supervisor"] > 1 << 20
+    assert jeos("kill", "tiny", "tiny").returncode == 0
+    assert jeos("kill", "tiny").stderr == "tiny does not run\n"
+    assert session.state("tiny").status == "stopped"
+
+
+@pytest.mark.vm
+def test_top_on_a_terminal_goes_on_until_it_is_interrupted(tiny: Machine) -> None:
+    session.run(tiny)
+    screen = Screen([*COMMAND, "top", "--interval", "0.1"], rows=24, columns=120)
+    for _ in range(2):
+        screen.until(b"every 0.1 s; Ctrl-C ends it", patience=DEADLINE)
+    screen.type(b"\x03")
+    assert screen.end() == 0
+    assert screen.said.startswith(top.OTHER_SCREEN.encode())
+    assert screen.said.endswith(top.OWN_SCREEN.encode())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["a", "b"], ["web:/a", "db:/b"], ["web:/a", "here", "web:/b"], ["--owner", "0", "web:/a", "here"]],
+)
+def test_cp_needs_one_side_here_and_one_in_a_machine(words: list[str]) -> None:
+    assert jeos("cp", *words).returncode == 2
+
+
+def test_a_path_of_this_host_may_have_a_colon() -> None:
+    words = ["web:/etc/hosts", "./web:1", "/a:b", "Web:/x", "web"]
+    assert [cp.remote(word) for word in words] == [("web", "/etc/hosts"), None, None, None, None]
 
 
 @pytest.mark.vm

@@ -4,6 +4,8 @@
     {"do": "status"}             what `jeos-agent status` shows
     {"do": "health"}             the checks, tried once now
     {"do": "freeze", "seconds": 10}, {"do": "thaw"}      see `freeze`
+    {"do": "usage"}              bytes over the network, see `network`
+    {"do": "wake", …}            the guest stood still, see `wake`
     {"do": "poweroff"}, {"do": "reboot"}
 
 Events go up on channel 0 when they happen and when a host appears: `{"event": "state", "state": "starting", …}`.
@@ -20,6 +22,7 @@ from jeos.agent import console, health, resolver, status
 from jeos.agent.appliance import Appliance
 from jeos.agent.local import Answer, Local
 from jeos.agent.loop import READ, Loop
+from jeos.agent.network import traffic
 from jeos.agent.port import Port
 from jeos.agent.process import StartError
 from jeos.agent.session import Session
@@ -211,6 +214,10 @@ class Daemon:
             self.check_health(lambda said: self._send(control(channel, dict(said))))
         elif do in ("freeze", "thaw"):
             self._freeze_or_thaw(channel, request)
+        elif do == "usage":
+            self._send(control(channel, {"event": "usage", **traffic()}))
+        elif do == "wake":
+            self._wake(channel, request)
         elif isinstance(do, str) and do in self._power:
             self._send(control(channel, {"event": do}))
             self._run_quietly(self._power[do])
@@ -232,6 +239,16 @@ class Daemon:
             self._freezer.freeze(seconds=seconds, answer=answer)
         else:
             self._fail(channel, f"a file system cannot be frozen for {seconds!r} seconds")
+
+    def _wake(self, channel: int, request: Mapping[str, object]) -> None:
+        from jeos.agent import wake  # memory that guests which never stand still need not give
+
+        try:
+            wake.wake(request)
+        except (OSError, ValueError) as error:
+            self._fail(channel, f"the guest could not be woken: {error}", status=1)
+            return
+        self._send(control(channel, {"event": "woken"}))
 
     def _serve_local(self, request: Mapping[str, object], answer: Answer) -> None:
         if request.get("do") == "health":

@@ -1,4 +1,4 @@
-"""Whether this guest can be reached: its network cards, and its addresses."""
+"""Whether this guest can be reached: its network cards and addresses; and how much went over them."""
 
 import fcntl
 import os
@@ -24,6 +24,19 @@ def addresses() -> list[str]:
             if not address.startswith("127."):
                 found.append(address)
     return found + _ipv6_addresses()
+
+
+def traffic(place: str = "/proc/net/dev") -> dict[str, object]:
+    """Return the bytes that were received and sent since boot, those to itself left out. Source: proc(5), `net/dev`."""
+    received = sent = 0
+    with open(place) as file:
+        for line in file:
+            name, found, words = line.partition(":")
+            if found and name.strip() != "lo":
+                numbers = words.split()
+                received += int(numbers[0])
+                sent += int(numbers[8])
+    return {"received": received, "sent": sent}
 
 
 def cards(folder: str = CARDS) -> list[str]:

@@ -58,7 +58,7 @@ def run_program(
     name: str, command: list[str], *, env: dict[str, str], cwd: str, user: str, terminal: bool, patience: float
 ) -> int:
     """Run a program in a machine, connected to this process, and return its exit status."""
-    session.require_alive(name)
+    session.require_running(name)
     if terminal:
         env = {"TERM": os.environ.get("TERM", "dumb"), **env}
     with Guest(places_of(name).guest) as guest:

@@ -8,13 +8,19 @@ from jeos.model.machine import ALIVE
 from jeos.vm import session
 from jeos.vm.session import Seen
 
-HELP = "list the machines of this host: how they are, since when, their ports and memory"
+HELP = "list the machines of this host: how they are, since when, their ports and what they cost of its memory"
+EPILOG = """\
+MEMORY is what a machine costs on this host (PSS): what the guest has touched of its memory, and beside that QEMU's own
+memory (QEMU) and that of the machine's supervisor (JEOS).
+"""
+HEADER = ("name", "status", "for", "appliance", "memory", "qemu", "jeos", "ports", "why")
 
 MINUTE, HOUR, DAY = 60, 3600, 86400  # seconds
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `jeos ls`."""
+    parser.epilog = EPILOG
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -25,20 +31,20 @@ def run(args: argparse.Namespace) -> int:
         output.as_json(machines)
         return 0
     rows = [row(seen) for seen in machines]
-    output.table(rows, header=("name", "status", "for", "appliance", "memory", "ports", "why"), right=(4,))
+    output.table(rows, header=HEADER, right=(4, 5, 6))
     return 0
 
 
 def row(seen: Seen) -> tuple[str, ...]:
     """Return a machine as cells of a table."""
-    machine, state = seen.machine, seen.state
+    machine, state, memory = seen.machine, seen.state, seen.memory
     alive = state.status in ALIVE
     return (
         machine.name,
         state.status,
         age(time.time() - state.since) if state.since else "",
         f"{machine.appliance} {state.version or machine.version}".strip() or machine.disk.rpartition("/")[2],
-        output.size(seen.memory) if alive else "",
+        *(output.size(size) if alive else "" for size in (memory.total, memory.qemu, memory.supervisor)),
         ", ".join(str(forward) for forward in state.forwards) if alive else "",
         state.reason.partition("\n")[0],
     )

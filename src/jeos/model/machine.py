@@ -30,11 +30,12 @@ class Status(StrEnum):
     STARTING = "starting"
     RUNNING = "running"
     HEALTHY = "healthy"  # running, and the agent says that every health check of the appliance holds
+    PAUSED = "paused"  # its processors stand still, as ordered or because QEMU could not go on; its memory is kept
     STOPPED = "stopped"
     FAILED = "failed"
 
 
-ALIVE = (Status.STARTING, Status.RUNNING, Status.HEALTHY)
+ALIVE = (Status.STARTING, Status.RUNNING, Status.HEALTHY, Status.PAUSED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,24 +21,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 from jeos.core import log
 from jeos.core.errors import JeosError, MachineError
+from jeos.vm.pausing import Executes, Still, standing_still
 
 GRANULARITY = 64 << 10  # bytes that a bit of a bitmap stands for: a backup's chunk
 COPY_SECONDS = 10  # that the copy of what the guest overwrites may take before the export breaks
 NOW, SCRATCH = "-now", "-scratch"  # after the name of an export: the disk as it is, and what was overwritten since
 NODE = re.compile(r"disk[0-9]*")  # of the machine's disks, as `command` names them
 MARK = re.compile(r"jeos-[0-9a-z-]{1,80}")  # a bitmap of ours
-
-
-class Executes(Protocol):
-    """Whatever passes commands on to QEMU."""
-
-    async def execute(self, command: str, arguments: dict[str, object] | None = None) -> object:
-        """Run a command and return its answer; raises MachineError."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +112,13 @@ async def fleeced(
     since: str,
     quiet: Quiet,
     sizes: Mapping[str, int] | None = None,
+    still: Still | None = None,
 ) -> AsyncIterator[Fleece]:
     """Export the disks as they are at one instant, within `quiet`, until the block ends.
 
     `folder` has room for what the guest overwrites meanwhile. `mark` names the bitmap that records from the instant
-    on, `since` the one of an earlier point, or "", at which the disks had `sizes`. Raises MachineError; whatever
-    happens, what was done is undone.
+    on, `since` the one of an earlier point, or "", at which the disks had `sizes`. `still` lets the processors stand
+    still, where others may want that, too. Raises MachineError; whatever happens, what was done is undone.
     """
     for name in filter(None, (mark, since)):
         if not MARK.fullmatch(name):
@@ -139,7 +133,7 @@ async def fleeced(
         fleece = Fleece(tuple(_exported(disk, since=since, reason=reasons[disk.node]) for disk in found))
         async with quiet():
             began = time.monotonic()
-            async with standing_still(qmp):
+            async with still() if still else standing_still(qmp):
                 await work.mark(found, trusted, mark=mark, since=since, fleece=fleece)
                 for disk in found:
                     await work.insert_copying(disk, since="" if reasons[disk.node] else since)
@@ -150,20 +144,6 @@ async def fleeced(
         for disk in found:
             await work.export(disk, since="" if reasons[disk.node] else since)
         yield fleece
-
-
-@asynccontextmanager
-async def standing_still(qmp: Executes) -> AsyncIterator[None]:
-    """Let the guest's processors stand still during the block; QEMU finishes what they asked of the disks first."""
-    status = cast(Mapping[str, object], await qmp.execute("query-status"))
-    if not status.get("running"):
-        yield
-        return
-    await qmp.execute("stop")
-    try:
-        yield
-    finally:
-        await qmp.execute("cont")
 
 
 def _exported(disk: Disk, *, since: str, reason: str) -> Exported:

@@ -40,6 +40,7 @@ from jeos.model.frames import (
 
 READ_SIZE = 64 << 10
 ANSWER_SECONDS = 30.0  # for an answer that needs no work; a guest under emulation is slow
+ENTROPY = 64  # bytes for the guest's random numbers, twice what their generator holds
 POLL_SECONDS = 0.05  # between looks for a machine's socket
 PRESENT = ("starting", "unhealthy", "healthy")  # the states in which the agent answers
 
@@ -120,6 +121,17 @@ class Guest(Closing):
     def thaw(self, *, deadline: float = ANSWER_SECONDS) -> bool:
         """Have the file systems thawed, and return whether they were frozen until now. Raises MachineError."""
         return self._ask({"do": "thaw"}, deadline=deadline)[1].get("held") is True
+
+    def usage(self, *, deadline: float = ANSWER_SECONDS) -> dict[str, object]:
+        """Return what the guest counts that nobody else does: bytes `received` and `sent`. Raises MachineError."""
+        return self._ask({"do": "usage"}, deadline=deadline)[1]
+
+    def wake(self, *, deadline: float = ANSWER_SECONDS, **about: object) -> None:
+        """Tell a guest that stood still what time it is, with other things that it must know before it goes on.
+
+        Raises MachineError if it does not answer, or cannot do it.
+        """
+        self._ask({"do": "wake", "time": time.time(), "entropy": os.urandom(ENTROPY).hex(), **about}, deadline=deadline)
 
     def exec(
         self,

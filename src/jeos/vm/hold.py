@@ -26,8 +26,9 @@ from pathlib import Path
 
 from jeos.core.errors import JeosError, MachineError
 from jeos.vm import orders
-from jeos.vm.fleece import Executes, Exported, fleeced
+from jeos.vm.fleece import Exported, fleeced
 from jeos.vm.guest import Guest
+from jeos.vm.pausing import Executes, Still
 from jeos.vm.places import Places, places_of
 
 FROZEN_SECONDS = 15.0  # after which the guest thaws by itself
@@ -94,6 +95,7 @@ async def serve(
     qmp: Executes,
     places: Places,
     agent: bool,
+    still: Still,
 ) -> None:
     """Do an order in the supervisor, until its connection ends. Raises MachineError if it cannot be done."""
     mark, since = str(order.get("mark", "")), str(order.get("since", ""))
@@ -105,6 +107,7 @@ async def serve(
         mark=mark,
         since=since,
         quiet=quiet,
+        still=still,
         sizes={name: int(size) for name, size in dict(order.get("sizes", {})).items()},  # type: ignore[call-overload]
     )
     async with work as fleece:

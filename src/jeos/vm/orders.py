@@ -1,7 +1,13 @@
 """What the command line and a machine's supervisor say to each other: one JSON object a line.
 
 The supervisor reports once, on a pipe that it inherits, whether the machine started; later it takes orders on the
-machine's control socket: {"order": "stop", "within": 30} is answered when the machine has stopped.
+machine's control socket, one a connection, and answers each when it is done:
+
+    {"order": "stop", "within": 30}              {}
+    {"order": "pause"}, {"order": "resume"}      {}
+    {"order": "usage"}                           {"read": 4096, "written": 0, "received": 90, "sent": 60}
+
+One process takes all orders for a machine, so that two command lines cannot get between each other.
 """
 
 import json
@@ -95,6 +101,14 @@ def order(control: Path, fields: Mapping[str, object], *, patience: float) -> No
 
     Raises the error that it answers with, or SilentSupervisorError if it does not answer.
     """
+    ask(control, fields, patience=patience)
+
+
+def ask(control: Path, fields: Mapping[str, object], *, patience: float) -> Mapping[str, object]:
+    """Give a supervisor an order and return what it answers within `patience` seconds.
+
+    Raises the error that it answers with, or SilentSupervisorError if it does not answer.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(patience)
-        Line(connection, control, who=f"behind {control}").ask(fields, patience=patience)
+        return Line(connection, control, who=f"behind {control}").ask(fields, patience=patience)

@@ -36,7 +36,7 @@ MOST_REASONS = 20
 NEVER_FINAL = ("started",)  # what an agent says on a channel that stays open
 ABSENT: Mapping[str, object] = {"event": "state", "state": "absent", "reasons": ["the agent does not answer"]}
 SILENT: Mapping[str, object] = {**ABSENT, "reasons": [f"the agent has not answered for {LOST_SECONDS:g} s"]}
-REQUESTS = ("exec", "status", "health", "freeze", "thaw", "poweroff", "reboot")
+REQUESTS = ("exec", "status", "health", "freeze", "thaw", "usage", "wake", "poweroff", "reboot")
 
 OnEvent = Callable[[Mapping[str, object]], None]
 

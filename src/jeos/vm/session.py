@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jeos.core import files
@@ -31,12 +31,15 @@ from jeos.model.machine import (
     parse_state,
 )
 from jeos.vm import disks, firmware, orders
+from jeos.vm import memory as memories
+from jeos.vm.memory import Memory
 from jeos.vm.places import Places, claim, claimed, machines_dir, places_of, unknown
 
 SUPERVISOR = "jeos.vm.supervisor"
 START_SECONDS = 60.0  # until QEMU answers; it takes 0.1 s on a host with nothing else to do
 STOP_SECONDS = 30.0  # that a guest has to power off
 LAST_MOMENTS = 15.0  # seconds that a supervisor may take to end QEMU and itself after that
+ORDER_SECONDS = 60.0  # until a short order is done; the guest may have a part in it
 POLL_SECONDS = 0.01
 CRASHED = "its supervisor ended without a word, and its QEMU with it"
 DAMAGED = "what was written of its state cannot be read"
@@ -44,11 +47,11 @@ DAMAGED = "what was written of its state cannot be read"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A machine as it is now; `memory` is what its QEMU keeps of this host's memory (PSS), in bytes."""
+    """A machine as it is now; `memory` is what it keeps of this host's memory."""
 
     machine: Machine
     state: State
-    memory: int = 0
+    memory: Memory = field(default_factory=Memory)
 
 
 def run(machine: Machine, *, values: Mapping[str, str] | None = None, fresh: bool = False, nvram: bytes = b"") -> State:
@@ -103,7 +106,11 @@ def seen(name: str) -> Seen:
     except FileNotFoundError:
         raise unknown(name) from None
     state = _state(places)
-    return Seen(machine, state, memory=proportional_memory(state.qemu) if state.status in ALIVE else 0)
+    return Seen(machine, state, memory=_memory(machine, state) if state.status in ALIVE else Memory())
+
+
+def _memory(machine: Machine, state: State) -> Memory:
+    return memories.of_machine(qemu=state.qemu, guest_bytes=machine.memory << 20, supervisor=state.supervisor)
 
 
 def state(name: str) -> State:
@@ -120,6 +127,14 @@ def require_alive(name: str) -> State:
     if found.status not in ALIVE:
         reason = f": {found.reason}" if found.reason else ""
         raise MachineError(f"the machine {name} is {found.status}{reason}", hint=f"jeos run {name} starts it")
+    return found
+
+
+def require_running(name: str) -> State:
+    """Return the state of a machine whose processors run; raises MachineError if they do not."""
+    found = require_alive(name)
+    if found.status is Status.PAUSED:
+        raise MachineError(f"the machine {name} stands still: {found.reason}", hint=f"jeos resume {name}")
     return found
 
 
@@ -160,16 +175,34 @@ def stop(name: str, *, within: float = STOP_SECONDS) -> State:
     return state(name)
 
 
+def pause(name: str) -> None:
+    """Let a machine's processors stand still; nothing happens if they do. Raises MachineError if it does not run."""
+    require_alive(name)
+    orders.order(places_of(name).control, {"order": "pause"}, patience=ORDER_SECONDS)
+
+
+def resume(name: str) -> None:
+    """Let a machine that stands still run on. Raises MachineError if it does not run, or cannot."""
+    require_alive(name)
+    orders.order(places_of(name).control, {"order": "resume"}, patience=ORDER_SECONDS)
+
+
+def end(name: str) -> State:
+    """End a machine at once, also one whose supervisor takes no orders any more, and return its last state."""
+    try:
+        return stop(name, within=0)
+    except MachineError:
+        kill(places_of(check_name(name)))
+        return state(name)
+
+
 def remove(name: str, *, force: bool = False) -> None:
     """Delete a machine and its disk; `force` ends it first if it runs. Raises MachineError if it runs otherwise."""
     places = places_of(check_name(name))
     if not places.folder.is_dir():
         raise unknown(name)
     if force and places.machine.exists():
-        try:
-            stop(name, within=0)
-        except MachineError:
-            kill(places)
+        end(name)
     if not force and _state(places).status in ALIVE:
         raise MachineError(f"the machine {name} runs", hint=f"jeos stop {name} first, or: jeos rm --force {name}")
     descriptor = claim(places, create=True)  # also where the lock is lost
@@ -193,16 +226,6 @@ def kill(places: Places) -> None:
                 select.select([handle], [], [], LAST_MOMENTS)
         finally:
             os.close(handle)
-
-
-def proportional_memory(process: int) -> int:
-    """Return the bytes of memory that a process keeps, its part of what it shares with others included (PSS)."""
-    try:
-        text = Path(f"/proc/{process}/smaps_rollup").read_text()
-    except OSError:  # it ended, or belongs to somebody else
-        return 0
-    values = [line.split()[1] for line in text.splitlines() if line.startswith("Pss:")]
-    return int(values[0]) * 1024 if values else 0
 
 
 def _nvram(machine: Machine) -> Path | None:

@@ -19,7 +19,8 @@ from jeos.core import log
 from jeos.core.errors import MachineError
 from jeos.core.run import spawn
 from jeos.vm.command import SUPPLY
-from jeos.vm.fleece import NODE, Executes
+from jeos.vm.fleece import NODE
+from jeos.vm.pausing import Executes
 from jeos.vm.places import Places
 
 READY_SECONDS = 120.0  # that the program may take to open the backup; it may lie far away

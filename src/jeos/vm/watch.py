@@ -16,10 +16,11 @@ from typing import Any
 from jeos.core import files, log
 from jeos.core.errors import JeosError, MachineError, UsageError
 from jeos.model.machine import Machine, State, Status, machine_text, state_text
-from jeos.vm import hold, orders, relay, supply
+from jeos.vm import hold, orders, pausing, relay, supply, usage
 from jeos.vm.console import Console
 from jeos.vm.guest import Guest
 from jeos.vm.launch import Launched, end_error
+from jeos.vm.pausing import Pausing
 from jeos.vm.places import Places
 from jeos.vm.qmp import Event, Qmp, connect
 
@@ -29,6 +30,8 @@ AGENT_SECONDS = 5.0  # that an agent may take to say that it heard
 SAVE_SECONDS = 0.2  # between two writings of the state, since a guest may change its mind without end
 RETRY_SECONDS = 5.0  # until a state that the disk had no room for is written again
 FILL_SECONDS = 90.0  # after which a machine from a backup gets the rest of its disks even if its guest is not up
+USAGE_SECONDS = 2.0  # that a guest may take to say how much went over its network
+WAKE_SECONDS = 20.0  # that a guest may take to set its clock after it stood still
 REPEAT_SECONDS = 2.0  # a button pressed before the guest listens is not remembered: press again
 
 
@@ -42,6 +45,8 @@ class Watch:
         self._state = state
         self._ready: int | None = ready
         self._qmp: Qmp | None = None
+        self._pausing: Pausing | None = None
+        self._told = (Status.RUNNING, "")  # how the guest is as far as it said, also while it stands still
         self._ended = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._agent = False  # whether the guest's agent answers
@@ -84,7 +89,8 @@ class Watch:
         self._spawn(self._follow(self._qmp))
         self._spawn(relay.serve(self._places.port, self._places.guest, on_event=self._agent_says))
         self._state = replace(self._state, boots=1)
-        self._become(Status.RUNNING)
+        self._pausing = Pausing(self._qmp)
+        self._tell(Status.RUNNING)
         self._report(None)
         if self._machine.supply:
             self._spawn(self._become_independent(self._qmp))
@@ -120,9 +126,11 @@ class Watch:
     def _qemu_says(self, event: Event) -> None:
         if event.name == "RESET" and event.by_guest:
             self._state = replace(self._state, boots=self._state.boots + 1)
-            self._become(Status.RUNNING)
+            self._tell(Status.RUNNING)
         elif event.name == "GUEST_PANICKED":
-            self._become(Status.RUNNING, reason="the guest's kernel panicked")
+            self._tell(Status.RUNNING, reason="the guest's kernel panicked")
+        elif event.name in pausing.CHANGES:
+            self._spawn(self._look())
         elif event.name == "SHUTDOWN":
             self._said = "the guest powered itself off" if event.by_guest else ""
 
@@ -138,11 +146,78 @@ class Watch:
         version = str(event.get("version") or self._state.version)
         if (status, reason, version) != (self._state.status, self._state.reason, self._state.version):
             self._state = replace(self._state, version=version)
-            self._become(status, reason=reason)
+            self._tell(status, reason=reason)
+
+    def _tell(self, status: Status, *, reason: str = "") -> None:
+        """Note how the guest is, and show it unless the machine stands still."""
+        self._told = status, reason
+        self._show()
+
+    def _show(self) -> None:
+        standing = self._pausing.reason if self._pausing is not None else ""
+        status, reason = (Status.PAUSED, standing) if standing else self._told
+        self._become(status, reason=reason)
+
+    async def _look(self) -> None:
+        """Find out whether the machine stands still, after QEMU said that this changed."""
+        if self._pausing is not None and not self._asked:
+            with contextlib.suppress(MachineError):  # it has just ended
+                before = self._pausing.reason
+                await self._pausing.look()
+                if self._pausing.reason != before:
+                    self._show()
+
+    async def _pause(self) -> Mapping[str, object]:
+        pausing = self._running()
+        await pausing.pause()
+        self._show()
+        self._save()  # at once: whoever ordered it looks
+        return {}
+
+    async def _resume(self) -> Mapping[str, object]:
+        """Let the machine run on, with the clock right: the guest did not notice that time went by."""
+        pausing = self._running()
+        stood = bool(pausing.reason)
+        try:
+            await pausing.resume()
+        finally:
+            self._show()
+            self._save()
+        if stood and self._agent:
+            await asyncio.to_thread(self._wake)
+        return {}
+
+    async def _usage(self) -> Mapping[str, object]:
+        """Return what QEMU and the guest count: bytes."""
+        standing = self._running().reason
+        assert self._qmp is not None
+        blocks = usage.block_bytes(await self._qmp.execute("query-blockstats"))
+        network = await asyncio.to_thread(self._traffic) if self._agent and not standing else {}
+        return {**blocks, **network}
+
+    def _running(self) -> Pausing:
+        if self._pausing is None or self._ended.is_set():
+            raise MachineError(f"the machine {self._machine.name} ends", hint="see jeos ls")
+        return self._pausing
+
+    def _wake(self) -> None:
+        """Tell the guest what time it is; one whose agent is older than that, or busy, goes on without."""
+        with contextlib.suppress(JeosError, OSError), Guest(self._places.guest, deadline=WAKE_SECONDS) as guest:
+            guest.wake(deadline=WAKE_SECONDS)
+
+    def _traffic(self) -> Mapping[str, object]:
+        with contextlib.suppress(JeosError, OSError), Guest(self._places.guest, deadline=USAGE_SECONDS) as guest:
+            found = guest.usage(deadline=USAGE_SECONDS)
+            return {name: found[name] for name in ("received", "sent") if isinstance(found.get(name), int)}
+        return {}
 
     async def _take_order(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             order = json.loads(await reader.readline())
+            short = {"pause": self._pause, "resume": self._resume, "usage": self._usage}.get(order.get("order"))
+            if short is not None:
+                await self._answer(writer, short())
+                return
             if order.get("order") == "hold":
                 await self._hold(order, reader, writer)
                 return
@@ -152,6 +227,13 @@ class Watch:
             await self._stop(within=float(order["within"]), why="stopped")
         except (ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
             answer(writer, UsageError(f"not an order: {error}"))
+
+    async def _answer(self, writer: asyncio.StreamWriter, work: Coroutine[Any, Any, Mapping[str, object]]) -> None:
+        """Answer an order with what its work found, or why it failed."""
+        try:
+            say(writer, await work)
+        except JeosError as error:
+            answer(writer, error)
 
     async def _hold(
         self, order: Mapping[str, object], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -164,7 +246,12 @@ class Watch:
             return
         self._held = True
         try:
-            await hold.serve(order, reader, writer, qmp=self._qmp, places=self._places, agent=self._agent)
+            pausing = self._running()
+            agent = self._agent and not pausing.reason  # one that stands still cannot freeze
+            done = hold.serve(
+                order, reader, writer, qmp=self._qmp, places=self._places, agent=agent, still=pausing.still
+            )
+            await done
         except JeosError as error:
             answer(writer, error)
         except (ConnectionError, asyncio.IncompleteReadError):  # whoever ordered it was killed
@@ -180,6 +267,9 @@ class Watch:
         """Ask the guest to power off, and after `within` seconds end QEMU without asking."""
         self._asked = why
         deadline = time.monotonic() + within
+        if within > 0 and self._pausing is not None:  # a guest that stands still cannot power off
+            with contextlib.suppress(JeosError):
+                await self._pausing.resume()
         agent_heard = (
             self._agent and within > 0 and await asyncio.to_thread(self._ask_agent, min(within, AGENT_SECONDS))
         )
@@ -265,5 +355,10 @@ class Watch:
 
 def answer(writer: asyncio.StreamWriter, error: JeosError | None) -> None:
     """Answer an order and hang up."""
-    writer.write((json.dumps(orders.describe(error)) + "\n").encode())
+    say(writer, orders.describe(error))
+
+
+def say(writer: asyncio.StreamWriter, fields: Mapping[str, object]) -> None:
+    """Answer an order with fields and hang up."""
+    writer.write((json.dumps(fields) + "\n").encode())
     writer.close()
