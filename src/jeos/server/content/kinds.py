@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Codes stand in rows: they are given out once, here, and never again.
 THREAD, POST, WIKI_PAGE, BLOG_POST, PRACTICE, IDEA, SESSION, APPLIANCE, COMMENT = 1, 2, 3, 4, 5, 6, 7, 8, 9
 REVIEW = 20  # of an appliance
+EVENT, TOPIC = 30, 31
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import binascii
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Generic, TypeVar
 
 from django.db.models import Model, Q, QuerySet
@@ -30,7 +30,7 @@ class Page(Generic[Row]):
 
 def encode(values: Sequence[object]) -> str:
     """Return the values of a row's keys as a word for addresses."""
-    plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+    plain = [value.isoformat() if isinstance(value, date) else value for value in values]
     return base64.urlsafe_b64encode(json.dumps(plain, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
@@ -43,7 +43,7 @@ def decode(cursor: str | None, *, kinds: Sequence[type]) -> list[object] | None:
         if not isinstance(plain, list) or len(plain) != len(kinds):
             return None
         values = [
-            datetime.fromisoformat(value) if kind is datetime else value
+            kind.fromisoformat(value) if issubclass(kind, date) else value  # of a day or a moment
             for value, kind in zip(plain, kinds, strict=True)
         ]
     except (ValueError, binascii.Error, TypeError, RecursionError):

@@ -23,8 +23,9 @@ BATCH = 1_000  # notifications that one transaction turns into mail
 HOUR = 3_600
 PERSONAL = (
     *(Reason.MENTION, Reason.QUOTE, Reason.REPLY, Reason.SOLVED, Reason.MODERATION),
-    *(Reason.ANSWER, Reason.REVIEW, Reason.RENEW),
+    *(Reason.ANSWER, Reason.REVIEW, Reason.RENEW, Reason.INVITED, Reason.DECIDED),
 )
+GENERAL = (Reason.NEW, Reason.SCHEDULE)  # of what a member follows
 
 
 def register() -> None:
@@ -60,7 +61,7 @@ def wanted(row: Notification) -> bool:
     member = row.member
     if row.seen or not member.is_active or not member.email:
         return False
-    return member.mail_mentions if row.reason in PERSONAL else member.mail_replies and row.reason == Reason.NEW
+    return member.mail_mentions if row.reason in PERSONAL else member.mail_replies and row.reason in GENERAL
 
 
 def write(rows: list[Notification]) -> int:

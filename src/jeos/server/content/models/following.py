@@ -48,6 +48,9 @@ class Reason(models.IntegerChoices):
     ANSWER = 8, _("answered an idea of yours, or one that you want")
     REVIEW = 9, _("reviewed your practice")
     RENEW = 10, _("asks you to renew what has expired")
+    INVITED = 20, _("named you as a speaker")
+    DECIDED = 21, _("decided on your session")
+    SCHEDULE = 22, _("changed the schedule")
 
 
 class Notification(models.Model):

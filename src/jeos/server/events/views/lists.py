@@ -1,0 +1,65 @@
+"""Lists of events: those to come, those that are over, and their feed."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, timedelta
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from jeos.server.accounts.models import Member
+from jeos.server.accounts.visitor import visitor
+from jeos.server.content import feeds, paging
+from jeos.server.content.feeds import Feed
+from jeos.server.events import kinds
+from jeos.server.events.models import Duty, Event
+
+PAGE = 30  # events on a page
+KEYS: dict[str, type] = {"ends": date, "id": int}
+
+
+def _today() -> date:
+    """Return the day that is over for nobody: events of the whole world are in one list."""
+    return timezone.now().astimezone(UTC).date() - timedelta(days=1)
+
+
+@require_GET
+def coming(request: HttpRequest) -> HttpResponse:
+    """Show the events that are going on or to come, the next first; and those that the member prepares."""
+    member = visitor(request)
+    rows = Event.objects.filter(published=True, hidden=False, ends__gte=_today())
+    page = paging.by_name(rows, keys=KEYS, after=request.GET.get("after"), size=PAGE)
+    context = {"events": page.rows, "after": page.after, "show": "coming", "mine": preparing(member), "member": member}
+    return render(request, "events/list.html", context)
+
+
+@require_GET
+def past(request: HttpRequest) -> HttpResponse:
+    """Show the events that are over, the last first."""
+    rows = Event.objects.filter(published=True, hidden=False, ends__lt=_today())
+    page = paging.newest(rows, keys=KEYS, after=request.GET.get("after"), size=PAGE)
+    context = {"events": page.rows, "after": page.after, "show": "past", "mine": [], "member": visitor(request)}
+    return render(request, "events/list.html", context)
+
+
+def preparing(member: Member | None) -> list[Event]:
+    """Return the events that a member works for and that nobody else sees yet."""
+    if member is None:
+        return []
+    rows = Event.objects.filter(published=False, hidden=False)
+    if not member.moderates:
+        rows = rows.filter(pk__in=Duty.objects.filter(member=member).values("event"))
+    return list(rows.order_by("begins", "pk")[:PAGE])
+
+
+@require_GET
+def feed(request: HttpRequest, form: str) -> HttpResponse:
+    """Answer with the newest events as a feed."""
+    newest = Event.objects.filter(published=True, hidden=False).order_by("-made", "-id")
+    numbers = list(newest.values_list("pk", flat=True)[: feeds.SIZE])
+    cards = kinds.event_cards(numbers, None)
+    items = feeds.of_cards([cards[number] for number in numbers if number in cards])
+    return feeds.answer(request, form, Feed(title=_("Events"), url="/events/", about="", items=items))

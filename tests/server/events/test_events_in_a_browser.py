@@ -1,0 +1,117 @@
+"""Events in a browser: what visitors, members and organisers do, with and without scripts, and what axe-core finds."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from browser_site import LOOKS, Browser, judge, look, until
+
+pytestmark = pytest.mark.browser
+DAYS = f"/events/appliance-days-{(datetime.now(UTC) + timedelta(days=24)).year}/"
+MEETUP = f"/events/update-meetup-{(datetime.now(UTC) - timedelta(days=40)).year}/"
+PAGES = {
+    "events": "/events/",
+    "events-past": "/events/past/",
+    "event": DAYS,
+    "event-schedule": f"{DAYS}schedule/",
+    "event-list": f"{DAYS}schedule/?view=list",
+    "event-sessions": f"{DAYS}sessions/",
+    "event-speakers": f"{DAYS}speakers/",
+    "event-speaker": f"{DAYS}speakers/kestrel/",
+    "event-versions": f"{DAYS}versions/",
+    "event-topics": f"{DAYS}topics/",
+    "event-call": f"{DAYS}call/",
+    "event-session": f"{DAYS}sessions/2/",
+    "event-rated": f"{MEETUP}sessions/18/",
+}
+OWN = {"event-agenda": f"{DAYS}agenda/", "event-submit": f"{DAYS}call/submit/", "event-own": f"{DAYS}sessions/16/"}
+ORGANISERS = {
+    "event-new": "/events/new/",
+    "event-placing": f"{DAYS}manage/",
+    "event-edit": f"{DAYS}manage/event/",
+    "event-parts": f"{DAYS}manage/parts/",
+    "event-people": f"{DAYS}manage/people/",
+    "event-review": f"{DAYS}review/",
+    "event-review-one": f"{DAYS}review/15/",
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_every_kind_of_page_is_accessible_and_fits_the_screen(browse: Callable[..., Browser], name: str) -> None:
+    wrong = judge(browse(**look(name)), PAGES, f"visitor-{name}")
+    member = browse(**look(name))
+    member.sign_in("member")
+    wrong += judge(member, PAGES | OWN, f"member-{name}")
+    organiser = browse(**look(name))
+    organiser.sign_in("admin")
+    wrong += judge(organiser, ORGANISERS, f"organiser-{name}")
+    assert "\n".join(wrong) == ""
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without scripts"])
+def test_member_puts_sessions_into_the_agenda(browse: Callable[..., Browser], script: bool) -> None:
+    browser = browse(script=script)
+    browser.sign_in("member")
+    number = 9 if script else 10
+    browser.open(f"{DAYS}schedule/")
+    star = f"form[action$='/sessions/{number}/star/'] button"
+    browser.click(f".grid-view {star}[aria-pressed='false']")
+    browser.find(f"{star}[aria-pressed='true']")
+    browser.open(f"{DAYS}agenda/")
+    assert "at the same time" in browser.text(".notice.warning")
+    browser.find(f"{star}[aria-pressed='true']")
+    assert browser.text(".secret").endswith(".ics")
+    browser.open(f"{DAYS}topics/")
+    browser.click(".topic-line:last-child .vote-button[aria-pressed='false']")
+    browser.find(".vote-button[aria-pressed='true']")
+    browser.open(f"{DAYS}topics/")
+    browser.click(".topic-line .vote-button[aria-pressed='true']")
+    assert browser.complaints() == []
+
+
+def test_phone_shows_a_list_and_a_desktop_a_table(browse: Callable[..., Browser]) -> None:
+    phone, desktop = browse(**look("phone-light")), browse(**look("desktop-light"))
+    for browser in (phone, desktop):
+        browser.open(f"{DAYS}schedule/")
+    shown = [
+        [browser.find(f"{view}-view").is_displayed() for view in (".grid", ".list")] for browser in (phone, desktop)
+    ]
+    assert shown == [[False, True], [True, False]]
+    desktop.click(".plan-tools .wide-only")
+    until(lambda: desktop.find(".list-view").is_displayed(), "the list is not shown")
+
+
+def test_session_goes_from_the_call_to_the_schedule(browse: Callable[..., Browser]) -> None:
+    speaker, organiser = browse(), browse()
+    speaker.sign_in("member")
+    speaker.open(f"{DAYS}call/")
+    speaker.click("a[href$='/submit/']")
+    speaker.write("[name=title]", "Cupboards and cooling")
+    speaker.write("[name=source]", "How *warm* it gets.")
+    speaker.driver.execute_script("document.querySelector('[name=type]').selectedIndex = 1")
+    speaker.click("form.form .row .button:not(.quiet)")
+    assert speaker.text("h1") == "Cupboards and cooling"
+    number = speaker.driver.current_url.split("/sessions/")[1].split("/")[0]
+    organiser.sign_in("admin")
+    organiser.open(f"{DAYS}review/{number}/")
+    organiser.click(".decide .button[value='1']")
+    organiser.find(".status.state-1")
+    speaker.open(f"{DAYS}sessions/{number}/")
+    speaker.click("form.notice .button")
+    speaker.find(".notice:not(.success)")
+    organiser.open(f"{DAYS}manage/")
+    row = f"form[action$='/manage/schedule/{number}/']"
+    first = organiser.find(".place-row input[name=begins]").get_attribute("value")
+    organiser.driver.execute_script(
+        f'document.querySelector("{row} [name=begins]").value = arguments[0];'
+        f'document.querySelector("{row} [name=room]").selectedIndex = 1',
+        first,
+    )
+    organiser.click(f"{row} .button")
+    until(lambda: "1 change" in organiser.find("#release ~ details, #editor").text, "the change is not shown")
+    organiser.click("form[action$='/release/'] .button")
+    organiser.find(".notice.success")
+    speaker.open(f"{DAYS}versions/")
+    assert "Cupboards and cooling" in speaker.text(".revision")
+    assert speaker.complaints() == organiser.complaints() == []
