@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from jeos.server.accounts.models import Member
 from jeos.server.content import trust
 from jeos.server.forum.models import Category, Post, Thread
+
+
+@dataclass(frozen=True)
+class May:
+    """What the reader may do in a thread, and what its posts need to know of it."""
+
+    reply: bool
+    solve: bool
+    moderate: bool
+    answer: int | None  # the number of the post that solved it
+    starter: int  # who began it
 
 
 def may_read(category: Category, member: Member | None) -> bool:

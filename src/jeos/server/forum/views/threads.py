@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -36,17 +34,6 @@ def thread(request: HttpRequest, number: int, slug: str = "", page: int = 1) -> 
     return render(request, "forum/thread.html", _context(found, category, posts, page, last, member))
 
 
-@dataclass(frozen=True)
-class May:
-    """What the reader may do in a thread, and what its posts need to know of it."""
-
-    reply: bool
-    solve: bool
-    moderate: bool
-    answer: int | None  # the number of the post that solved it
-    starter: int  # who began it
-
-
 def _context(
     found: Thread, category: Category, posts: list[queries.Shown], page: int, last: int, member: Member | None
 ) -> dict[str, object]:
@@ -64,7 +51,7 @@ def _context(
         "read": state.read,
         "end": posts[-1].number if posts else 0,
         "level": state.level,
-        "may": May(
+        "may": rights.May(
             reply=may_reply,
             solve=rights.may_solve(found, category, member, now=now),
             moderate=member is not None and member.moderates,
