@@ -131,6 +131,15 @@ def may_reach(address: str, *, rules: Rules) -> bool:
     return ip.is_global and not ip.is_multicast and not ip.is_reserved and not any(ip in net for net in TRANSLATED)
 
 
+def is_number(host: str) -> bool:
+    """Tell whether a host is an IP address and not a name."""
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
 def _meant(ip: IPAddress) -> IPAddress:
     """Return the IPv4 address that an IPv6 address stands for, if it does."""
     if isinstance(ip, ipaddress.IPv6Address):

@@ -9,7 +9,7 @@ from django_tasks import task
 
 from jeos.server.blog import posting
 from jeos.server.blog.models import Post, State, post_url
-from jeos.server.content import following, kinds, notifications, tags, texts
+from jeos.server.content import following, happenings, kinds, notifications, tags, texts
 from jeos.server.content.models import Reason
 from jeos.server.content.notifications import Event
 from jeos.server.jobs import schedule
@@ -49,6 +49,7 @@ def announce(number: int) -> None:
         url = post_url(post.author.handle, post.pk, post.slug)
         notifications.tell(members - told, Event(reason, kinds.BLOG_POST, number, url, post.title, post.author_id))
         told |= members
+    happenings.tell("blog_post.published", kinds.BLOG_POST, number)
 
 
 def register() -> None:

@@ -8,7 +8,7 @@ from django_tasks import task
 
 from jeos.server.catalogue.models import Review, Seat, Version
 from jeos.server.catalogue.templating import version_page
-from jeos.server.content import following, kinds, notifications, tags, texts
+from jeos.server.content import following, happenings, kinds, notifications, tags, texts
 from jeos.server.content.models import Reason
 from jeos.server.content.notifications import Event
 
@@ -31,6 +31,7 @@ def announce(number: int) -> None:
     event = Event(Reason.NEW, kinds.APPLIANCE, appliance.pk, url, title, version.by_id)
     members = following.followers(targets) - following.muting(kinds.APPLIANCE, appliance.pk)
     notifications.tell(members, event)
+    happenings.tell("version.published", kinds.APPLIANCE, appliance.pk)
 
 
 @task()

@@ -45,6 +45,7 @@ LIMITS = {
     "draft": Limit(600, HOUR),
     "search": Limit(30, MINUTE),
     "api": Limit(120, MINUTE),
+    "webhook": Limit(30, HOUR),
     "export": Limit(3, DAY, known=1),
 }
 

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from django_tasks import task
 
 from jeos.server.accounts.models import Member
-from jeos.server.content import following, kinds, limits, notifications, texts
+from jeos.server.content import following, happenings, kinds, limits, notifications, texts
 from jeos.server.content.models import Comment, Notification, Reason
 from jeos.server.jobs import schedule
 
@@ -121,3 +121,4 @@ def announce_comment(number: int) -> None:
         )
         notifications.tell(members - told, event)
         told |= members
+    happenings.tell("comment.created", kinds.COMMENT, number)

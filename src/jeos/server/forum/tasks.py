@@ -10,7 +10,7 @@ from django.utils import timezone
 from django_tasks import task
 
 from jeos.server.accounts.models import Member
-from jeos.server.content import following, kinds, notifications, tags, texts
+from jeos.server.content import following, happenings, kinds, notifications, tags, texts
 from jeos.server.content.models import Reason
 from jeos.server.content.notifications import Event
 from jeos.server.forum import reading
@@ -34,6 +34,10 @@ def announce(number: int) -> None:
         event = Event(reason, kinds.THREAD, post.thread_id, post.get_absolute_url(), post.thread.title, post.author_id)
         notifications.tell(members - told, event)
         told |= members
+    if post.number == 1:
+        happenings.tell("thread.created", kinds.THREAD, post.thread_id)
+    else:
+        happenings.tell("post.created", kinds.POST, post.pk)
 
 
 def _concerned(post: Post) -> list[tuple[Reason, set[int]]]:

@@ -6,7 +6,7 @@ Each task may run twice: what a task did is marked in the transaction that did i
 from django.db import transaction
 from django_tasks import task
 
-from jeos.server.content import following, kinds, notifications, tags, texts
+from jeos.server.content import following, happenings, kinds, notifications, tags, texts
 from jeos.server.content.models import Reason
 from jeos.server.content.notifications import Event
 from jeos.server.ideas.models import Idea, Vote
@@ -29,6 +29,7 @@ def announce(number: int) -> None:
         event = Event(reason, kinds.IDEA, number, idea.get_absolute_url(), idea.title, idea.author_id)
         notifications.tell(members - told, event)
         told |= members
+    happenings.tell("idea.created", kinds.IDEA, number)
 
 
 @task()
@@ -42,3 +43,4 @@ def announce_answer(number: int) -> None:
     members = voters | {idea.author_id} | following.followers([(kinds.IDEA, number)])
     event = Event(Reason.ANSWER, kinds.IDEA, number, idea.get_absolute_url(), idea.title, idea.answered_by_id)
     notifications.tell(members - following.muting(kinds.IDEA, number), event)
+    happenings.tell("idea.answered", kinds.IDEA, number)

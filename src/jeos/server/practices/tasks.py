@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 from django_tasks import task
 
-from jeos.server.content import following, kinds, notifications, tags
+from jeos.server.content import following, happenings, kinds, notifications, tags
 from jeos.server.content.models import Reason
 from jeos.server.content.notifications import Event
 from jeos.server.jobs import schedule
@@ -34,6 +34,7 @@ def announce(number: int) -> None:
     targets = [(kinds.PRACTICE, number), *((following.TAG, tag.pk) for tag in tags.of(kinds.PRACTICE, number))]
     event = Event(Reason.NEW, kinds.PRACTICE, number, practice.get_absolute_url(), practice.title, practice.author_id)
     notifications.tell(following.followers(targets), event)
+    happenings.tell("practice.proven", kinds.PRACTICE, number)
 
 
 @task()

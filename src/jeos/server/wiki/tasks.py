@@ -6,7 +6,7 @@ Each task may run twice: what a task did is marked in the transaction that did i
 from django.db import transaction
 from django_tasks import task
 
-from jeos.server.content import following, kinds, notifications, tags, texts
+from jeos.server.content import following, happenings, kinds, notifications, tags, texts
 from jeos.server.content.models import Reason
 from jeos.server.content.notifications import Event
 from jeos.server.wiki.models import Change, What
@@ -37,6 +37,7 @@ def announce(number: int) -> None:
         event = Event(reason, kinds.WIKI_PAGE, page.pk, leads, page.title, change.editor_id)
         notifications.tell(members - told, event)
         told |= members
+    happenings.tell("page.created" if change.what == What.MADE else "page.changed", kinds.WIKI_PAGE, page.pk)
 
 
 def _mentioned(source: str) -> set[int]:

@@ -48,6 +48,7 @@ class Reason(models.IntegerChoices):
     ANSWER = 8, _("answered an idea of yours, or one that you want")
     REVIEW = 9, _("reviewed your practice")
     RENEW = 10, _("asks you to renew what has expired")
+    WEBHOOK = 12, _("has switched off a webhook that failed too often")
     INVITED = 20, _("named you as a speaker")
     DECIDED = 21, _("decided on your session")
     SCHEDULE = 22, _("changed the schedule")

@@ -1,0 +1,5 @@
+"""What accounts bring for templates."""
+
+from jeos.server.accounts import tabs
+
+NAMES = {"settings_tabs": tabs.every}
