@@ -36,6 +36,7 @@ class Site:
 
     address: str
     passphrase: str
+    stop: Callable[[], None]  # as when a phone has no network any more
 
 
 @contextlib.contextmanager
@@ -57,11 +58,15 @@ def demo_site(*, database: str = "") -> Iterator[Site]:
         _wait(server, address, log)
         found = re.search(r"with the passphrase (\S+)", log.read_text())
         assert found is not None, log.read_text()
-        yield Site(address=address, passphrase=found.group(1))
+        yield Site(address=address, passphrase=found.group(1), stop=lambda: _stop(server))
     finally:
-        server.terminate()
-        server.wait(STEP_SECONDS)
+        _stop(server)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stop(server: "subprocess.Popen[bytes]") -> None:
+    server.terminate()
+    server.wait(STEP_SECONDS)
 
 
 def _wait(server: "subprocess.Popen[bytes]", address: str, log: Path) -> None:

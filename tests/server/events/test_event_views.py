@@ -550,3 +550,37 @@ def test_title_and_text_have_a_history(crowd: Crowd, session: Session) -> None:
     assert Revision.objects.filter(kind=kinds.SESSION, number=session.pk).count() == 2
     assert "<ins>" in crowd.clients["visitor"].get(f"/events/days/sessions/{session.pk}/history/").content.decode()
     assert session.state == State.CONFIRMED
+
+
+def test_page_that_may_be_kept_says_for_whom(crowd: Crowd, session: Session) -> None:
+    def reader(role: str, address: str) -> str | None:
+        return crowd.clients[role].get(address).headers.get("Page-Reader")
+
+    schedule = "/events/days/schedule/"
+    names = {role: reader(role, schedule) for role in crowd.clients}
+    assert names["visitor"] == "visitor"
+    assert len(set(names.values())) == len(names)
+    for address in ("agenda/", f"sessions/{session.pk}/{session.slug}/", "speakers/", "offline/", ""):
+        assert reader("member", f"/events/days/{address}") == names["member"], address
+    for address in ("manage/", "review/", "call/", "topics/", f"review/{session.pk}/", f"sessions/{session.pk}/edit/"):
+        assert reader("moderator", f"/events/days/{address}") is None, address
+    assert reader("visitor", "/events/days/agenda/") is None
+
+
+def test_worker_is_a_script_below_the_event(crowd: Crowd, event: Event) -> None:
+    make_event(crowd, slug="secret", published=False)
+    answer = crowd.clients["visitor"].get("/events/days/worker.js")
+    assert (answer.headers["Content-Type"], answer.headers["Cache-Control"]) == (
+        "text/javascript; charset=utf-8",
+        "no-cache",
+    )
+    assert "'unsafe" not in answer.headers["Content-Security-Policy"]
+    assert crowd.answers("/events/secret/worker.js") == [404, 404, 404, 200, 200, 200]
+    assert crowd.answers("/events/days/offline/") == OPEN
+
+
+def test_signing_out_clears_what_the_browser_kept(crowd: Crowd) -> None:
+    client = crowd.clients["member"]
+    assert "Clear-Site-Data" not in client.post("/preview/", {"source": "x"}).headers
+    assert client.post("/accounts/logout/").headers["Clear-Site-Data"] == '"storage"'
+    assert "Clear-Site-Data" not in client.post("/accounts/logout/").headers

@@ -142,7 +142,7 @@ def test_hidden_session_is_nowhere_and_comes_back(crowd: Crowd, session: Session
     case = moderation.flag(kinds.SESSION, session.pk, member=crowd.members["member"], reason=FlagReason.SPAM)
     moderation.decide(case, Outcome.HIDDEN, moderator=crowd.members["moderator"])
     visitor, member = crowd.clients["visitor"], crowd.clients["member"]
-    addresses = ["schedule/", "schedule.ics", "sessions/", "speakers/", "feed.atom", ""]
+    addresses = ["versions/", "schedule/", "schedule.ics", "sessions/", "speakers/", "feed.atom", ""]
     for address in [*(f"/events/days/{part}" for part in addresses), "/tags/disks/", "/search/?q=lie", "/m/speaker/"]:
         assert "disks that lie" not in visitor.get(address).content.decode(), address
     assert "disks that lie" not in member.get("/events/days/agenda/").content.decode()

@@ -1,4 +1,4 @@
-"""Language and time zone of a page: the member's, else the cookie's or the browser's language and UTC."""
+"""Language and time zone of a page: the member's, else the cookie's or the browser's language and UTC; signing out."""
 
 import zoneinfo
 from collections.abc import Callable
@@ -45,4 +45,23 @@ class MemberLocale:
         response = self._get_response(request)
         response.headers.setdefault("Content-Language", language)
         patch_vary_headers(response, ("Accept-Language",))
+        return response
+
+
+class ForgetWhenSignedOut:
+    """Lets a browser delete what it kept of the site (pages for when there is no network) when its member signs out.
+
+    W3C, "Clear Site Data", section 3.1.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request; one that signs its member out, or lets a member leave, is a POST."""
+        posted = request.method == "POST" and settings.SESSION_COOKIE_NAME in request.COOKIES
+        was_member = posted and request.user.is_authenticated
+        response = self._get_response(request)
+        if was_member and not request.user.is_authenticated:
+            response["Clear-Site-Data"] = '"storage"'
         return response

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from jeos.server.events.views import agenda, calling, lists, managing, placing, reviewing, schedule, sessions, topics
+from jeos.server.events.views import (
+    agenda,
+    calling,
+    lists,
+    managing,
+    offline,
+    placing,
+    reviewing,
+    schedule,
+    sessions,
+    topics,
+)
 
 urlpatterns = [
     path("", lists.coming, name="coming"),
@@ -11,6 +22,8 @@ urlpatterns = [
     path("new/", managing.new, name="new"),
     path("<slug:slug>/", schedule.event, name="event"),
     path("<slug:slug>/feed.<slug:form>", schedule.feed, name="event-feed"),
+    path("<slug:slug>/worker.js", offline.worker, name="worker"),
+    path("<slug:slug>/offline/", offline.offline, name="offline"),
     path("<slug:slug>/schedule/", schedule.schedule, name="schedule"),
     path("<slug:slug>/schedule.ics", agenda.schedule_calendar, name="schedule-calendar"),
     path("<slug:slug>/versions/", schedule.versions, name="versions"),

@@ -14,9 +14,11 @@ from jeos.server.accounts.visitor import for_members
 from jeos.server.events import attending, calendars, clashes, queries
 from jeos.server.events.models import Event, Session
 from jeos.server.events.views.access import find_event, find_session, frame
+from jeos.server.events.views.offline import kept
 
 
 @require_GET
+@kept
 @for_members
 def agenda(request: HttpRequest, member: Member, slug: str) -> HttpResponse:
     """Show what the member chose, day by day, and what of it is at the same time."""

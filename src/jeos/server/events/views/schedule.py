@@ -17,6 +17,7 @@ from jeos.server.events.kinds import session_cards
 from jeos.server.events.models import Duty, Release, Role, Session, Slot, Speaker
 from jeos.server.events.versions import Entry, changes
 from jeos.server.events.views.access import find_event, frame
+from jeos.server.events.views.offline import kept
 
 PAGE = 50  # sessions or speakers on a page
 VERSIONS = 10  # versions of the schedule on a page
@@ -24,6 +25,7 @@ NEXT = 4  # sessions that an event's page shows while it goes on
 
 
 @require_GET
+@kept
 def event(request: HttpRequest, slug: str) -> HttpResponse:
     """Show an event: what it is, and what comes next."""
     found, who = find_event(slug, visitor(request))
@@ -41,6 +43,7 @@ def event(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
+@kept
 def schedule(request: HttpRequest, slug: str) -> HttpResponse:
     """Show the schedule that was released last."""
     found, who = find_event(slug, visitor(request))
@@ -59,6 +62,7 @@ def schedule(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
+@kept
 def sessions(request: HttpRequest, slug: str) -> HttpResponse:
     """Show the sessions of an event by title, all or those of a track."""
     found, who = find_event(slug, visitor(request))
@@ -80,6 +84,7 @@ def sessions(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
+@kept
 def speakers(request: HttpRequest, slug: str) -> HttpResponse:
     """Show who speaks at an event, by handle."""
     found, who = find_event(slug, visitor(request))
@@ -91,6 +96,7 @@ def speakers(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
+@kept
 def speaker(request: HttpRequest, slug: str, handle: str) -> HttpResponse:
     """Show one who speaks at an event, and in which sessions."""
     found, who = find_event(slug, visitor(request))
@@ -110,6 +116,7 @@ def speaker(request: HttpRequest, slug: str, handle: str) -> HttpResponse:
 
 
 @require_GET
+@kept
 def versions(request: HttpRequest, slug: str) -> HttpResponse:
     """Show the versions of the schedule, and what changed with each."""
     found, who = find_event(slug, visitor(request))
@@ -117,7 +124,8 @@ def versions(request: HttpRequest, slug: str) -> HttpResponse:
     page = paging.newest(rows, keys={"number": int, "id": int}, after=request.GET.get("after"), size=VERSIONS)
     numbers = [number for row in page.rows for number in (row.number - 1, row.number)]
     entries: dict[int, list[Entry]] = {}
-    for slot in Slot.objects.filter(release__event=found, release__number__in=numbers).select_related("release"):
+    slots = Slot.objects.filter(release__event=found, release__number__in=numbers, session__hidden=False)
+    for slot in slots.select_related("release"):
         entry = Entry(slot.session_id, slot.title, slot.room, slot.begins, slot.minutes)
         entries.setdefault(slot.release.number, []).append(entry)
     shown = set(queries.listed(found).order_by().values_list("pk", flat=True))

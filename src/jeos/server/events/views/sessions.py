@@ -17,11 +17,13 @@ from jeos.server.events.forms import RatingForm
 from jeos.server.events.models import Rating, Session, Speaker
 from jeos.server.events.models.sessions import OPEN
 from jeos.server.events.views.access import find_session, frame
+from jeos.server.events.views.offline import kept
 
 RATINGS = 20  # on a page
 
 
 @require_GET
+@kept
 def session(request: HttpRequest, slug: str, number: int, words: str = "") -> HttpResponse:
     """Show a session with its speakers, ratings and comments."""
     member = visitor(request)
