@@ -191,3 +191,17 @@ def test_last_organiser_stays(crowd: Crowd, event: Event) -> None:
     duty = event.duties.get(role=1)
     with pytest.raises(ValueError, match="last organiser"):
         preparing.dismiss(duty, actor=crowd.members["moderator"])
+
+
+def test_lunch_is_on_the_schedule_and_in_no_list(crowd: Crowd, session: Session, event: Event) -> None:
+    lunch = submitting.invite(
+        event, submitting.Wanted(title="Lunch for all", source=""), actor=crowd.members["organiser"]
+    )
+    put(lunch, 120)
+    release(event, crowd)
+    visitor = crowd.clients["visitor"]
+    shown = {
+        address: "Lunch for all" in visitor.get(f"/events/days/{address}").content.decode()
+        for address in ("schedule/", "schedule.ics", "sessions/", "feed.atom")
+    }
+    assert shown == {"schedule/": True, "schedule.ics": True, "sessions/": False, "feed.atom": False}

@@ -36,6 +36,11 @@ def listed(event: Event) -> QuerySet[Session]:
     return rows.select_related("event", "track", "public_room")
 
 
+def told_of(event: Event) -> QuerySet[Session]:
+    """Return the sessions that lists by title and feeds have: what says nothing of itself, as lunch, is in neither."""
+    return listed(event).exclude(invited=True, source="")
+
+
 def speakers(sessions: Iterable[Session]) -> dict[int, list[Member]]:
     """Return who speaks, by session: those who agreed, in the order in which they were named."""
     numbers = [session.pk for session in sessions]

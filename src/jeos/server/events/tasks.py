@@ -11,6 +11,7 @@ from jeos.server.content.models import Reason
 from jeos.server.content.notifications import Event as Told
 from jeos.server.events import scheduling
 from jeos.server.events.models import Duty, Release, Role, Session, Speaker, State
+from jeos.server.events.versions import Kind
 
 
 def _told(reason: Reason, session: Session, *, actor: int | None) -> Told:
@@ -58,7 +59,10 @@ def announce_withdrawal(number: int) -> None:
 @task()
 @transaction.atomic
 def announce_release(number: int) -> None:
-    """Tell those who follow a session that it was moved or dropped, and those who follow an event of its schedule."""
+    """Tell who speaks in a session that it has a place, and who follows one that it was moved or dropped.
+
+    Those who follow the event are told of its schedule, if they were told of no session.
+    """
     release = Release.objects.filter(pk=number).select_related("event").first()
     if release is None or not Release.objects.filter(pk=number, told=False).update(told=True):
         return
@@ -72,7 +76,9 @@ def announce_release(number: int) -> None:
     told: set[int] = set()
     for change in changes:
         session = sessions[change.entry.number]
-        members = following.followers([(kinds.SESSION, session.pk)]) | _speakers(session)
+        members = _speakers(session)
+        if change.kind != Kind.NEW:  # who chose it already has seen it
+            members |= following.followers([(kinds.SESSION, session.pk)])
         notifications.tell(members, _told(Reason.SCHEDULE, session, actor=release.by_id))
         told |= members
     about = Told(

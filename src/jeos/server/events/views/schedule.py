@@ -14,7 +14,7 @@ from jeos.server.content import feeds, following, kinds, paging
 from jeos.server.content.feeds import Feed
 from jeos.server.events import attending, queries
 from jeos.server.events.kinds import session_cards
-from jeos.server.events.models import Duty, Release, Role, Session, Slot, Speaker
+from jeos.server.events.models import Duty, Release, Role, Slot, Speaker
 from jeos.server.events.versions import Entry, changes
 from jeos.server.events.views.access import find_event, frame
 from jeos.server.events.views.offline import kept
@@ -69,7 +69,7 @@ def sessions(request: HttpRequest, slug: str) -> HttpResponse:
     tracks = list(found.tracks.order_by("position", "pk"))
     wanted = request.GET.get("track", "")
     track = next((one for one in tracks if str(one.pk) == wanted), None)
-    rows = queries.listed(found).filter(track=track) if track else queries.listed(found)
+    rows = queries.told_of(found).filter(track=track) if track else queries.told_of(found)
     page = paging.by_name(rows, keys={"title": str, "id": int}, after=request.GET.get("after"), size=PAGE)
     context = {
         **frame(found, who, "sessions"),
@@ -138,7 +138,7 @@ def versions(request: HttpRequest, slug: str) -> HttpResponse:
 def feed(request: HttpRequest, slug: str, form: str) -> HttpResponse:
     """Answer with the sessions of an event that came onto its schedule last, as a feed."""
     found, _who = find_event(slug, None)
-    newest = Session.objects.filter(event=found, shown=True, hidden=False).order_by("-shown_since", "-id")
+    newest = queries.told_of(found).order_by("-shown_since", "-id")
     numbers = list(newest.values_list("pk", flat=True)[: feeds.SIZE])
     cards = session_cards(numbers, None)
     items = feeds.of_cards([cards[number] for number in numbers if number in cards])
