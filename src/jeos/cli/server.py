@@ -36,7 +36,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     admin.set_defaults(act=_admin)
     work = actions.add_parser("work", help="run background work only, as on further hosts with one PostgreSQL")
     work.set_defaults(act=_work)
-    for action in (admin, work):  # the folder may be named before or after the action
+    export = actions.add_parser("export", help="write the whole site into open files, while it runs")
+    export.add_argument("file", type=Path, metavar="FILE", help="a new .tar; without a suffix, a new folder")
+    export.set_defaults(act=_export)
+    bring = actions.add_parser("import", help="read what export wrote into an empty site")
+    bring.add_argument("file", type=Path, metavar="FILE", help="the archive or folder")
+    bring.set_defaults(act=_import)
+    for action in (admin, work, export, bring):  # the folder may be named before or after the action
         action.add_argument("--data", type=Path, metavar="DIR", default=argparse.SUPPRESS, help="the data folder")
 
 
@@ -68,6 +74,16 @@ def _admin(args: argparse.Namespace) -> int:
 
 def _work(args: argparse.Namespace) -> int:
     return int(_start().work())
+
+
+def _export(args: argparse.Namespace) -> int:
+    _start().export(args.file)
+    return 0
+
+
+def _import(args: argparse.Namespace) -> int:
+    _start().bring_in(args.file)
+    return 0
 
 
 def _passphrase(path: Path | None) -> str:

@@ -6,6 +6,7 @@ python -c "from jeos.server import start; start.prepare()"
 import os
 import sys
 import time
+from pathlib import Path
 from subprocess import Popen
 
 import django
@@ -99,6 +100,23 @@ def make_administrator(handle: str, email: str, *, passphrase: str) -> None:
     except ValidationError as error:
         raise InputError(f"{handle} cannot be made: {' '.join(error.messages)}", hint="choose another") from error
     log.info(f"{handle} is an administrator" + ("" if made else " now; the passphrase was set anew"))
+
+
+def export(path: Path) -> None:
+    """Write the whole site into an archive, or into a folder if the name has no suffix."""
+    prepare()
+    from jeos.server.archive import export as archive
+
+    archive.write(path)
+    log.info(f"wrote {path}; it holds what the database holds, keep it as well")
+
+
+def bring_in(path: Path) -> None:
+    """Read an archive into an empty site."""
+    prepare()
+    from jeos.server.archive import restore
+
+    restore.read(path)
 
 
 def _fill() -> None:
