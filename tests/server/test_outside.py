@@ -1,6 +1,5 @@
 """Requests to addresses that others chose: what is inside is not reached, and nothing takes for ever."""
 
-import datetime
 import ipaddress
 import socket
 import ssl
@@ -9,13 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from certificates import certificate
 from jeos.core.errors import NetworkError, UsageError
 from jeos.server import environment, outside
 from jeos.server.outside import Refused, Rules
@@ -240,30 +236,6 @@ def test_host_that_is_not_there_is_an_error_of_the_network() -> None:
         outside.request("GET", f"http://127.0.0.1:{port}/", rules=INSIDE)
     with pytest.raises(NetworkError, match="was not found"):
         outside.request("GET", "https://no-such-host.invalid/", rules=INSIDE)
-
-
-def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """Make a certificate for a name, signed by itself; return it and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    day = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(day)
-        .not_valid_after(day.replace(year=2120))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    public, private = folder / "cert.pem", folder / "key.pem"
-    public.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return public, private
 
 
 @pytest.mark.parametrize(("name", "status"), [("localhost", 200), ("other.example", None)])

@@ -142,6 +142,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20  # bytes of a form: a post has at most a t
 
 # The community
 IDEA_VOTES = ENVIRONMENT.idea_votes  # that a member may spend on open ideas
+CHANNELS = DATA / "channels"  # what was trusted of each channel, so that nothing older is believed
 PRACTICE_APPROVALS = ENVIRONMENT.practice_approvals  # of peers, before a practice is called proven
 
 # Addresses that others chose: webhooks, channels

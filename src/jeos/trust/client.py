@@ -102,6 +102,16 @@ class Client:
         assert targets
         return {path: as_target(found) for path, found in targets.targets.items()}
 
+    def root(self) -> Root:
+        """Return the newest root that is trusted: who signs for which role."""
+        return self._current().root
+
+    def expires(self) -> float:
+        """Return until when the timestamp is good, in seconds since the epoch."""
+        timestamp = self._current().timestamp
+        assert timestamp
+        return timestamp.expires.timestamp()
+
     def find(self, path: str) -> Target | None:
         """Look a target up, in delegated lists too, in the order in which the vendor trusts them (5.6.7)."""
         trusted = self._current()

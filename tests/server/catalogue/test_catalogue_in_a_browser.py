@@ -20,7 +20,11 @@ PAGES = {
     "review": "/catalogue/reviews/1/",
 }
 OWN = {"appliances-mine": "/catalogue/mine/", "publish": "/catalogue/publish/", "review-write": f"{WEB}review/"}
-OWNERS = {"publisher-manage": "/catalogue/@slotworks/-/manage/"}
+OWNERS = {
+    "publisher-manage": "/catalogue/@slotworks/-/manage/",
+    "channel-new": "/catalogue/@clinic-it/-/channel/",
+    "appliance-failed": "/catalogue/@clinic-it/dicom-relay/",
+}
 
 
 @pytest.mark.parametrize("name", LOOKS)

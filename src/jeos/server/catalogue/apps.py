@@ -16,7 +16,8 @@ class Catalogue(Section):
 
     def ready(self) -> None:
         """Register what appliances are for the rest of the site."""
-        from jeos.server.catalogue import kinds, members  # models can be imported only now
+        from jeos.server.catalogue import kinds, members, tasks  # models can be imported only now
 
         kinds.register()
         members.register()
+        tasks.register()

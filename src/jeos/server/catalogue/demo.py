@@ -15,7 +15,7 @@ from jeos.model.publication import Download, Publication
 from jeos.model.recipe import Property
 from jeos.server.accounts.models import Member
 from jeos.server.catalogue import publishers, publishing, reviewing
-from jeos.server.catalogue.models import Power, Publisher, Verdict, Verified
+from jeos.server.catalogue.models import Appliance, Power, Publisher, Signature, Verdict, Verified, Version
 
 SCRIPT = Path(__file__).with_name("demo.toml")
 Row = dict[str, Any]
@@ -51,6 +51,7 @@ def _appliance(row: Row, base: dict[str, str], *, publisher: Publisher, members:
         one = _publication(row, version, packages, when=when)
         done = publishing.publish(one, publisher=publisher, by=members[row["by"]], now=when)
     appliance = done.version.appliance
+    _as_if_followed(row, appliance)
     for handle in row["stars"]:
         reviewing.star(appliance, members[handle], wanted=True)
     for review in row.get("review", ()):
@@ -61,6 +62,25 @@ def _appliance(row: Row, base: dict[str, str], *, publisher: Publisher, members:
             verdict=Verdict[review["verdict"]],
             source=review["text"].strip(),
         )
+
+
+def _as_if_followed(row: Row, appliance: Appliance) -> None:
+    """Let an appliance look as if its channel had been read: there is none, and `check_after` stays empty."""
+    if "signed" not in row and "problem" not in row:
+        return
+    now = timezone.now()
+    appliance.channel = f"https://updates.{row['publisher']}.example/{row['name']}"
+    appliance.checked = now - timedelta(minutes=20)
+    if "problem" in row:
+        appliance.signature, appliance.signature_problem = Signature.FAILED, row["problem"]
+    else:
+        appliance.signature, appliance.fresh_until = Signature.VERIFIED, now + timedelta(days=27)
+        appliance.keys = [
+            {"role": role, "ids": [_digest(f"{row['name']} {role}")], "scheme": "ed25519", "threshold": 1}
+            for role in ("root", "targets", "snapshot", "timestamp")
+        ]
+        Version.objects.filter(appliance=appliance).update(signed=True)
+    appliance.save()
 
 
 def _publication(row: Row, version: Row, packages: dict[str, str], *, when: datetime) -> Publication:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from django import forms
@@ -80,6 +81,41 @@ class DomainForm(forms.Form):
         if name and not HOST.fullmatch(name):
             raise ValidationError(_("This is no name of a domain, as example.org."))
         return name
+
+
+class ChannelForm(forms.Form):
+    """A channel to follow, and the root to check it with."""
+
+    channel = AddressField()
+    root = forms.CharField(max_length=256 << 10, widget=forms.Textarea, required=False, strip=True)
+
+    def clean(self) -> dict[str, object]:
+        """Look whether the root is one. A channel that nothing can be checked with is none to follow."""
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("channel") and not _is_root(str(cleaned.get("root", ""))):
+            raise ValidationError(_("This is no root of keys: paste the first root.json that `jeos keys new` made."))
+        return cleaned
+
+
+class NewChannelForm(ChannelForm):
+    """A channel of an appliance that is not listed yet."""
+
+    name = forms.CharField(max_length=NAME_LENGTH, strip=True)
+
+    def clean_name(self) -> str:
+        """Return the appliance's name. Raises ValidationError."""
+        name: str = self.cleaned_data["name"]
+        if not publishers.NAME.fullmatch(name):
+            raise ValidationError(_("Small letters, digits and hyphens, a letter first."))
+        return name
+
+
+def _is_root(text: str) -> bool:
+    """Tell whether a text looks like a TUF root; its signatures are checked by the worker."""
+    try:
+        return bool(json.loads(text)["signed"]["_type"] == "root")
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 class ReviewForm(forms.Form):

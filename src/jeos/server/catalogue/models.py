@@ -86,6 +86,11 @@ class Signature(models.IntegerChoices):
     FAILED = 3, _("not verified")
 
 
+def no_facts() -> dict[str, object]:
+    """Return the facts of an appliance of which nothing is known."""
+    return {"vendor": "", "memory": 0, "cpus": 0, "ports": [], "properties": []}
+
+
 class Appliance(Text):
     """An appliance as its newest version says; `source` is its description."""
 
@@ -97,7 +102,7 @@ class Appliance(Text):
     home_page = models.CharField(max_length=ADDRESS_LENGTH, blank=True)
     architecture = models.CharField(max_length=32)
     tags = models.CharField(max_length=300, blank=True)  # names with spaces between, for lists; the rows are in content
-    facts = models.JSONField(default=dict)  # ports, properties, memory (MiB), cpus: as the page shows them
+    facts = models.JSONField(default=no_facts)  # ports, properties, memory (MiB), cpus: as the page shows them
     by = models.ForeignKey(Member, null=True, on_delete=models.SET_NULL, related_name="+")  # who published it first
     made = models.DateTimeField(default=timezone.now)
     updated = models.DateTimeField(default=timezone.now)  # when the newest version came
@@ -117,6 +122,8 @@ class Appliance(Text):
     checked = models.DateTimeField(null=True, blank=True)
     keys = models.JSONField(default=list)  # who signs: role, key and threshold of the newest root that was verified
     fresh_until = models.DateTimeField(null=True, blank=True)
+    check_after = models.DateTimeField(null=True, blank=True)  # None: there is no channel to read
+    failures = models.PositiveSmallIntegerField(default=0)  # in a row
 
     class Meta:
         """Each list is one of these indexes, read from its end; filters narrow it."""
@@ -128,6 +135,9 @@ class Appliance(Text):
                 fields=["-stars", "-id"], condition=models.Q(hidden=False), name="catalogue_appliance_starred"
             ),
             models.Index(fields=["publisher", "-updated", "-id"], name="catalogue_appliance_of"),
+            models.Index(
+                fields=["check_after"], condition=~models.Q(check_after=None), name="catalogue_appliance_check"
+            ),
         )
 
     def __str__(self) -> str:
@@ -152,6 +162,7 @@ class Version(models.Model):
     ring = models.CharField(max_length=63, default="stable")
     withdrawn = models.BooleanField(default=False)
     signed = models.BooleanField(default=False)  # the channel's signed metadata lists it, with this content
+    described = models.CharField(max_length=64, blank=True)  # the SHA-256 of the channel's description of it
     root_hash = models.CharField(max_length=64, blank=True)
     kernel_sha256 = models.CharField(max_length=64, blank=True)
     disk_size = models.BigIntegerField(default=0)  # bytes, as the following

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import secrets
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from jeos.server.accounts.models import Member
@@ -16,6 +19,9 @@ from jeos.server.content import audit
 MOST = 5  # publishers that one member may own: names are for those who use them
 NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 PROOF_BYTES = 24
+PROOF_FILE = "/.well-known/jeos-publisher.txt"
+PROVE_EVERY = timedelta(days=7)  # between looks at the file of a domain
+PROOF_HOLDS = timedelta(days=30)  # without the file being seen
 
 
 @transaction.atomic
@@ -61,6 +67,48 @@ def vouch(publisher: Publisher, how: Verified, *, actor: Member | None, note: st
     details: dict[str, audit.Json] = {"publisher": publisher.name, "how": Verified(how).name, "note": note}
     audit.record(actor, "publisher.verify", details=details)
     publisher.refresh_from_db()
+
+
+def proof_line(publisher: Publisher) -> str:
+    """Return the line that the file of a publisher's domain must have."""
+    return f"{settings.ENVIRONMENT.host} @{publisher.name} {publisher.proof}"
+
+
+@transaction.atomic
+def set_domain(publisher: Publisher, domain: str) -> None:
+    """Let a publisher be verified by another domain, or by none: nothing is proved yet."""
+    if publisher.verified == Verified.DOMAIN and domain != publisher.domain:
+        vouch(publisher, Verified.NO, actor=None, note="another domain")
+    publisher.domain, publisher.proof_checked, publisher.proof_problem = domain, None, ""
+    publisher.save(update_fields=["domain", "proof_checked", "proof_problem"])
+    if domain:
+        from jeos.server.catalogue import tasks  # which stand on this module
+
+        tasks.prove_domain.enqueue(publisher.pk)
+
+
+def to_prove(*, now: datetime, most: int) -> list[int]:
+    """Return the publishers whose domain's file is to be looked at again."""
+    rows = Publisher.objects.exclude(domain="").filter(verified__in=(Verified.NO, Verified.DOMAIN))
+    rows = rows.filter(Q(proof_checked=None) | Q(proof_checked__lt=now - PROVE_EVERY))
+    return list(rows.order_by("pk").values_list("pk", flat=True)[:most])
+
+
+@transaction.atomic
+def note_proof(publisher: Publisher, found: str, *, problem: str, now: datetime) -> None:
+    """Note what was in the file of a publisher's domain: `found`, or why it could not be read."""
+    proved = not problem and proof_line(publisher) in (line.strip() for line in found.splitlines())
+    publisher.proof_checked = now
+    publisher.proof_problem = (
+        "" if proved else (problem or f"the file does not have the line {proof_line(publisher)}")[:300]
+    )
+    publisher.save(update_fields=["proof_checked", "proof_problem"])
+    if proved and publisher.verified == Verified.NO:
+        vouch(publisher, Verified.DOMAIN, actor=None, note=publisher.domain)
+    elif proved and publisher.verified == Verified.DOMAIN:
+        Publisher.objects.filter(pk=publisher.pk).update(verified_at=now)
+    elif publisher.verified == Verified.DOMAIN and (publisher.verified_at or now) <= now - PROOF_HOLDS:
+        vouch(publisher, Verified.NO, actor=None, note=publisher.proof_problem)
 
 
 @transaction.atomic

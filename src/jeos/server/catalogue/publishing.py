@@ -65,6 +65,10 @@ def publish(one: Publication, *, publisher: Publisher, by: Member, now: datetime
     trust.count(by, now=now)
     if new:
         after(version, appliance)
+    if appliance.channel:
+        from jeos.server.catalogue import tasks  # tasks import what writes, to be able to write themselves
+
+        tasks.read_channel.enqueue(appliance.pk)
     return Published(version, new)
 
 
@@ -95,7 +99,7 @@ def _describe(appliance: Appliance, one: Publication) -> int:
         appliance.tags = " ".join(tags.split(" ".join(one.tags)))
     if one.channel and (one.channel != appliance.channel or not appliance.root):
         appliance.channel, appliance.root = one.channel, appliance.root or one.root
-        appliance.signature = Signature.WAITING
+        appliance.signature, appliance.check_after = Signature.WAITING, appliance.made
     return rendered.links
 
 

@@ -1,16 +1,89 @@
-"""What the catalogue does after the answer: telling who follows an appliance.
+"""What the catalogue does after the answer: telling who follows an appliance, and reading channels.
 
 Each task may run twice: what a task did is marked in the transaction that did it.
 """
 
+from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 from django_tasks import task
 
-from jeos.server.catalogue.models import Review, Seat, Version
+from jeos.core.errors import InputError, JeosError, NetworkError
+from jeos.server import outside
+from jeos.server.catalogue import channels, publishers
+from jeos.server.catalogue.models import Appliance, Publisher, Review, Seat, Version
 from jeos.server.catalogue.templating import version_page
 from jeos.server.content import following, happenings, kinds, notifications, tags, texts
-from jeos.server.content.models import Reason
+from jeos.server.content.models import Notification, Reason
 from jeos.server.content.notifications import Event
+from jeos.server.jobs import schedule
+
+LOOK = 300  # seconds between looks for channels that are to be read
+BATCH = 200  # channels, or domains, that one look puts into the queue
+PROOF_BYTES = 8 << 10  # of the file of a domain
+
+
+def register() -> None:
+    """Register the work that comes back."""
+    schedule.every("catalogue.channels", enqueue=read_channels.enqueue, seconds=LOOK)
+    schedule.every("catalogue.domains", enqueue=prove_domains.enqueue, seconds=LOOK)
+
+
+@task()
+def read_channels() -> int:
+    """Put the channels that are to be read into the queue, and return how many."""
+    numbers = channels.due(now=timezone.now(), most=BATCH)
+    for number in numbers:
+        read_channel.enqueue(number)
+    return len(numbers)
+
+
+@task(queue_name="steps")
+def read_channel(number: int) -> None:
+    """Read an appliance's channel, and take in what is signed."""
+    from jeos.server import worker  # only where it is needed: it brings the steps along
+
+    appliance = Appliance.objects.select_related("publisher").filter(pk=number).exclude(channel="").first()
+    if appliance is None:
+        return
+    now = timezone.now()
+    try:
+        if not appliance.root:
+            raise InputError("no root was given to check the channel with")
+        found = worker.follow(
+            appliance.channel,
+            root=appliance.root.encode(),
+            folder=channels.folder(appliance),
+            known=channels.known(appliance),
+            rules=settings.OUTSIDE,
+        )
+        channels.take(appliance, found, now=now)
+    except JeosError as error:
+        channels.fail(appliance, error, now=now)
+
+
+@task()
+def prove_domains() -> int:
+    """Put the domains whose proof is to be looked at into the queue, and return how many."""
+    numbers = publishers.to_prove(now=timezone.now(), most=BATCH)
+    for number in numbers:
+        prove_domain.enqueue(number)
+    return len(numbers)
+
+
+@task(queue_name="steps")
+def prove_domain(number: int) -> None:
+    """Look whether a publisher's domain says that it is this publisher's."""
+    publisher = Publisher.objects.filter(pk=number).exclude(domain="").first()
+    if publisher is None:
+        return
+    found, problem = "", ""
+    try:
+        address = f"https://{publisher.domain}{publishers.PROOF_FILE}"
+        found = outside.fetch(address, rules=settings.OUTSIDE, limit=PROOF_BYTES).decode("utf-8", "replace")
+    except NetworkError as error:
+        problem = error.message
+    publishers.note_proof(publisher, found, problem=problem, now=timezone.now())
 
 
 @task()
@@ -32,6 +105,11 @@ def announce(number: int) -> None:
     members = following.followers(targets) - following.muting(kinds.APPLIANCE, appliance.pk)
     notifications.tell(members, event)
     happenings.tell("version.published", kinds.APPLIANCE, appliance.pk)
+    # Who had not looked yet is told of several versions by one row, which leads to the last of them.
+    told = Notification.objects.filter(
+        member__in=members, kind=kinds.APPLIANCE, number=appliance.pk, reason=Reason.NEW, seen=False
+    )
+    told.update(title=title[:200], url=url[:300])
 
 
 @task()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jeos.server.catalogue.views import appliances, lists, publishers, publishing, reviews
+from jeos.server.catalogue.views import appliances, channels, lists, publishers, publishing, reviews
 
 urlpatterns = [
     path("", lists.new, name="new"),
@@ -18,10 +18,13 @@ urlpatterns = [
     path("@<slug:name>/-/seat/", publishers.seat, name="seat"),
     path("@<slug:name>/-/give-up/", publishers.give_up, name="give-up"),
     path("@<slug:name>/-/verify/", publishers.vouch, name="vouch"),
+    path("@<slug:name>/-/channel/", channels.new, name="channel-new"),
+    path("@<slug:name>/-/domain/", channels.domain, name="domain"),
     path("@<slug:name>/-/hide/", publishers.hide, name="hide"),
     path("@<slug:publisher>/<slug:name>/", appliances.appliance, name="appliance"),
     path("@<slug:publisher>/<slug:name>/feed.<slug:form>", appliances.feed, name="appliance-feed"),
     path("@<slug:publisher>/<slug:name>/star/", appliances.star, name="star"),
+    path("@<slug:publisher>/<slug:name>/channel/", channels.change, name="channel"),
     path("@<slug:publisher>/<slug:name>/review/", reviews.write, name="review-write"),
     path("@<slug:publisher>/<slug:name>/versions/", appliances.versions, name="versions"),
     path("@<slug:publisher>/<slug:name>/versions/<str:version>/", appliances.version, name="version"),

@@ -101,6 +101,8 @@ def _managed(
         "form": form or PublisherForm(initial=initial),
         "seat_form": seat_form or SeatForm(),
         "powers": Power.choices,
+        "proof_file": publishers.PROOF_FILE,
+        "proof_line": publishers.proof_line(found),
         "seats": list(Seat.objects.filter(publisher=found).select_related("member").order_by("-power", "pk")),
     }
     return render(request, "catalogue/manage.html", context)
