@@ -1,6 +1,7 @@
 """The example appliance in every form that there is: read by others, and booted again on others' hardware."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from machine_use import BOOT, free_port
 pytestmark = [pytest.mark.network, pytest.mark.vm]
 QEMU = {"qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "azure": "vpc", "vhdx": "vhdx", "vdi": "vdi", "raw": "raw"}
 PAGE = "site/index.html"
+LONG = pytest.mark.skipif(not os.environ.get("JEOS_SOAK"), reason="takes minutes; `make soak` runs it")
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +154,12 @@ def test_exported_disk_boots(
         exported[name], form=QEMU[name], storage=storage, network="virtio-net-pci", folder=tmp_path
     ) as machine:
         assert machine.page() == original(web)
+
+
+@pytest.mark.parametrize("name", ["ova", *(pytest.param(name, marks=LONG) for name in ("qcow2", "vdi", "vhdx"))])
+def test_exported_file_is_up_after_it_is_converted(
+    exported: dict[str, Path], jeos: Jeos, tmp_path: Path, name: str
+) -> None:
+    words = ("-o", tmp_path / "back.qcow2", "--to", "qcow2", "--boot-test", "--json")
+    told = json.loads(jeos.run("convert", exported[name], *words).stdout)
+    assert (told["boot_test"]["reached"], told["boot_test"]["reason"], told["fixes"]) == ("agent", "", [[]])
