@@ -18,6 +18,9 @@
 | `JEOS_SERVER_MAIL` | `smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS`, or `smtps://…` | files in `mail/` |
 | `JEOS_SERVER_IDEA_VOTES` | how many votes a member of the server may spend on open ideas | 10 |
 | `JEOS_SERVER_PRACTICE_APPROVALS` | how many peers must approve of a practice before it is called proven | 2 |
+| `JEOS_SERVER_FILES` | the folder of files that members of the server upload | `files` in the data folder |
+| `JEOS_SERVER_FILE_KINDS` | endings of files, besides pictures, that may be attached | `csv pdf txt zip` and others |
+| `JEOS_SERVER_FILE_MIB` | how large an uploaded file may be, in MiB | 10 |
 | `JEOS_SERVER_OUTSIDE_HTTP` | `yes`: webhooks and channels that the server asks may have http addresses | https only |
 | `JEOS_SERVER_OUTSIDE_NETWORKS` | networks that they may be in although not public, as `10.8.0.0/16` | none |
 | `DATABASE_URL` | the server's database, as `postgres://USER:PASSWORD@HOST/NAME` | SQLite in its folder |

@@ -7,6 +7,9 @@
 | `JEOS_SERVER_MAIL` | `smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS`, or `smtps://…` | files in `mail/` |
 | `JEOS_SERVER_IDEA_VOTES` | how many votes a member may spend on open ideas | 10 |
 | `JEOS_SERVER_PRACTICE_APPROVALS` | how many peers must approve of a practice before it is called proven | 2 |
+| `JEOS_SERVER_FILES` | the folder of uploaded files; hosts with one PostgreSQL share it | `files` in the data folder |
+| `JEOS_SERVER_FILE_KINDS` | endings of files, besides pictures, that may be attached | `txt log pdf zip` and others |
+| `JEOS_SERVER_FILE_MIB` | how large an uploaded file may be, in MiB | 10 |
 | `JEOS_SERVER_OUTSIDE_HTTP` | `yes`: webhooks and channels may have http addresses | https only |
 | `JEOS_SERVER_OUTSIDE_NETWORKS` | networks that they may be in although not public, as `10.8.0.0/16, fd00::/8` | none |
 | `DATABASE_URL` | `postgres://USER:PASSWORD@HOST/NAME` | SQLite in the data folder |
@@ -23,6 +26,7 @@ from jeos.core.errors import UsageError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+FILE_KINDS = "csv diff gz json log patch pdf toml txt xz yaml yml zip zst"
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -36,6 +40,9 @@ class Environment:
     mail: str
     idea_votes: int
     practice_approvals: int
+    files: Path
+    file_kinds: tuple[str, ...]
+    file_bytes: int
     outside_http: bool
     outside_networks: tuple[IPNetwork, ...]
 
@@ -60,14 +67,18 @@ def read() -> Environment:
     url = (os.environ.get("JEOS_SERVER_URL") or DEFAULT_URL).rstrip("/")
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise UsageError(f"JEOS_SERVER_URL is no address of a web site: {url}", hint="as in https://exchange.example")
-    data = os.environ.get("JEOS_SERVER_DATA")
+    given = os.environ.get("JEOS_SERVER_DATA")
+    data = Path(given).absolute() if given else settings.state_dir() / "server"
     return Environment(
-        data=Path(data).absolute() if data else settings.state_dir() / "server",
+        data=data,
         url=url,
         database_url=os.environ.get("DATABASE_URL", ""),
         mail=os.environ.get("JEOS_SERVER_MAIL", ""),
         idea_votes=_number("JEOS_SERVER_IDEA_VOTES", default=10),
         practice_approvals=_number("JEOS_SERVER_PRACTICE_APPROVALS", default=2),
+        files=Path(os.environ.get("JEOS_SERVER_FILES") or data / "files").absolute(),
+        file_kinds=_endings("JEOS_SERVER_FILE_KINDS", default=FILE_KINDS),
+        file_bytes=_number("JEOS_SERVER_FILE_MIB", default=10) << 20,
         outside_http=_switch("JEOS_SERVER_OUTSIDE_HTTP"),
         outside_networks=_networks("JEOS_SERVER_OUTSIDE_NETWORKS"),
     )
@@ -88,6 +99,16 @@ def _networks(name: str) -> tuple[IPNetwork, ...]:
         return tuple(ipaddress.ip_network(text) for text in texts)
     except ValueError as error:
         raise UsageError(f"{name} names no network: {error}", hint="as in 10.8.0.0/16, fd00::/8") from error
+
+
+def _endings(name: str, *, default: str) -> tuple[str, ...]:
+    """Return endings of file names, in small letters, from a list. Raises UsageError for what is none."""
+    words = (os.environ.get(name) or default).replace(",", " ").split()
+    endings = tuple(word.lower().lstrip(".") for word in words)
+    for ending in endings:
+        if not ending.isascii() or not ending.isalnum():
+            raise UsageError(f"{name} has no ending of a file name: {ending}", hint=f"as in {default}")
+    return endings
 
 
 def _number(name: str, *, default: int) -> int:

@@ -26,8 +26,11 @@ def icon(name: str) -> Markup:
 
 
 @lru_cache(maxsize=KEPT)
-def avatar(handle: str, number: int) -> Markup:
-    """Return the round letter of a member, in the member's colour."""
+def avatar(handle: str, number: int, picture: str = "") -> Markup:
+    """Return the picture of a member by its digest, or the round letter in the member's colour."""
+    if picture:
+        shape = Markup('<img class="avatar" src="/faces/{}.webp" alt="" width="36" height="36" loading="lazy">')
+        return shape.format(picture)
     shape = Markup('<span class="avatar hue-{}" aria-hidden="true">{}</span>')
     return shape.format(number % HUES, handle[:1].upper())
 

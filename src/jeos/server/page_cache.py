@@ -31,6 +31,7 @@ USABLE = 600.0  # seconds: how old a page may be that is shown while a new one i
 ROOM = 64 << 20  # bytes of pages that one worker keeps
 WAIT = 30.0  # seconds that a visitor waits for another's page before making it himself
 REFRESHERS = 2  # threads that make pages anew; few, so that visitors come first
+PASSED_ON = ("/accounts/", "/files/")  # never the same for all, or larger than pages are
 PERSONAL = ("sessionid=", "messages=")  # cookies that make a page somebody's own
 LANGUAGE_COOKIE = "django_language="
 CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE")  # what one visitor has already; pages are kept for all
@@ -93,7 +94,7 @@ class PageCache:
         if (cookies and any(name in cookies for name in PERSONAL)) or environ.get("HTTP_AUTHORIZATION"):
             return None
         path = str(environ["PATH_INFO"])
-        if path.startswith("/accounts/"):
+        if path.startswith(PASSED_ON):
             return None
         wanted = str(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
         language = choose_language(self._languages, wanted, cookies if LANGUAGE_COOKIE in cookies else "")

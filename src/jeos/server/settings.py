@@ -45,6 +45,7 @@ MIDDLEWARE = [
     "jeos.server.accounts.middleware.MemberLocale",
     "jeos.server.accounts.middleware.ForgetWhenSignedOut",
     "jeos.server.content.middleware.Refusals",
+    "jeos.server.content.uploads.Uploads",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -144,6 +145,13 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20  # bytes of a form: a post has at most a t
 IDEA_VOTES = ENVIRONMENT.idea_votes  # that a member may spend on open ideas
 CHANNELS = DATA / "channels"  # what was trusted of each channel, so that nothing older is believed
 PRACTICE_APPROVALS = ENVIRONMENT.practice_approvals  # of peers, before a practice is called proven
+
+# Uploaded files
+FILES = ENVIRONMENT.files
+FILE_KINDS = ENVIRONMENT.file_kinds  # besides pictures
+FILE_BYTES = ENVIRONMENT.file_bytes
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1 << 20  # bytes of an upload that are kept in memory; more is in a temporary file
+DATA_UPLOAD_MAX_NUMBER_FILES = 10
 
 # Addresses that others chose: webhooks, channels
 OUTSIDE = outside.Rules(plain=ENVIRONMENT.outside_http, networks=ENVIRONMENT.outside_networks)

@@ -70,7 +70,13 @@ def test_deep_nesting_costs_no_more_than_a_bound() -> None:
 
 @pytest.mark.parametrize(
     ("text", "length", "short"),
-    [("a b c", 10, "a b c"), ("aaa bbb ccc", 8, "aaa bbb …"), ("aaaaaaaaaa", 4, "aaaa …"), ("a\n\n b", 10, "a b")],
+    [
+        ("a b c", 10, "a b c"),
+        ("aaa bbb ccc", 8, "aaa bbb …"),
+        ("aaaaaaaaaa", 4, "aaaa …"),
+        ("a\n\n b", 10, "a b"),
+        (f"a ![my rack](attachment:{'k' * 24}) b", 20, "a my rack b"),
+    ],
 )
 def test_summary_is_cut_between_words(text: str, length: int, short: str) -> None:
     assert markdown.summary(text, length=length) == short

@@ -63,6 +63,7 @@ class Member(AbstractBaseUser):
     email = models.EmailField(_("e-mail"), unique=True, null=True)
     name = models.CharField(_("name"), max_length=60, blank=True)
     about = models.TextField(_("about you"), max_length=2_000, blank=True)
+    picture = models.CharField(max_length=64, default="", blank=True)  # the digest of a face; empty for the letter
     language = models.CharField(_("language"), max_length=8, default="", blank=True)
     time_zone = models.CharField(_("time zone"), max_length=40, default="UTC")
     role = models.SmallIntegerField(choices=Role.choices, default=Role.MEMBER)
@@ -89,6 +90,7 @@ class Member(AbstractBaseUser):
     class Meta:
         """Members are found by what their handles begin with (mentions while typing): the unique index does it."""
 
+        indexes = (models.Index(fields=["picture"], condition=~models.Q(picture=""), name="accounts_member_picture"),)
         verbose_name = _("member")
         verbose_name_plural = _("members")
 

@@ -12,6 +12,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from jeos.server.accounts.models import Member
+from jeos.server.content import kinds
 from jeos.server.content.models import Text
 
 TITLE_LENGTH = 150
@@ -65,6 +66,8 @@ class Series(models.Model):
 
 class Post(Text):
     """A post: a draft, waiting for its time, or published."""
+
+    KIND = kinds.BLOG_POST
 
     author = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+")
     title = models.CharField(max_length=TITLE_LENGTH, blank=True)

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from jeos.server.accounts.models import Member
 from jeos.server.blog.models import EXCERPT_LENGTH, Blog, Post, Series, State, slug_of
-from jeos.server.content import following, kinds, markdown, moderation, search, tags, texts, trust
+from jeos.server.content import attachments, following, kinds, markdown, moderation, search, tags, texts, trust
 from jeos.server.content.markdown import Rendered
 
 ENOUGH = 90  # characters that tell in a list what a post is about
@@ -155,6 +155,7 @@ def delete(post: Post) -> None:
     """Delete a post that was never published. Raises ValueError for one that was: others may have answered it."""
     if post.published is not None:
         raise ValueError(f"post {post.pk} has been published")
+    attachments.release(kinds.BLOG_POST, post.pk)
     post.delete()
 
 

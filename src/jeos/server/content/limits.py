@@ -40,6 +40,8 @@ LIMITS = {
     "publish": Limit(60, HOUR),
     "publisher": Limit(5, DAY),
     "review": Limit(20, HOUR),
+    "upload": Limit(60, HOUR),
+    "face": Limit(10, DAY, known=1),
     "reaction": Limit(60, HOUR),
     "flag": Limit(10, DAY),
     "draft": Limit(600, HOUR),

@@ -11,7 +11,7 @@ from jeos.server.accounts.activity import Piece
 from jeos.server.accounts.export import Json
 from jeos.server.accounts.models import Member
 from jeos.server.content import kinds
-from jeos.server.content.models import Bookmark, Comment, Draft, Following, Notification
+from jeos.server.content.models import Attachment, Bookmark, Comment, Draft, Following, Notification
 
 RECENT = 20
 
@@ -20,6 +20,7 @@ def register() -> None:
     """Register all three."""
     activity.register("comments", pieces)
     export.register("comments", comments)
+    export.register("files", files)
     export.register("drafts", drafts)
     export.register("bookmarks", bookmarks)
     export.register("notifications", notifications)
@@ -37,6 +38,21 @@ def comments(member: Member) -> Iterator[dict[str, Json]]:
     """Return all comments of a member."""
     for comment in Comment.objects.filter(author=member).order_by("pk").iterator(chunk_size=500):
         yield {"address": comment.get_absolute_url(), "made": comment.made.isoformat(), "source": comment.source}
+
+
+def files(member: Member) -> Iterator[dict[str, Json]]:
+    """Return what is known of a member's files; each is to be had at its address."""
+    if member.picture:
+        yield {"address": f"/faces/{member.picture}.webp", "name": "picture of the member"}
+    for file in Attachment.objects.filter(owner=member).order_by("pk").iterator(chunk_size=500):
+        yield {
+            "address": file.url,
+            "name": file.name,
+            "bytes": file.size,
+            "type": file.media,
+            "sha256": file.digest,
+            "made": file.made.isoformat(),
+        }
 
 
 def drafts(member: Member) -> Iterator[dict[str, Json]]:
@@ -59,5 +75,7 @@ def notifications(member: Member) -> Iterator[dict[str, Json]]:
 
 def forget(member: Member) -> None:
     """Delete what was kept for a member alone."""
+    Attachment.objects.filter(owner=member, references=None).delete()
+    member.picture = ""
     for model in (Draft, Bookmark, Following, Notification):
         model.objects.filter(member=member).delete()

@@ -8,13 +8,13 @@ from itertools import groupby
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django_tasks import task
 
 from jeos.server.accounts.models import Member
-from jeos.server.content import following, happenings, kinds, limits, notifications, texts
+from jeos.server.content import attachments, following, happenings, kinds, limits, notifications, texts
 from jeos.server.content.models import Comment, Notification, Reason
 from jeos.server.jobs import schedule
 
@@ -32,6 +32,7 @@ def register() -> None:
     """Register the work that comes back."""
     schedule.every("content.mail", enqueue=mail_notifications.enqueue, seconds=PAUSE)
     schedule.every("content.prune", enqueue=prune.enqueue, seconds=HOUR)
+    schedule.every("content.sweep", enqueue=sweep.enqueue, seconds=HOUR)
 
 
 @task(queue_name="mail")
@@ -100,6 +101,12 @@ def write(rows: list[Notification]) -> int:
 def prune() -> None:
     """Delete what is only of use for a while."""
     limits.prune(now=time.time())
+
+
+@task()
+def sweep() -> int:
+    """Remove uploaded files that nothing refers to; return how many."""
+    return attachments.sweep(now=timezone.now())
 
 
 @task()

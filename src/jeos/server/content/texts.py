@@ -10,9 +10,10 @@ from django.db.models import Max
 from django.utils import timezone
 
 from jeos.server.accounts.models import Member
-from jeos.server.content import markdown
+from jeos.server.content import attachments, markdown
 from jeos.server.content.markdown import Rendered
 from jeos.server.content.models import Draft, Revision, Text
+from jeos.server.content.models.attachments import keys_in
 from jeos.server.content.shortest import steps
 
 MENTIONS = 10  # members that one text may tell; more is a way to pester
@@ -33,7 +34,8 @@ def render(source: str) -> tuple[Rendered, list[Member]]:
     """Render a text, and return the members that it mentions."""
     candidates = markdown.find_mentions(source)
     members = list(Member.objects.filter(handle__in=candidates, is_active=True)[:MENTIONS]) if candidates else []
-    rendered = markdown.render(source, handles={member.handle for member in members})
+    files = attachments.found(keys_in(source[: markdown.LENGTH]))
+    rendered = markdown.render(source, handles={member.handle for member in members}, files=files)
     return rendered, [member for member in members if member.handle in rendered.mentions]
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jeos.server.content import comment_views, feed_views, moderation_views, views
+from jeos.server.content import comment_views, feed_views, file_views, moderation_views, views
 
 urlpatterns = [
     path("tags/", views.tag_list, name="tags"),
@@ -22,6 +22,13 @@ urlpatterns = [
     path("comments/<int:number>/", comment_views.comment, name="comment"),
     path("comments/<int:number>/edit/", comment_views.edit, name="comment-edit"),
     path("comments/<int:number>/history/", comment_views.history, name="comment-history"),
+    path("files/", file_views.own, name="files"),
+    path("files/<slug:key>/", file_views.about, name="file"),
+    path("files/<slug:key>/small/", file_views.small, name="file-small"),
+    path("files/<slug:key>/remove/", file_views.remove, name="file-remove"),
+    path("files/<slug:key>/<str:name>", file_views.send, name="file-itself"),
+    path("faces/<slug:digest>.webp", file_views.face, name="face"),
+    path("settings/picture/", file_views.set_face, name="set-face"),
     path("preview/", views.preview, name="preview"),
     path("draft/", views.save_draft, name="draft"),
     path("language/", views.language, name="language"),

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from jeos.server.accounts.models import Member
 from jeos.server.content import areas, kinds, markdown
 from jeos.server.content.kinds import Body, Card, Kind
-from jeos.server.forum import categories, moderating
+from jeos.server.forum import categories, moderating, rights
 from jeos.server.forum.models import Post, Thread, thread_url
 
 
@@ -37,6 +37,7 @@ def register() -> None:
             body=post_body,
             set_hidden=moderating.set_post_hidden,
             texts=post_texts,
+            sees=sees_post,
         )
     )
 
@@ -92,6 +93,16 @@ def thread_texts(numbers: Sequence[int]) -> dict[int, str]:
 def post_texts(numbers: Sequence[int]) -> dict[int, str]:
     """Return posts as pages show them."""
     return dict(Post.objects.filter(pk__in=numbers).values_list("pk", "html"))
+
+
+def sees_post(number: int, member: Member) -> bool:
+    """Tell whether a member sees a post that may be hidden, or in a hidden thread."""
+    post = Post.objects.select_related("thread").filter(pk=number).first()
+    if post is None:
+        return False
+    own = post.author_id == member.pk or member.moderates
+    category = categories.by_number(post.thread.category_id)
+    return rights.may_see(post.thread, category, member) and (own or not post.hidden)
 
 
 def thread_body(number: int) -> Body | None:

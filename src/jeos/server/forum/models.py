@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from jeos.server.accounts.models import Member, Trust
+from jeos.server.content import kinds
 from jeos.server.content.models import Text
 
 TITLE_LENGTH = 150
@@ -100,6 +101,8 @@ class Thread(models.Model):
 
 class Post(Text):
     """A post. The first of a thread is the thread's own text."""
+
+    KIND = kinds.POST
 
     thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="+")
     number = models.PositiveIntegerField()

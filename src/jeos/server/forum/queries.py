@@ -27,6 +27,7 @@ class Line:
     thread: Thread
     category: Category
     author: str
+    picture: str
     last_by: str
     mark: Mark
 
@@ -46,6 +47,7 @@ class Author:
     role: int
     trust: int
     left: bool
+    picture: str
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,9 @@ def page_of_threads(
 
 def with_handles(threads: QuerySet[Thread]) -> QuerySet[Thread]:
     """Add the handles that a list shows; whole members would cost more than all else in it."""
-    return threads.annotate(author_handle=F("author__handle"), last_handle=F("last_by__handle"))
+    return threads.annotate(
+        author_handle=F("author__handle"), author_picture=F("author__picture"), last_handle=F("last_by__handle")
+    )
 
 
 def lines(threads: Sequence[Thread], member: Member | None, *, now: datetime) -> list[Line]:
@@ -96,6 +100,7 @@ def lines(threads: Sequence[Thread], member: Member | None, *, now: datetime) ->
             thread=thread,
             category=categories.by_number(thread.category_id),
             author=getattr(thread, "author_handle"),  # noqa: B009 - an annotation, which the type does not know
+            picture=getattr(thread, "author_picture"),  # noqa: B009
             last_by=getattr(thread, "last_handle"),  # noqa: B009
             mark=marks.get(thread.pk, reading.READ),
         )
@@ -112,7 +117,7 @@ def pinned(category: Category, member: Member | None, *, now: datetime) -> list[
 # By hand, since building this query with the ORM takes longer than running it, and it is in every page of a thread.
 _POSTS = (
     "SELECT p.id, p.number, p.html, p.made, p.edited, p.version, p.reply_to, p.hidden, p.reactions, "
-    "a.id, a.handle, a.name, a.role, a.trust, a.is_active "
+    "a.id, a.handle, a.name, a.role, a.trust, a.is_active, a.picture "
     "FROM forum_post p JOIN accounts_member a ON a.id = p.author_id WHERE "
 )
 _OWN = (
@@ -155,7 +160,7 @@ def _shown(where: str, values: list[int], member: Member | None) -> list[Shown]:
             reply_to=row[6],
             hidden=bool(row[7]),
             reactions={} if row[8] == "{}" else json.loads(row[8]),
-            author=Author(row[9], row[10], row[11], row[12], row[13], not row[14]),
+            author=Author(row[9], row[10], row[11], row[12], row[13], not row[14], row[15]),
             own_signs=frozenset(signs.get(row[0], ())),
             bookmarked=0 in signs.get(row[0], ()),
         )

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from jeos.server.accounts.models import Member
 from jeos.server.content import audit, comments, following, kinds, search, tags, texts
+from jeos.server.content.models import Reference
 from jeos.server.ideas import suggesting, voting
 from jeos.server.ideas.models import CLOSED, Idea, Status, Vote
 
@@ -21,6 +22,7 @@ def answer(idea: Idea, *, status: Status, source: str, actor: Member) -> None:
     locked.answer, locked.answer_html = source, rendered.html
     locked.answered, locked.answered_by, locked.answer_told = timezone.now(), actor, False
     locked.save(update_fields=["status", "closed", "answer", "answer_html", "answered", "answered_by", "answer_told"])
+    Reference.note(kinds.IDEA, idea.pk, source)
     voting.settle(locked)
     audit.record(
         actor, "idea.answer", kind=kinds.IDEA, number=idea.pk, details={"from": was.name, "to": Status(status).name}

@@ -12,6 +12,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from jeos.server.accounts.models import Member
+from jeos.server.content import kinds
 from jeos.server.content.models import Text
 
 TITLE_LENGTH = 120
@@ -32,6 +33,8 @@ CLOSED = (Status.DONE, Status.DECLINED)  # votes on these come back
 
 class Idea(Text):
     """A suggestion, how many want it, and the team's answer."""
+
+    KIND = kinds.IDEA
 
     title = models.CharField(max_length=TITLE_LENGTH)
     slug = models.CharField(max_length=TITLE_LENGTH)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from jeos.server.accounts.models import Member
 from jeos.server.content import audit, following, kinds, notifications, texts
-from jeos.server.content.models import Reason
+from jeos.server.content.models import Reason, Reference
 from jeos.server.content.notifications import Event
 from jeos.server.practices.models import RATED, Practice, Review, State, Verdict
 from jeos.server.practices.writing import hold
@@ -47,6 +47,7 @@ def review(practice: Practice, *, reviewer: Member, verdict: Verdict, source: st
         reviewer=reviewer,
         defaults={"verdict": verdict, "source": source, "html": rendered.html, "date": now},
     )
+    Reference.note(kinds.PRACTICE, locked.pk, source)
     words = Review.objects.filter(practice=locked, round=locked.round)
     locked.approvals = words.filter(verdict=Verdict.APPROVE).count()
     locked.objections = words.filter(verdict=Verdict.OBJECT).count()

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from jeos.server.accounts.models import Member
 from jeos.server.content import following, kinds, markdown, moderation, search, tags, texts, trust
+from jeos.server.content.models import Reference
 from jeos.server.practices.models import HEADINGS, PARTS, PUBLIC, Practice, State, slug_of
 
 MENTIONS_AND_LINKS = "a new member's practice with many links"
@@ -65,6 +66,7 @@ def draft(wanted: Wanted, *, author: Member, now: datetime | None = None) -> Pra
     practice = Practice(author=author, made=now or timezone.now(), tags=" ".join(wanted.tags))
     _fill(practice, wanted)
     practice.save()
+    Reference.note(kinds.PRACTICE, practice.pk, wanted.document)
     following.follow_once(author.pk, kinds.PRACTICE, practice.pk)
     return practice
 
@@ -119,6 +121,7 @@ def edit(practice: Practice, wanted: Wanted, *, editor: Member, reason: str = ""
     _fill(locked, wanted)
     locked.tags = " ".join(wanted.tags)
     locked.save()
+    Reference.note(kinds.PRACTICE, locked.pk, wanted.document)
     if public and not locked.hidden:
         show(locked)
     practice.refresh_from_db()

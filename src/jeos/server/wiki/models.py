@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from jeos.server.accounts.models import Member
+from jeos.server.content import kinds
 from jeos.server.content.markdown import PAGE_NAME, page_url
 from jeos.server.content.models import Text
 
@@ -43,6 +44,8 @@ class Rules(models.Model):
 
 class Page(Text):
     """A page."""
+
+    KIND = kinds.WIKI_PAGE
 
     name = models.CharField(max_length=PAGE_NAME, unique=True)  # in its address
     title = models.CharField(max_length=TITLE_LENGTH)

@@ -1,5 +1,6 @@
 """The tables of content, by subject."""
 
+from jeos.server.content.models.attachments import Attachment, Reference
 from jeos.server.content.models.comments import Comment
 from jeos.server.content.models.following import Bookmark, Following, Level, Notification, Reaction, Reason
 from jeos.server.content.models.limits import Allowance
@@ -10,6 +11,7 @@ from jeos.server.content.models.texts import Draft, Revision, Text
 
 __all__ = [
     "Allowance",
+    "Attachment",
     "AuditEntry",
     "Bookmark",
     "Case",
@@ -24,6 +26,7 @@ __all__ = [
     "Outcome",
     "Reaction",
     "Reason",
+    "Reference",
     "Revision",
     "Tag",
     "Tagged",

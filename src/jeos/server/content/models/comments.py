@@ -7,11 +7,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jeos.server.accounts.models import Member
+from jeos.server.content import kinds
 from jeos.server.content.models.texts import Text
 
 
 class Comment(Text):
     """A comment on a piece of content, which counts its comments on its own row."""
+
+    KIND = kinds.COMMENT
 
     kind = models.SmallIntegerField()
     number = models.BigIntegerField()

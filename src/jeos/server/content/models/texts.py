@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import ClassVar
+
 from django.db import models
+from django.db.models.base import ModelBase
 from django.utils import timezone
 
 from jeos.server.accounts.models import Member
+from jeos.server.content.models.attachments import Reference
 
 
 class Text(models.Model):
     """A text as its author wrote it, and as pages show it. The HTML is stored, because rendering costs more than
     all else in a page; the version of the renderer tells what must be rendered anew after a change."""
+
+    KIND: ClassVar[int] = 0  # the code of its kind of content; without one, files in it stay their owners' alone
 
     source = models.TextField()
     html = models.TextField()
@@ -20,6 +27,20 @@ class Text(models.Model):
         """Part of other tables."""
 
         abstract = True
+
+    def save(
+        self,
+        *,
+        force_insert: bool | tuple[ModelBase, ...] = False,
+        force_update: bool = False,
+        using: str | None = None,
+        update_fields: Iterable[str] | None = None,
+    ) -> None:
+        """Save the row, and which files the text refers to."""
+        fields = None if update_fields is None else list(update_fields)
+        super().save(force_insert=force_insert, force_update=force_update, using=using, update_fields=fields)
+        if self.KIND and (fields is None or "source" in fields):
+            Reference.note(self.KIND, self.pk, self.source)
 
 
 class Revision(models.Model):
