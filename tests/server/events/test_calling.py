@@ -8,7 +8,7 @@ from jeos.server.content import kinds
 from jeos.server.content.models import AuditEntry, Notification
 from jeos.server.events import reviewing, submitting, tasks
 from jeos.server.events.models import Event, Review, Session, Speaker, State
-from server_events import Crowd, accept, submit
+from server_events import Crowd, accept, make_event, submit
 from server_site import make_member
 
 pytestmark = pytest.mark.django_db
@@ -184,3 +184,30 @@ def test_organiser_who_edits_keeps_the_author_as_speaker(crowd: Crowd, event: Ev
     crowd.clients["organiser"].post(f"/events/days/sessions/{session.pk}/edit/", sent)
     named = Speaker.objects.order_by("pk").values_list("member__handle", "agreed")
     assert list(named) == [("speaker", True), ("member", False)]
+
+
+def test_organiser_decides_many_at_once(crowd: Crowd, event: Event) -> None:
+    first, second, third, gone = (submit(event, crowd.members["speaker"], f"Session {n}") for n in range(4))
+    other = submit(make_event(crowd, slug="other"), crowd.members["speaker"], "Elsewhere")
+    submitting.withdraw(gone)
+    page = crowd.clients["organiser"].get("/events/days/review/").content.decode()
+    assert page.count('type="checkbox"') == 3
+    assert 'type="checkbox"' not in crowd.clients["reviewer"].get("/events/days/review/").content.decode()
+    numbers = [first.pk, second.pk, gone.pk, other.pk, "x", "9" * 30]
+    address = "/events/days/review/decide/"
+    crowd.clients["organiser"].post(address, {"state": "1", "number": numbers})
+    assert Session.objects.filter(state=State.ACCEPTED).count() == 0  # nothing of what makes no sense is done
+    crowd.clients["organiser"].post(address, {"state": "1", "number": numbers[:4]})
+    states = dict(Session.objects.values_list("title", "state"))
+    assert states == {"Session 0": 1, "Session 1": 1, "Session 2": 0, "Session 3": 4, "Elsewhere": 0}
+    assert third.pk not in numbers
+
+
+def test_organiser_accepts_an_own_session_on_its_page(crowd: Crowd, event: Event) -> None:
+    session = submit(event, crowd.members["organiser"])
+    client, address = crowd.clients["organiser"], f"/events/days/review/{session.pk}/"
+    assert client.get(address).status_code == 403
+    assert f"{address}decide/" in client.get(session.get_absolute_url()).content.decode()
+    assert client.post(f"{address}decide/", {"state": "1"}).headers["Location"] == session.get_absolute_url()
+    session.refresh_from_db()
+    assert session.state == State.ACCEPTED

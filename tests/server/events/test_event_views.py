@@ -103,6 +103,9 @@ EVENT = {"name": "Winter Days", "slug": "winter", "begins": "2031-01-01", "ends"
         ("/events/days/call/submit/", {"title": "T i", "source": "x", "type": "{t}"}, [401, 302, 302, 302, 302, 302]),
         ("/events/days/review/{s}/", {"score": "5"}, [401, 403, 403, 403, 403, 403]),  # decided already
         ("/events/days/review/{s}/decide/", {"state": "3"}, [401, 403, 403, 403, 302, 302]),
+        ("/events/days/review/decide/", {"state": "1", "number": "{s}"}, [401, 403, 403, 403, 302, 302]),
+        ("/events/days/review/decide/", {"state": "9", "number": "x"}, [401, 403, 403, 403, 302, 302]),
+        ("/flag/30/{e}/", {"reason": "1"}, [401, 200, 200, 200, 200, 200]),
         ("/events/days/topics/", {"title": "Some topic"}, [403, 302, 302, 302, 302, 302]),
         ("/comment/7/{s}/", {"source": "yes"}, [401, 302, 302, 302, 302, 302]),
         ("/follow/session/{s}/", {"level": "1"}, [401, 302, 302, 302, 302, 302]),

@@ -100,6 +100,21 @@ def test_schedule_and_agenda_are_there_without_a_network_and_only_for_their_read
         assert "In your calendar" not in shown
 
 
+def test_session_that_was_just_chosen_is_in_the_agenda_without_a_network(
+    lonely: Site, phone: Callable[[], Browser]
+) -> None:
+    browser = phone()
+    browser.sign_in("moderator")
+    browser.open(f"{DAYS}schedule/")
+    await_kept(browser, "agenda/", "schedule/")
+    browser.click(".list-view form[action$='/sessions/9/star/'] button[aria-pressed='false']")
+    browser.find(".list-view form[action$='/sessions/9/star/'] button[aria-pressed='true']")
+    await_kept(browser, "sessions/9/what-the-firmware-does-before-you/")
+    lonely.stop()
+    assert "What the firmware does before you" in text_of(browser, f"{DAYS}agenda/")
+    assert "eight seconds" in text_of(browser, f"{DAYS}sessions/9/what-the-firmware-does-before-you/")
+
+
 def test_organisers_pages_are_not_kept(lonely: Site, phone: Callable[[], Browser]) -> None:
     organiser = phone()
     organiser.sign_in("admin")

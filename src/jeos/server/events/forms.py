@@ -26,6 +26,7 @@ from jeos.server.events.submitting import DECISIONS, SPEAKERS
 RESERVED = ("new", "past", "feed")  # what addresses below /events/ mean already
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 HUES = 12
+LONGEST_NUMBER = 18  # digits: what fits a row's number on both databases
 
 
 @cache
@@ -230,10 +231,24 @@ class ReleaseForm(forms.Form):
     note = forms.CharField(max_length=500, required=False)
 
 
+class NumbersField(forms.TypedMultipleChoiceField):
+    """Numbers of rows, as ticked boxes send them; whether there are such rows is seen by who looks for them."""
+
+    def __init__(self) -> None:
+        super().__init__(coerce=int, required=False)
+
+    def valid_value(self, value: object) -> bool:
+        """Tell whether something is a number that a row can have."""
+        text = str(value)
+        return text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
+
+
 class DecideForm(forms.Form):
     """What organisers decide about sessions."""
 
     state = forms.TypedChoiceField(choices=[(state.value, state.label) for state in DECISIONS], coerce=int)
+
+    number = NumbersField()  # of several sessions, where they are listed
 
     def clean_state(self) -> State:
         """Return the state."""

@@ -76,6 +76,14 @@ def days(event: Event, sessions: Sequence[Session], rooms: Sequence[Room]) -> li
     ]
 
 
+def working_days(event: Event, placed: Sequence[Placed], rooms: Sequence[Room]) -> list[tuple[date, Grid]]:
+    """Return the days on which organisers have put something, each as a table with all rooms."""
+    by_day: dict[date, list[Placed]] = {}
+    for one in placed:
+        by_day.setdefault(one.begins.astimezone(event.tz).date(), []).append(one)
+    return [(day, timetable.grid(found, rooms=[room.pk for room in rooms])) for day, found in sorted(by_day.items())]
+
+
 def _used(sessions: Sequence[Session], rooms: Sequence[Room]) -> list[int]:
     used = {session.public_room_id for session in sessions}
     return [room.pk for room in rooms if room.pk in used]

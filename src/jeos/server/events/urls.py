@@ -49,6 +49,7 @@ urlpatterns = [
     path("<slug:slug>/call/", calling.call, name="call"),
     path("<slug:slug>/call/submit/", calling.submit, name="submit"),
     path("<slug:slug>/review/", reviewing.submissions, name="review"),
+    path("<slug:slug>/review/decide/", reviewing.decide_many, name="decide-many"),
     path("<slug:slug>/review/<int:number>/", reviewing.review, name="review-session"),
     path("<slug:slug>/review/<int:number>/decide/", reviewing.decide, name="decide"),
     path("<slug:slug>/manage/", placing.placing, name="manage"),

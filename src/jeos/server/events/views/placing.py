@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 
 from jeos.server.accounts.models import Member
 from jeos.server.accounts.visitor import for_members
-from jeos.server.events import scheduling, versions
+from jeos.server.events import queries, scheduling, versions
 from jeos.server.events.forms import PlaceForm, ReleaseForm, local_text
 from jeos.server.events.models import Event, Session, State
 from jeos.server.events.rights import Standing
@@ -28,12 +28,16 @@ def _placing(request: HttpRequest, event: Event, who: Standing, wrong: PlaceForm
     sessions = scheduling.working(event)
     current = scheduling.current(event)
     changes = scheduling.pending(sessions, scheduling.entries_of(current))
+    rooms = list(event.rooms.order_by("position", "pk"))
+    found = scheduling.find_clashes(event, sessions)
     context = {
         **frame(event, who, "manage"),
+        "days": queries.working_days(event, scheduling.as_placed(sessions, {}), rooms),
+        "wrong_ones": {one.number for clash in found for one in (clash.first, clash.second) if one is not None},
         "sessions": [(one, local_text(event, one.begins)) for one in sessions],
-        "rooms": list(event.rooms.order_by("position", "pk")),
-        "room_names": {room.pk: room.name for room in event.rooms.all()},
-        "clashes": scheduling.find_clashes(event, sessions),
+        "rooms": rooms,
+        "room_names": {room.pk: room.name for room in rooms},
+        "clashes": found,
         "names": scheduling.names_of_speakers(sessions),
         "changes": changes,
         "waiting": [one for one in sessions if one.begins is not None and one.state == State.ACCEPTED],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Avg, Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from jeos.server.accounts.models import Member
@@ -103,6 +105,27 @@ def decide(request: HttpRequest, member: Member, slug: str, number: int) -> Http
         except ValueError as error:
             raise PermissionDenied(_("Its speakers withdrew it.")) from error
     return redirect("events:review-session", slug, number) if _to_review(session, member) else redirect(session)
+
+
+@require_POST
+@for_members
+def decide_many(request: HttpRequest, member: Member, slug: str) -> HttpResponse:
+    """Accept or reject several sessions; those that their speakers withdrew meanwhile stay as they are."""
+    event, who = _reviewed(slug, member)
+    if not who.organises:
+        raise PermissionDenied(_("This page is for the organisers of the event."))
+    form = DecideForm(request.POST)
+    decided = 0
+    if form.is_valid():
+        chosen = Session.objects.filter(event=event, pk__in=form.cleaned_data["number"][:PAGE])
+        for session in chosen.exclude(state=State.WITHDRAWN).select_related("event").order_by("pk"):
+            submitting.decide(session, form.cleaned_data["state"], actor=member)
+            decided += 1
+    said = ngettext(
+        "{n} session decided; its speakers are told.", "{n} sessions decided; their speakers are told.", decided
+    )
+    messages.success(request, said.format(n=decided))
+    return redirect("events:review", slug)
 
 
 def _to_review(session: Session, member: Member) -> bool:

@@ -42,6 +42,10 @@
     .then(() => navigator.serviceWorker.ready)
     .then((registration) => {
       registration.active.postMessage({ keep: wanted(), shown: location.href.split("#")[0] });
+      document.body.addEventListener("htmx:afterRequest", (done) => {
+        if (!done.detail.requestConfig.path.endsWith("/star/")) return;
+        registration.active.postMessage({ renew: [`${event}agenda/`, location.href], keep: wanted() });
+      });
     })
     .catch(() => undefined); // a browser that keeps nothing shows everything all the same
 })();

@@ -29,7 +29,8 @@ self.addEventListener("fetch", (event) => {
 
 self.addEventListener("message", (event) => {
   const asked = event.data || {};
-  if (Array.isArray(asked.keep)) event.waitUntil(keepAll(asked.keep.slice(0, MOST_PAGES)));
+  if (Array.isArray(asked.keep)) event.waitUntil(keepAll(asked.keep.slice(0, MOST_PAGES), FRESH));
+  if (Array.isArray(asked.renew)) event.waitUntil(keepAll(asked.renew.slice(0, MOST_PAGES), 0));
   if (asked.shown && event.source) event.source.postMessage({ kept: shownKept.get(asked.shown) || null });
 });
 
@@ -117,13 +118,13 @@ async function prune(cache, most) {
   for (const request of requests.slice(0, Math.max(0, requests.length - most))) await cache.delete(request);
 }
 
-/* Fetch and keep what a page says that its reader will want. */
-async function keepAll(addresses) {
+/* Fetch and keep what a page says that its reader will want, unless it was kept less than `fresh` milliseconds ago. */
+async function keepAll(addresses, fresh) {
   for (const address of addresses) {
     const url = new URL(address, self.location.origin);
     try {
       if (url.pathname.startsWith("/static/")) await keepFile(url);
-      else if (isPage(url)) await keepPage(url);
+      else if (isPage(url)) await keepPage(url, fresh);
     } catch {
       return; // no network: what is kept stays
     }
@@ -138,9 +139,9 @@ async function keepFile(url) {
   await prune(cache, MOST_FILES);
 }
 
-async function keepPage(url) {
+async function keepPage(url, fresh) {
   const kept = await find(url);
-  if (kept && Date.now() - Number(kept.headers.get("Kept-Since")) < FRESH) return;
+  if (kept && Date.now() - Number(kept.headers.get("Kept-Since")) < fresh) return;
   const response = await fetch(url.href, { credentials: "same-origin", redirect: "manual" });
   if (response.ok) await keep(url, response);
 }
