@@ -211,3 +211,17 @@ def test_organiser_accepts_an_own_session_on_its_page(crowd: Crowd, event: Event
     assert client.post(f"{address}decide/", {"state": "1"}).headers["Location"] == session.get_absolute_url()
     session.refresh_from_db()
     assert session.state == State.ACCEPTED
+
+
+def test_speaker_does_not_change_what_was_decided(crowd: Crowd, event: Event) -> None:
+    session = accept(submit(event, crowd.members["speaker"]), by=crowd.members["organiser"])
+    workshop, track = event.types.get(name="Workshop"), session.track
+    address = f"/events/days/sessions/{session.pk}/edit/"
+    assert 'name="type"' not in crowd.clients["speaker"].get(address).content.decode()
+    sent = {"title": "A longer title", "source": "x", "type": workshop.pk, "track": ""}
+    assert crowd.clients["speaker"].post(address, sent).status_code == 302
+    session.refresh_from_db()
+    assert (session.title, session.minutes, session.track) == ("A longer title", 30, track)
+    crowd.clients["organiser"].post(address, sent)
+    session.refresh_from_db()
+    assert (session.minutes, session.type, session.track) == (90, workshop, None)

@@ -181,10 +181,11 @@ class SessionForm(forms.Form):
     tags = TagsField()
     reason = forms.CharField(max_length=200, required=False)
 
-    def __init__(self, *args: object, event: Event, called: bool, **options: object) -> None:
+    def __init__(self, *args: object, event: Event, called: bool, fixed: bool = False, **options: object) -> None:
+        """Make a form; `called` wants what the call wants, `fixed` leaves out what was decided: track and type."""
         super().__init__(*args, **options)  # type: ignore[arg-type]
-        self.tracks = list(event.tracks.order_by("position", "pk"))
-        self.types = list(event.types.order_by("position", "pk"))
+        self.tracks = [] if fixed else list(event.tracks.order_by("position", "pk"))
+        self.types = [] if fixed else list(event.types.order_by("position", "pk"))
         self.fields["track"].queryset = event.tracks.all()  # type: ignore[attr-defined] # of its kind of field
         self.fields["type"].queryset = event.types.all()  # type: ignore[attr-defined]
         self.fields["source"].required = called

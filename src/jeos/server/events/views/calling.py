@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,7 +17,7 @@ from jeos.server.accounts.visitor import for_members, visitor
 from jeos.server.content import kinds, limits, notifications, texts, trust
 from jeos.server.events import rights, submitting
 from jeos.server.events.forms import SessionForm
-from jeos.server.events.models import Session, Speaker
+from jeos.server.events.models import Session, Speaker, State
 from jeos.server.events.views.access import find_event, find_session, frame
 
 OWN = 50  # sessions of one member at one event that are listed
@@ -71,7 +73,10 @@ def edit(request: HttpRequest, member: Member, slug: str, number: int) -> HttpRe
         raise PermissionDenied(_("You cannot edit this session."))
     called = not session.invited
     initial = SessionForm.initial_of(session)
-    form = SessionForm(request.POST or None, event=session.event, called=called, initial=initial)
+    fixed = (
+        not who.organises and session.state != State.SUBMITTED
+    )  # it was accepted as what it is, for as long as it is
+    form = SessionForm(request.POST or None, event=session.event, called=called, fixed=fixed, initial=initial)
     context: dict[str, object] = {
         **frame(session.event, who, "sessions"),
         "form": form,
@@ -82,7 +87,10 @@ def edit(request: HttpRequest, member: Member, slug: str, number: int) -> HttpRe
         context["preview"] = texts.render(request.POST.get("source", ""))[0].html
     elif request.method == "POST" and form.is_valid():
         limits.use("edit", member=member)
-        submitting.edit(session, form.wanted(), editor=member, reason=form.cleaned_data["reason"])
+        wanted = form.wanted()
+        if fixed:
+            wanted = replace(wanted, track=session.track, type=session.type)
+        submitting.edit(session, wanted, editor=member, reason=form.cleaned_data["reason"])
         return redirect(session)
     return render(request, "events/write.html", context)
 
