@@ -11,6 +11,7 @@ from django.db import transaction
 from jeos.server.accounts.models import Member
 from jeos.server.content import audit, kinds, search, texts
 from jeos.server.content.markdown import Rendered
+from jeos.server.events import scheduling, submitting
 from jeos.server.events.models import Duty, Event, Role, Room, Session, SessionType, Track
 
 Parts = Track | Room | SessionType
@@ -95,8 +96,6 @@ def _let_event_be_found(event: Event, rendered: Rendered) -> None:
 
 def _let_sessions_be_found(event: Event) -> None:
     """Let search and tags know the shown sessions of an event, or forget them."""
-    from jeos.server.events import submitting  # which stands on this
-
     for session in Session.objects.filter(event=event, shown=True, hidden=False).select_related("event"):
         submitting.let_be_found(session)
 
@@ -117,8 +116,6 @@ def save_part(part: Parts, *, name: str, position: int, value: int | None) -> No
         part.minutes = value or part.minutes
     part.save()
     if renamed and isinstance(part, Room):
-        from jeos.server.events import scheduling
-
         scheduling.let_calendars_look(Session.objects.filter(event=part.event, public_room=part, scheduled=True))
 
 

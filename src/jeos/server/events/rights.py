@@ -57,11 +57,6 @@ def may_edit(session: Session, who: Standing, *, speaks: bool, now: datetime) ->
     return who.organises or (own and (session.state != State.SUBMITTED or session.event.calls(now=now)))
 
 
-def may_withdraw(session: Session, *, speaks: bool) -> bool:
-    """Tell whether somebody may withdraw a session: one of its speakers, as long as it stands."""
-    return speaks and session.state in OPEN
-
-
 def may_review(session: Session, who: Standing, *, speaks: bool, now: datetime) -> bool:
     """Tell whether somebody may review a session: who reviews for the event, and never a speaker of it."""
     return who.reviews and not speaks and session.state == State.SUBMITTED and trust.may_write(who.member, now=now)

@@ -99,10 +99,11 @@ def edit(request: HttpRequest, member: Member, slug: str, number: int) -> HttpRe
 @for_members
 def withdraw(request: HttpRequest, member: Member, slug: str, number: int) -> HttpResponse:
     """Take a session back."""
-    session, _who, speaks = _own(slug, number, member)
-    if not rights.may_withdraw(session, speaks=speaks):
-        raise PermissionDenied(_("There is nothing to withdraw."))
-    submitting.withdraw(session)
+    session = _own(slug, number, member)
+    try:
+        submitting.withdraw(session)
+    except ValueError as error:
+        raise PermissionDenied(_("There is nothing to withdraw.")) from error
     messages.success(request, _("It is withdrawn."))
     return redirect(session)
 
@@ -111,7 +112,7 @@ def withdraw(request: HttpRequest, member: Member, slug: str, number: int) -> Ht
 @for_members
 def confirm(request: HttpRequest, member: Member, slug: str, number: int) -> HttpResponse:
     """Promise to come."""
-    session, _who, _speaks = _own(slug, number, member)
+    session = _own(slug, number, member)
     try:
         submitting.confirm(session)
     except ValueError as error:
@@ -121,13 +122,13 @@ def confirm(request: HttpRequest, member: Member, slug: str, number: int) -> Htt
     return redirect(session)
 
 
-def _own(slug: str, number: int, member: Member) -> tuple[Session, rights.Standing, bool]:
-    """Return a session in which the member speaks. Raises Http404, and PermissionDenied for others'."""
-    session, who, _speaks = find_session(slug, number, member)
+def _own(slug: str, number: int, member: Member) -> Session:
+    """Return a session in which the member agreed to speak. Raises Http404, and PermissionDenied for others'."""
+    session, _who, _speaks = find_session(slug, number, member)
     agreed = Speaker.objects.filter(session=session, member=member, agreed=True).exists()
     if not agreed:
         raise PermissionDenied(_("This is for those who speak in the session."))
-    return session, who, True
+    return session
 
 
 @require_POST
