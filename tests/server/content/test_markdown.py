@@ -56,6 +56,14 @@ def test_plain_text_leaves_out_what_others_said() -> None:
     assert made.plain == "new words here\ncode"
 
 
+def test_opening_has_words_and_no_markup() -> None:
+    assert markdown.opening("A **bold** [link](https://x.example/) `code`\n\n> quoted\n\n- one\n- two") == (
+        "A bold link code one two"
+    )
+    assert markdown.opening("> only a quotation") == "> only a quotation"
+    assert markdown.opening("word " * 400).endswith("word …")
+
+
 def test_quotation_reads_back_as_one() -> None:
     quoted = markdown.quote("one\n\ntwo", handle="ada", number=7, url="/forum/p/9/")
     assert quoted == "> @ada [#7](/forum/p/9/):\n>\n> one\n>\n> two\n\n"

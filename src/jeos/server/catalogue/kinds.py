@@ -50,7 +50,7 @@ def cards(numbers: Sequence[int], member: Member | None) -> dict[int, Card]:
             url=row.get_absolute_url(),
             author="",
             date=row.updated,
-            excerpt=row.summary or markdown.summary(row.source),
+            excerpt=row.summary or markdown.opening(row.source),
             note=f"{row.publisher.title} · {row.newest} · {stars_words(row.stars)}",
         )
         for row in rows
@@ -88,7 +88,7 @@ def review_cards(numbers: Sequence[int], member: Member | None) -> dict[int, Car
             url=row.get_absolute_url(),
             author=row.author.handle,
             date=row.made,
-            excerpt=markdown.summary(row.source),
+            excerpt=markdown.opening(row.source),
             note=str(row.get_verdict_display()),
         )
         for row in rows

@@ -54,7 +54,7 @@ def pieces(member: Member, reader: Member | None) -> Sequence[Piece]:
         .order_by("-pk")[:RECENT]
     )
     return found + [
-        Piece(row.appliance.title, row.get_absolute_url(), markdown.summary(row.source), row.made, _("review"))
+        Piece(row.appliance.title, row.get_absolute_url(), markdown.opening(row.source), row.made, _("review"))
         for row in written
     ]
 

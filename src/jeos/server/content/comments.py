@@ -169,7 +169,7 @@ def cards(numbers: Sequence[int], member: Member | None) -> dict[int, Card]:
             url=row.get_absolute_url(),
             author=row.author.handle,
             date=row.made,
-            excerpt=markdown.summary(row.source),
+            excerpt=markdown.opening(row.source),
             note=_("comment"),
         )
         for row in rows

@@ -16,6 +16,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote as percent
 
 import nh3
@@ -25,6 +26,8 @@ from markdown_it.token import Token
 
 RENDERER = 3  # goes up when the same source is to look different; texts of older versions are rendered anew
 LENGTH = 40_000  # characters of one text
+OPENING = 1_000  # characters of a text that are read for its beginning
+OPENINGS = 4_096  # beginnings that are remembered
 NESTING = 20  # levels of lists and quotes: a bound on what one text may cost
 SCHEMES = ("http", "https", "mailto", "attachment")
 HEADINGS = 2  # a text's first heading stands below the page's own
@@ -292,6 +295,13 @@ def summary(text: str, *, length: int = 200) -> str:
     if len(flat) <= length:
         return flat
     return flat[: flat.rfind(" ", 0, length) if " " in flat[:length] else length].rstrip() + " …"
+
+
+@lru_cache(maxsize=OPENINGS)
+def opening(source: str) -> str:
+    """Return the beginning of a text without its markup, for lists; of one that only quotes, what it quotes."""
+    beginning = source[:OPENING]
+    return summary(plain(_markdown.parse(beginning)) or beginning)
 
 
 def as_html(text: str) -> str:

@@ -62,7 +62,7 @@ def event_cards(numbers: Sequence[int], member: Member | None) -> dict[int, Card
             url=event.get_absolute_url(),
             author="",
             date=event.made,
-            excerpt=event.line or markdown.summary(event.source),
+            excerpt=event.line or markdown.opening(event.source),
             note=event.place or _("event"),
         )
         for event in Event.objects.filter(pk__in=numbers, published=True, hidden=False)
@@ -94,7 +94,7 @@ def session_cards(numbers: Sequence[int], member: Member | None) -> dict[int, Ca
             url=session.get_absolute_url(),
             author="" if session.invited else session.author.handle,
             date=session.shown_since or session.made,
-            excerpt=markdown.summary(session.source),
+            excerpt=markdown.opening(session.source),
             note=f"{session.event.name} · {when(session)}",
         )
         for session in rows

@@ -78,7 +78,7 @@ def post_cards(numbers: Sequence[int], member: Member | None) -> dict[int, Card]
             url=thread_url(post.thread_id, post.thread.slug, number=post.number),
             author=post.author.handle,
             date=post.made,
-            excerpt=markdown.summary(post.source),
+            excerpt=markdown.opening(post.source),
             note=f"{readable[post.thread.category_id].name} · #{post.number}",
         )
         for post in rows

@@ -30,7 +30,7 @@ def pieces(member: Member, reader: Member | None) -> Sequence[Piece]:
         Piece(
             title=post.thread.title,
             url=thread_url(post.thread_id, post.thread.slug, number=post.number),
-            excerpt=markdown.summary(post.source),
+            excerpt=markdown.opening(post.source),
             date=post.made,
             note=categories.by_number(post.thread.category_id).name,
         )

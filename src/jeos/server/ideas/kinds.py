@@ -42,7 +42,7 @@ def cards(numbers: Sequence[int], member: Member | None) -> dict[int, Card]:
             url=idea.get_absolute_url(),
             author=idea.author.handle,
             date=idea.made,
-            excerpt=markdown.summary(idea.source),
+            excerpt=markdown.opening(idea.source),
             note=f"{idea.get_status_display()} · {votes_words(idea.votes)}",
         )
         for idea in rows

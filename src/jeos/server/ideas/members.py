@@ -30,7 +30,7 @@ def pieces(member: Member, reader: Member | None) -> Sequence[Piece]:
     """Return a member's last ideas."""
     rows = Idea.objects.filter(author=member, hidden=False).order_by("-pk")[:RECENT]
     return [
-        Piece(idea.title, idea.get_absolute_url(), markdown.summary(idea.source), idea.made, _("idea")) for idea in rows
+        Piece(idea.title, idea.get_absolute_url(), markdown.opening(idea.source), idea.made, _("idea")) for idea in rows
     ]
 
 

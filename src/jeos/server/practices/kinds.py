@@ -41,7 +41,7 @@ def cards(numbers: Sequence[int], member: Member | None) -> dict[int, Card]:
             url=practice.get_absolute_url(),
             author=practice.author.handle,
             date=practice.submitted or practice.made,
-            excerpt=markdown.summary(practice.problem),
+            excerpt=markdown.opening(practice.problem),
             note=f"{_('practice')} · {practice.get_state_display()}",
         )
         for practice in rows
