@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING
 
 import jeos
 from jeos.build import dpkg_status
-from jeos.model import deb822
+from jeos.model import deb822, debian_releases
 from jeos.model.lock import Lock, LockedPackage
 from jeos.model.recipe import Recipe
 
 if TYPE_CHECKING:
     from cyclonedx.model.component import Component
-
-# Package URLs name the distribution's release by number (purl specification, type "deb").
-RELEASES = {"bookworm": "12", "trixie": "13", "forky": "14"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ def package_url(package: LockedPackage, *, suite: str) -> str:
     """Return a package's URL: pkg:deb/debian/openssl@3.5.1-1?arch=amd64&distro=debian-13."""
     from packageurl import PackageURL
 
-    qualifiers = {"arch": package.architecture, "distro": f"debian-{RELEASES.get(suite, suite)}"}
+    qualifiers = {"arch": package.architecture, "distro": debian_releases.distribution(suite)}
     source, _, version = package.source.partition(" ")
     if source and (source, version or package.version) != (package.name, package.version):
         qualifiers["upstream"] = source if version in ("", package.version) else f"{source}@{version}"

@@ -36,13 +36,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     admin.set_defaults(act=_admin)
     work = actions.add_parser("work", help="run background work only, as on further hosts with one PostgreSQL")
     work.set_defaults(act=_work)
+    advisories = actions.add_parser(
+        "advisories", help="import known vulnerabilities, to be looked for in the appliances of the catalogue"
+    )
+    advisories.add_argument(
+        "place", type=Path, metavar="PATH", help="a file, or a folder of .json files: Debian's security tracker, OSV"
+    )
+    advisories.set_defaults(act=_advisories)
     export = actions.add_parser("export", help="write the whole site into open files, while it runs")
     export.add_argument("file", type=Path, metavar="FILE", help="a new .tar; without a suffix, a new folder")
     export.set_defaults(act=_export)
     bring = actions.add_parser("import", help="read what export wrote into an empty site")
     bring.add_argument("file", type=Path, metavar="FILE", help="the archive or folder")
     bring.set_defaults(act=_import)
-    for action in (admin, work, export, bring):  # the folder may be named before or after the action
+    for action in (admin, work, export, bring, advisories):  # the folder may be named before or after the action
         action.add_argument("--data", type=Path, metavar="DIR", default=argparse.SUPPRESS, help="the data folder")
 
 
@@ -83,6 +90,13 @@ def _export(args: argparse.Namespace) -> int:
 
 def _import(args: argparse.Namespace) -> int:
     _start().bring_in(args.file)
+    return 0
+
+
+def _advisories(args: argparse.Namespace) -> int:
+    if not args.place.exists():
+        raise UsageError(f"there is no {args.place}", hint="name the file or folder of the advisories")
+    _start().load_advisories(args.place)
     return 0
 
 

@@ -119,6 +119,17 @@ def bring_in(path: Path) -> None:
     restore.read(path)
 
 
+def load_advisories(place: Path) -> None:
+    """Import known vulnerabilities from files, for workers to look for. Raises InputError; nothing changed then."""
+    prepare()
+    from jeos.server.catalogue import vulnerabilities
+
+    with log.step("advisories") as step:
+        done = vulnerabilities.load(place)
+        step.done(f"{done.advisories} about {done.sources} source packages, from {done.files} files")
+    log.info(f"{done.versions} versions of appliances are looked at by `jeos server work`")
+
+
 def _fill() -> None:
     """Fill an empty site with the example community."""
     from jeos.server import demo

@@ -10,12 +10,22 @@ from typing import Any
 
 from django.utils import timezone
 
+from jeos.model.advisory import Urgency
 from jeos.model.image import Port
 from jeos.model.publication import Download, Publication
 from jeos.model.recipe import Property
 from jeos.server.accounts.models import Member
-from jeos.server.catalogue import publishers, publishing, reviewing
-from jeos.server.catalogue.models import Appliance, Power, Publisher, Signature, Verdict, Verified, Version
+from jeos.server.catalogue import publishers, publishing, reviewing, vulnerabilities
+from jeos.server.catalogue.models import (
+    Appliance,
+    KnownVulnerability,
+    Power,
+    Publisher,
+    Signature,
+    Verdict,
+    Verified,
+    Version,
+)
 
 SCRIPT = Path(__file__).with_name("demo.toml")
 Row = dict[str, Any]
@@ -35,6 +45,10 @@ def fill(members: dict[str, Member]) -> None:
         if row.get("verified"):
             publishers.vouch(publisher, Verified.TEAM, actor=members["admin"])
         made[row["name"]] = publisher
+    KnownVulnerability.objects.bulk_create(
+        KnownVulnerability(origin="demo", distribution="debian-13", **{**row, "urgency": Urgency[row["urgency"]]})
+        for row in script["advisory"]
+    )
     for row in script["appliance"]:
         _appliance(row, script["base"], publisher=made[row["publisher"]], members=members)
 
@@ -50,6 +64,7 @@ def _appliance(row: Row, base: dict[str, str], *, publisher: Publisher, members:
         when = now - timedelta(days=version["days"])
         one = _publication(row, version, packages, when=when)
         done = publishing.publish(one, publisher=publisher, by=members[row["by"]], now=when)
+        vulnerabilities.match(done.version, now=now)
     appliance = done.version.appliance
     _as_if_followed(row, appliance)
     for handle in row["stars"]:

@@ -224,6 +224,51 @@ class Package(models.Model):
         return f"{self.name} {self.release}"
 
 
+class KnownVulnerability(models.Model):
+    """What an advisory says of a source package in one release of a distribution; see `jeos.model.advisory`."""
+
+    origin = models.CharField(max_length=16)  # the format that it came in: an import replaces all of its origin
+    identifier = models.CharField(max_length=60)
+    distribution = models.CharField(max_length=LINE_LENGTH)
+    source = models.CharField(max_length=LINE_LENGTH)
+    introduced = models.CharField(max_length=LINE_LENGTH, blank=True)
+    fixed = models.CharField(max_length=LINE_LENGTH, blank=True)
+    last = models.CharField(max_length=LINE_LENGTH, blank=True)
+    urgency = models.SmallIntegerField()
+    summary = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        """Looked up by source package."""
+
+        indexes = (models.Index(fields=["source", "distribution"], name="catalogue_known_source"),)
+
+    def __str__(self) -> str:
+        return f"{self.identifier} of {self.source}"
+
+
+class Finding(models.Model):
+    """A known vulnerability in a version of an appliance, once for each source package."""
+
+    version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="+")
+    identifier = models.CharField(max_length=60)
+    source = models.CharField(max_length=LINE_LENGTH)
+    release = models.CharField(max_length=LINE_LENGTH)  # of the source package
+    fixed = models.CharField(max_length=LINE_LENGTH, blank=True)
+    urgency = models.SmallIntegerField()
+    summary = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        """The most urgent first."""
+
+        constraints = (
+            models.UniqueConstraint(fields=["version", "source", "identifier"], name="catalogue_finding_key"),
+        )
+        indexes = (models.Index(fields=["version", "-urgency", "-id"], name="catalogue_finding_urgent"),)
+
+    def __str__(self) -> str:
+        return f"{self.identifier} in {self.version_id}"
+
+
 class Star(models.Model):
     """A member's star for an appliance."""
 

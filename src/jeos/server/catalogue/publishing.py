@@ -59,8 +59,10 @@ def publish(one: Publication, *, publisher: Publisher, by: Member, now: datetime
             note = "a new member's appliance with many links"
             moderation.hold(kinds.APPLIANCE, appliance.pk, author=by.pk, note=note)
     version, new = _version(appliance, one, by=by, now=now)
-    if one.sbom is not None:
-        _keep_bill(version, one, parts)
+    if one.sbom is not None and _keep_bill(version, one, parts):
+        from jeos.server.catalogue import tasks  # tasks import what writes, to be able to write themselves
+
+        tasks.match_version.enqueue(version.pk)
     settle(appliance, now=now if new else None)
     trust.count(by, now=now)
     if new:
@@ -127,12 +129,12 @@ def _version(appliance: Appliance, one: Publication, *, by: Member, now: datetim
     return version, new
 
 
-def _keep_bill(version: Version, one: Publication, parts: list[bill.Part]) -> None:
-    """Keep a bill of materials, and the packages in it, unless it is the one that is kept."""
+def _keep_bill(version: Version, one: Publication, parts: list[bill.Part]) -> bool:
+    """Keep a bill of materials, and the packages in it; return false if it is the one that is kept."""
     document = json.dumps(one.sbom, separators=(",", ":"), sort_keys=True).encode()
     digest = hashlib.sha256(document).hexdigest()
     if digest == version.bill_sha256:
-        return
+        return False
     Bill.objects.update_or_create(version=version, defaults={"data": zlib.compress(document, 9), "size": len(document)})
     Package.objects.filter(version=version).delete()
     rows = (
@@ -150,6 +152,7 @@ def _keep_bill(version: Version, one: Publication, parts: list[bill.Part]) -> No
     Package.objects.bulk_create(rows, batch_size=BATCH)
     Version.objects.filter(pk=version.pk).update(bill_sha256=digest, packages=len(parts), matched=None, findings={})
     version.refresh_from_db()
+    return True
 
 
 def settle(appliance: Appliance, *, now: datetime | None) -> None:

@@ -10,8 +10,8 @@ from django_tasks import task
 
 from jeos.core.errors import InputError, JeosError, NetworkError
 from jeos.server import outside
-from jeos.server.catalogue import channels, publishers
-from jeos.server.catalogue.models import Appliance, Publisher, Review, Seat, Version
+from jeos.server.catalogue import channels, publishers, vulnerabilities
+from jeos.server.catalogue.models import Appliance, KnownVulnerability, Publisher, Review, Seat, Version
 from jeos.server.catalogue.templating import version_page
 from jeos.server.content import following, happenings, kinds, notifications, tags, texts
 from jeos.server.content.models import Notification, Reason
@@ -84,6 +84,23 @@ def prove_domain(number: int) -> None:
     except NetworkError as error:
         problem = error.message
     publishers.note_proof(publisher, found, problem=problem, now=timezone.now())
+
+
+@task(queue_name="steps")
+def match_all() -> int:
+    """Look for known vulnerabilities in every version, and return how many there are."""
+    numbers = list(Version.objects.filter(packages__gt=0).order_by("-pk").values_list("pk", flat=True))
+    for number in numbers:
+        match_version.enqueue(number)
+    return len(numbers)
+
+
+@task(queue_name="steps")
+def match_version(number: int) -> None:
+    """Look for known vulnerabilities in a version."""
+    version = Version.objects.filter(pk=number).first()
+    if version is not None and KnownVulnerability.objects.exists():
+        vulnerabilities.match(version, now=timezone.now())
 
 
 @task()

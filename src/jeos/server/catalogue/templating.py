@@ -5,7 +5,9 @@ from __future__ import annotations
 from urllib.parse import quote, urlsplit
 
 from django.utils import formats
+from django.utils.translation import gettext as _
 
+from jeos.model.advisory import Urgency
 from jeos.server.catalogue.models import Appliance
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -33,4 +35,27 @@ def host_of(address: str) -> str:
     return urlsplit(address).hostname or address
 
 
-NAMES: dict[str, object] = {"size_words": size_words, "version_page": version_page, "host_of": host_of}
+def finding_names() -> list[tuple[str, str]]:
+    """Return what urgencies are called in the counts of a version, and on its page; the most urgent first."""
+    return [
+        ("critical", _("critical")),
+        ("high", _("high")),
+        ("medium", _("medium")),
+        ("low", _("low")),
+        ("unknown", _("not rated")),
+        ("unimportant", _("unimportant")),
+    ]
+
+
+def urgency_name(urgency: int) -> str:
+    """Return what an urgency is called in classes and counts."""
+    return Urgency(urgency).name.lower()
+
+
+NAMES: dict[str, object] = {
+    "size_words": size_words,
+    "version_page": version_page,
+    "host_of": host_of,
+    "finding_names": finding_names,
+    "urgency_name": urgency_name,
+}

@@ -16,7 +16,8 @@ from django.views.decorators.http import require_GET, require_POST
 from jeos.server.accounts.models import Member
 from jeos.server.accounts.visitor import for_members, visitor
 from jeos.server.catalogue import differences, related, reviewing, rights, running
-from jeos.server.catalogue.models import Appliance, Bill, Package, Review, Verdict, Version
+from jeos.server.catalogue.models import Appliance, Bill, Finding, Package, Review, Verdict, Version
+from jeos.server.catalogue.templating import finding_names
 from jeos.server.catalogue.views.access import find_appliance, find_version
 from jeos.server.catalogue.views.lists import items
 from jeos.server.content import feeds, following, kinds, limits, notifications, paging, trust
@@ -26,6 +27,7 @@ LATEST = 5  # versions on the page of an appliance
 REVIEWS = 10
 VERSIONS = 30  # on a page of their own
 PACKAGES = 200
+FINDINGS = 50
 
 
 @require_GET
@@ -92,9 +94,18 @@ def version(request: HttpRequest, publisher: str, name: str, version: str) -> Ht
         after=request.GET.get("after"),
         size=PACKAGES,
     )
+    findings = paging.newest(
+        Finding.objects.filter(version=one),
+        keys={"urgency": int, "id": int},
+        after=request.GET.get("findings"),
+        size=FINDINGS,
+    )
     context = {
         **beside(found, member),
         "version": one,
+        "findings": findings.rows,
+        "findings_after": findings.after,
+        "urgency_words": dict(finding_names()),
         "before": before,
         "difference": differences.between(before, one) if before and before.packages and one.packages else None,
         "packages": page.rows,
