@@ -9,7 +9,7 @@ from django.test import Client
 
 import calendar_reader
 from hostile_texts import ATTACKS, assert_harmless, assert_no_script
-from jeos.server.content import comments, kinds
+from jeos.server.content import attachments, comments, kinds
 from jeos.server.content.models import Revision
 from jeos.server.events import attending, preparing, reviewing, scheduling, submitting, topics
 from jeos.server.events.models import Duty, Event, Rating, Release, Role, Room, Session, Star, State, Track
@@ -587,3 +587,17 @@ def test_signing_out_clears_what_the_browser_kept(crowd: Crowd) -> None:
     assert "Clear-Site-Data" not in client.post("/preview/", {"source": "x"}).headers
     assert client.post("/accounts/logout/").headers["Clear-Site-Data"] == '"storage"'
     assert "Clear-Site-Data" not in client.post("/accounts/logout/").headers
+
+
+def test_file_in_a_text_is_for_those_who_may_read_the_text(crowd: Crowd, event: Event) -> None:
+    speaker, organiser = crowd.members["speaker"], crowd.members["organiser"]
+    slides, plan = (attachments.keep(member, name="notes.txt", data=b"notes") for member in (speaker, organiser))
+    session = submit(event, speaker, source=f"See {slides.markdown}")
+    assert crowd.answers(slides.url) == [404, 404, 200, 200, 200, 200]
+    put(accept(session, by=organiser))
+    scheduling.release(event, by=organiser)
+    assert crowd.answers(slides.url) == OPEN
+    make_event(crowd, slug="secret", published=False, call_source=f"See {plan.markdown}")
+    assert crowd.answers(plan.url) == [404, 404, 404, 200, 200, 200]
+    page = crowd.clients["speaker"].get("/events/days/call/submit/").content.decode()
+    assert ('enctype="multipart/form-data"' in page, 'name="files-source"' in page) == (True, True)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from jeos.server.accounts.models import Member
 from jeos.server.content import kinds, markdown
 from jeos.server.content.kinds import Body, Card, Kind
-from jeos.server.events import preparing, submitting, times, topics
+from jeos.server.events import preparing, rights, submitting, times, topics
 from jeos.server.events.models import Event, Session, Topic
 
 
@@ -26,6 +26,7 @@ def register() -> None:
             body=event_body,
             set_hidden=preparing.set_hidden,
             texts=event_texts,
+            sees=sees_event,
         )
     )
     kinds.register(
@@ -38,6 +39,7 @@ def register() -> None:
             set_hidden=submitting.set_hidden,
             texts=session_texts,
             count_comments=count_comments,
+            sees=sees_session,
         )
     )
     kinds.register(
@@ -77,6 +79,12 @@ def event_body(number: int) -> Body | None:
     return Body(event.author_id, event.name, event.get_absolute_url(), event.source, event.hidden)
 
 
+def sees_event(number: int, member: Member) -> bool:
+    """Tell whether a member sees an event that not everybody sees."""
+    event = Event.objects.filter(pk=number).first()
+    return event is not None and rights.may_see_event(event, rights.standing(event, member))
+
+
 def event_texts(numbers: Sequence[int]) -> Mapping[int, str]:
     """Return the HTML of events."""
     return dict(Event.objects.filter(pk__in=numbers).values_list("pk", "html"))
@@ -114,6 +122,15 @@ def session_body(number: int) -> Body | None:
     if session is None:
         return None
     return Body(session.author_id, session.title, session.get_absolute_url(), session.source, session.hidden)
+
+
+def sees_session(number: int, member: Member) -> bool:
+    """Tell whether a member sees a session that not everybody sees: a speaker, a reviewer, an organiser."""
+    session = Session.objects.filter(pk=number).select_related("event").first()
+    if session is None or not sees_event(session.event_id, member):
+        return False
+    who = rights.standing(session.event, member)
+    return rights.may_see(session, who, speaks=rights.speaks(session, member))
 
 
 def session_texts(numbers: Sequence[int]) -> Mapping[int, str]:

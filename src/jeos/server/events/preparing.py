@@ -11,6 +11,7 @@ from django.db import transaction
 from jeos.server.accounts.models import Member
 from jeos.server.content import audit, kinds, search, texts
 from jeos.server.content.markdown import Rendered
+from jeos.server.content.models import Reference
 from jeos.server.events import scheduling, submitting
 from jeos.server.events.models import Duty, Event, Role, Room, Session, SessionType, Track
 
@@ -69,6 +70,7 @@ def _write(event: Event, wanted: Wanted) -> None:
     event.call_opens, event.call_closes, event.call_source = wanted.call_opens, wanted.call_closes, wanted.call_source
     event.call_html = texts.render(wanted.call_source)[0].html if wanted.call_source else ""
     event.save()
+    Reference.note(kinds.EVENT, event.pk, wanted.call_source)
     _let_event_be_found(event, rendered)
 
 

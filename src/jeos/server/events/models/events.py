@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from jeos.server.accounts.models import Member
+from jeos.server.content import kinds
 from jeos.server.content.models import Text
 
 NAME_LENGTH = 120
@@ -18,6 +19,8 @@ LONGEST = 31  # days of an event: a schedule is a page, and a page ends
 
 class Event(Text):
     """A meeting: its days follow from its dates, in its own time zone. `source` is what its page says."""
+
+    KIND = kinds.EVENT
 
     slug = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=NAME_LENGTH)

@@ -15,6 +15,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from jeos.server.accounts.models import Member
+from jeos.server.content import kinds
 from jeos.server.content.models import Text
 from jeos.server.events.models.events import NAME_LENGTH, Event, Room, SessionType, Track
 
@@ -35,6 +36,8 @@ OPEN = (State.SUBMITTED, State.ACCEPTED, State.CONFIRMED)  # what its speakers c
 
 class Session(Text):
     """Something that happens at an event."""
+
+    KIND = kinds.SESSION
 
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="sessions")
     title = models.CharField(max_length=NAME_LENGTH)

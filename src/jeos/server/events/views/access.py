@@ -49,7 +49,7 @@ def frame(event: Event, who: Standing, at: str) -> dict[str, object]:
     tabs = [
         ("about", "events:event", _("About")),
         ("schedule", "events:schedule", _("Schedule")),
-        ("sessions", "events:sessions", _("Sessions")),
+        ("sessions", "events:sessions", _("All sessions")),
         ("speakers", "events:speakers", _("Speakers")),
         ("topics", "events:topics", _("Topics")),
     ]

@@ -142,5 +142,5 @@ def feed(request: HttpRequest, slug: str, form: str) -> HttpResponse:
     numbers = list(newest.values_list("pk", flat=True)[: feeds.SIZE])
     cards = session_cards(numbers, None)
     items = feeds.of_cards([cards[number] for number in numbers if number in cards])
-    title = f"{found.name}: {_('Sessions')}"
+    title = f"{found.name}: {_('All sessions')}"
     return feeds.answer(request, form, Feed(title=title, url=found.get_absolute_url(), about=found.line, items=items))
