@@ -110,7 +110,7 @@ def _plain(value: object) -> object:
 def _members(count: int, postgres: bool) -> None:
     columns = (
         "id, handle, email, password, name, about, language, time_zone, role, trust, is_active, joined, days_active, "
-        "threads, posts, thanks, unread, mail_mentions, mail_replies"
+        "threads, posts, thanks, unread, mail_personal, mail_news, mail_failures, picture"
     )
     when = END - timedelta(days=900)
     yes: object = True if postgres else 1
@@ -118,7 +118,7 @@ def _members(count: int, postgres: bool) -> None:
         "accounts_member",
         columns,
         (
-            (n, f"m{n}", f"m{n}@mail.example", "!", "", "", "", "UTC", 0, 1, yes, when, 9, 0, 9, 0, 0, yes, yes)
+            (n, f"m{n}", f"m{n}@mail.example", "!", "", "", "", "UTC", 0, 1, yes, when, 9, 0, 9, 0, 0, 1, 1, 0, "")
             for n in range(1, count + 1)
         ),
     )

@@ -10,6 +10,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -56,6 +57,7 @@ settings.STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 SOURCE = Path(__file__).parents[2] / "src/jeos/server"
+TEMPLATE_SECONDS = 86_400  # for which a template is kept that may be another checkout's
 THIRD_PARTIES = ("django", "django-allauth", "django-tasks-db")  # whose migrations are in the template too
 
 
@@ -68,7 +70,8 @@ def template() -> Path:
     with files.locked(path.parent / "lock"):
         if not path.exists():
             for old in path.parent.glob("*.sqlite3"):
-                old.unlink()
+                if time.time() - old.stat().st_mtime > TEMPLATE_SECONDS:  # another checkout may be about to read it
+                    old.unlink()
             call_command("migrate", verbosity=0)
             with sqlite3.connect(path.with_suffix(".partial")) as target:
                 connection.ensure_connection()

@@ -13,6 +13,7 @@ from jeos.core.errors import HostError, InputError, UsageError
 
 HELP = "run the exchange: forum and community, on SQLite or PostgreSQL"
 
+MAIL_BYTES = 2 << 20  # of one that is read; a larger one is not taken
 HOST, PORT, WORKERS = "127.0.0.1", 8000, 2
 
 
@@ -34,6 +35,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     admin.add_argument("email", help="the e-mail address; it counts as confirmed")
     admin.add_argument("--passphrase-file", type=Path, metavar="FILE", help="read the passphrase from this file")
     admin.set_defaults(act=_admin)
+    mail = actions.add_parser(
+        "mail-in", help="take a mail from standard input, as the program that delivers mail gives it"
+    )
+    mail.set_defaults(act=_mail_in)
     work = actions.add_parser("work", help="run background work only, as on further hosts with one PostgreSQL")
     work.set_defaults(act=_work)
     advisories = actions.add_parser(
@@ -49,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     bring = actions.add_parser("import", help="read what export wrote into an empty site")
     bring.add_argument("file", type=Path, metavar="FILE", help="the archive or folder")
     bring.set_defaults(act=_import)
-    for action in (admin, work, export, bring, advisories):  # the folder may be named before or after the action
+    for action in (admin, work, export, bring, advisories, mail):  # the folder may also be named before
         action.add_argument("--data", type=Path, metavar="DIR", default=argparse.SUPPRESS, help="the data folder")
 
 
@@ -77,6 +82,12 @@ def _admin(args: argparse.Namespace) -> int:
     start = _start()
     start.make_administrator(args.handle, args.email, passphrase=_passphrase(args.passphrase_file))
     return 0
+
+
+def _mail_in(args: argparse.Namespace) -> int:
+    if sys.stdin.isatty():
+        raise UsageError("there is no mail on standard input", hint="jeos server mail-in < MESSAGE")
+    return int(_start().take_mail(sys.stdin.buffer.read(MAIL_BYTES + 1)))
 
 
 def _work(args: argparse.Namespace) -> int:

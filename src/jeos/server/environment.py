@@ -5,6 +5,8 @@
 | `JEOS_SERVER_DATA` | the folder of the database, secrets, static files and mail | `server` in the state folder |
 | `JEOS_SERVER_URL` | the address that visitors use, as `https://exchange.example` | `http://127.0.0.1:8000` |
 | `JEOS_SERVER_MAIL` | `smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS`, or `smtps://…` | files in `mail/` |
+| `JEOS_SERVER_MAIL_REPLY` | the address whose sub-addresses take answers by mail, as `reply@exchange.example` | none |
+| `JEOS_SERVER_MAILDIR` | a maildir from which workers take mail that came | none |
 | `JEOS_SERVER_IDEA_VOTES` | how many votes a member may spend on open ideas | 10 |
 | `JEOS_SERVER_PRACTICE_APPROVALS` | how many peers must approve of a practice before it is called proven | 2 |
 | `JEOS_SERVER_FILES` | the folder of uploaded files; hosts with one PostgreSQL share it | `files` in the data folder |
@@ -17,6 +19,7 @@
 
 import ipaddress
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -38,6 +41,8 @@ class Environment:
     url: str
     database_url: str
     mail: str
+    mail_reply: str
+    maildir: Path | None
     idea_votes: int
     practice_approvals: int
     files: Path
@@ -74,6 +79,8 @@ def read() -> Environment:
         url=url,
         database_url=os.environ.get("DATABASE_URL", ""),
         mail=os.environ.get("JEOS_SERVER_MAIL", ""),
+        mail_reply=_reply_address("JEOS_SERVER_MAIL_REPLY"),
+        maildir=Path(os.environ["JEOS_SERVER_MAILDIR"]).absolute() if os.environ.get("JEOS_SERVER_MAILDIR") else None,
         idea_votes=_number("JEOS_SERVER_IDEA_VOTES", default=10),
         practice_approvals=_number("JEOS_SERVER_PRACTICE_APPROVALS", default=2),
         files=Path(os.environ.get("JEOS_SERVER_FILES") or data / "files").absolute(),
@@ -99,6 +106,16 @@ def _networks(name: str) -> tuple[IPNetwork, ...]:
         return tuple(ipaddress.ip_network(text) for text in texts)
     except ValueError as error:
         raise UsageError(f"{name} names no network: {error}", hint="as in 10.8.0.0/16, fd00::/8") from error
+
+
+def _reply_address(name: str) -> str:
+    """Return an address that leaves room for a code in front of its @. Raises UsageError for anything else."""
+    text = os.environ.get(name, "").strip()
+    if text and not re.fullmatch(r"[A-Za-z0-9._-]{1,18}@[A-Za-z0-9.-]+", text):
+        raise UsageError(
+            f"{name} is no address with at most 18 characters before the @: {text}", hint="as in reply@exchange.example"
+        )
+    return text
 
 
 def _endings(name: str, *, default: str) -> tuple[str, ...]:

@@ -184,6 +184,8 @@ DELIVERY_BACKEND = str(MAIL.pop("EMAIL_BACKEND"))  # used by the worker; request
 EMAIL_BACKEND = "jeos.server.jobs.mail.QueueBackend"
 DEFAULT_FROM_EMAIL = str(MAIL.pop("DEFAULT_FROM_EMAIL", f"exchange@{ENVIRONMENT.host}"))
 globals().update(MAIL)
+MAIL_REPLY = ENVIRONMENT.mail_reply  # empty: no answers by mail
+MAILDIR = ENVIRONMENT.maildir
 
 # Languages and time
 USE_TZ = True

@@ -19,6 +19,7 @@ from jeos.server import environment
 
 THREADS = 4  # of each process that answers: enough to go on while one waits for the database
 STOP_SECONDS = 10  # what a process may take to end what it is at
+TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h
 LOOK = 0.2  # seconds between looks at the processes
 
 
@@ -84,6 +85,25 @@ def work() -> int:
     from jeos.server.jobs import work as jobs
 
     jobs.work()
+    return 0
+
+
+def take_mail(data: bytes) -> int:
+    """Keep a mail that came for the workers; return the status that the program which delivers mail is to see.
+
+    The tables must be up to date: mail may come by the hundred, and looking after them takes a while.
+    """
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jeos.server.settings")
+    django.setup()
+    from django.db import DatabaseError
+
+    from jeos.server.content.mailing import taking
+
+    try:
+        taking.keep(data)
+    except DatabaseError as error:
+        log.info(f"the mail is not kept yet: {error}")
+        return TRY_AGAIN
     return 0
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from jeos.server.accounts import registration
 from jeos.server.accounts.adapter import Adapter
-from jeos.server.accounts.models import Member, Role, Token
+from jeos.server.accounts.models import Member, Pace, Role, Token
 from jeos.server.content.models import Draft, Following
 from jeos.server.forum import posting
 from jeos.server.forum.models import Category
@@ -125,15 +125,16 @@ def test_token_is_shown_once_and_found_by_its_text(ada: Member, bob: Member) -> 
 
 def test_profile_is_saved_and_the_language_follows(ada: Member) -> None:
     client = signed_in(ada)
-    data = {"name": "A <b>", "about": "x", "language": "fr", "time_zone": "Europe/Paris", "mail_replies": "on"}
+    data = {"name": "A <b>", "about": "x", "language": "fr", "time_zone": "Europe/Paris"}
+    data |= {"mail_personal": "0", "mail_news": "3"}
     assert client.post("/settings/", data).status_code == 302
     ada.refresh_from_db()
-    assert (ada.name, ada.language, ada.time_zone, ada.mail_mentions, ada.mail_replies) == (
+    assert (ada.name, ada.language, ada.time_zone, ada.mail_personal, ada.mail_news) == (
         "A <b>",
         "fr",
         "Europe/Paris",
-        False,
-        True,
+        Pace.NEVER,
+        Pace.WEEKLY,
     )
     page = client.get("/m/ada/")
     assert page.headers["Content-Language"] == "fr"

@@ -13,11 +13,11 @@ from django_tasks.base import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 from pytest_django import Settings
 
-from jeos.server.accounts.models import Member
+from jeos.server.accounts.models import Member, Pace
 from jeos.server.content import notifications
+from jeos.server.content.mailing.tasks import mail_notifications
 from jeos.server.content.models import Notification, Reason
 from jeos.server.content.notifications import Event
-from jeos.server.content.tasks import mail_notifications
 from jeos.server.jobs import mail, recover, schedule, work
 from jeos.server.jobs.models import Due, Heartbeat, Mail
 
@@ -112,7 +112,7 @@ def test_sections_register_what_comes_back() -> None:
 def test_notifications_become_one_mail_for_each_member_who_wants_it(
     ada: Member, bob: Member, moderator: Member
 ) -> None:
-    Member.objects.filter(pk=bob.pk).update(mail_replies=False)
+    Member.objects.filter(pk=bob.pk).update(mail_news=Pace.NEVER)
     Member.objects.filter(pk=ada.pk).update(language="de")
     for reason, number in ((Reason.MENTION, 1), (Reason.NEW, 2), (Reason.REACTION, 3)):
         event = Event(reason, 1, number, f"/forum/p/{number}/", f"Thread {number}", moderator.pk)
@@ -120,7 +120,7 @@ def test_notifications_become_one_mail_for_each_member_who_wants_it(
     assert mail_notifications.call() == 2
     assert mail_notifications.call() == 0
     texts = {row.recipient: message_from_bytes(bytes(row.message), policy=policy.default) for row in Mail.objects.all()}
-    bodies = {name: text.get_content() for name, text in texts.items()}
+    bodies = {name: next(text.iter_parts()).get_content() for name, text in texts.items()}
     assert bodies["ada@mail.example"].count("/forum/p/") == 2
     assert bodies["bob@mail.example"].count("/forum/p/") == 1
     assert f"{django_settings.ENVIRONMENT.url}/forum/p/1/" in bodies["bob@mail.example"]

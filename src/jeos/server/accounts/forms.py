@@ -24,7 +24,12 @@ class ProfileForm(forms.ModelForm[Member]):
         """The fields."""
 
         model = Member
-        fields: ClassVar[list[str]] = ["name", "about", "language", "time_zone", "mail_mentions", "mail_replies"]
+        fields: ClassVar[list[str]] = ["name", "about", "language", "time_zone", "mail_personal", "mail_news"]
+
+    def save(self, commit: bool = True) -> Member:
+        """Save, and try mail once more if it came back."""
+        self.instance.mail_failures = 0
+        return super().save(commit)
 
 
 class TokenForm(forms.Form):

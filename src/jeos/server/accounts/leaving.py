@@ -11,7 +11,7 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
 
-from jeos.server.accounts.models import Member, Role, Token
+from jeos.server.accounts.models import Member, Pace, Role, Token
 
 _also: list[Callable[[Member], None]] = []
 
@@ -36,6 +36,6 @@ def leave(member: Member) -> None:
     member.email = None
     member.name = member.about = ""
     member.role, member.is_active, member.left_at = Role.MEMBER, False, timezone.now()
-    member.mail_mentions = member.mail_replies = False
+    member.mail_personal = member.mail_news = Pace.NEVER
     member.set_unusable_password()
     member.save()

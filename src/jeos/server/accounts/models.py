@@ -42,6 +42,15 @@ class Trust(models.IntegerChoices):
     LEADER = 4, _("leader")
 
 
+class Pace(models.IntegerChoices):
+    """When a member wants mail about something."""
+
+    NEVER = 0, _("never")
+    AT_ONCE = 1, _("at once")
+    DAILY = 2, _("once a day")
+    WEEKLY = 3, _("once a week")
+
+
 class Members(BaseUserManager["Member"]):
     """Makes members."""
 
@@ -78,8 +87,13 @@ class Member(AbstractBaseUser):
     unread = models.PositiveIntegerField(default=0)  # notifications not seen yet: a counter, since each page shows it
     silenced_until = models.DateTimeField(null=True, blank=True)
     left_at = models.DateTimeField(null=True, blank=True)
-    mail_mentions = models.BooleanField(_("when somebody mentions or quotes me"), default=True)
-    mail_replies = models.BooleanField(_("when there is something new in what I follow"), default=True)
+    mail_personal = models.SmallIntegerField(
+        _("when somebody mentions, quotes or answers me"), choices=Pace.choices, default=Pace.AT_ONCE
+    )
+    mail_news = models.SmallIntegerField(
+        _("when there is something new in what I follow"), choices=Pace.choices, default=Pace.AT_ONCE
+    )
+    mail_failures = models.PositiveSmallIntegerField(default=0)  # mails that came back for good since the last save
 
     objects: ClassVar[Members] = Members()
 

@@ -16,7 +16,7 @@ from jeos.core.errors import InputError
 
 FORMAT = 1
 LEFT_OUT = {  # what is of use on one machine, for a while
-    *("jobs.Mail", "jobs.Heartbeat", "jobs.Due", "content.Allowance"),
+    *("jobs.Mail", "jobs.Heartbeat", "jobs.Due", "content.Allowance", "content.Incoming"),
 }
 OTHERS = ("account.EmailAddress", "mfa.Authenticator")  # tables of packages that belong to members
 SEARCH = "content.Document"  # written through the index, which makes its own numbers

@@ -12,7 +12,9 @@ class Content(Section):
     def ready(self) -> None:
         """Register what is kept for members, and the work that comes back."""
         from jeos.server.content import comments, members, tasks  # models can be imported only now
+        from jeos.server.content.mailing import tasks as mailing
 
         comments.register()
         members.register()
         tasks.register()
+        mailing.register()

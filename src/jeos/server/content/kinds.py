@@ -67,6 +67,7 @@ class Kind:
     set_hidden: Callable[[int, bool], None]
     texts: Callable[[Sequence[int]], Mapping[int, str]] | None = None
     count_comments: Callable[[int, int], None] | None = None  # adds to the number on its row; None takes no comments
+    answer: Callable[[int, Member, str], str] | None = None  # writes one and returns its address; see `answers.py`
     sees: Callable[[int, Member], bool] | None = None  # tells who sees what `cards` leaves out; see `attachments.py`
 
 

@@ -42,6 +42,7 @@ LIMITS = {
     "review": Limit(20, HOUR),
     "upload": Limit(60, HOUR),
     "face": Limit(10, DAY, known=1),
+    "mail-notice": Limit(5, DAY, known=1),
     "reaction": Limit(60, HOUR),
     "flag": Limit(10, DAY),
     "draft": Limit(600, HOUR),

@@ -11,7 +11,7 @@ from jeos.server.accounts.activity import Piece
 from jeos.server.accounts.export import Json
 from jeos.server.accounts.models import Member
 from jeos.server.content import kinds
-from jeos.server.content.models import Attachment, Bookmark, Comment, Draft, Following, Notification
+from jeos.server.content.models import Attachment, Bookmark, Comment, Digest, Draft, Following, Incoming, Notification
 
 RECENT = 20
 
@@ -77,5 +77,5 @@ def forget(member: Member) -> None:
     """Delete what was kept for a member alone."""
     Attachment.objects.filter(owner=member, references=None).delete()
     member.picture = ""
-    for model in (Draft, Bookmark, Following, Notification):
+    for model in (Draft, Bookmark, Following, Notification, Digest, Incoming):
         model.objects.filter(member=member).delete()

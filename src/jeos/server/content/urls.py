@@ -3,6 +3,7 @@
 from django.urls import path
 
 from jeos.server.content import comment_views, feed_views, file_views, moderation_views, views
+from jeos.server.content.mailing import views as mailing
 
 urlpatterns = [
     path("tags/", views.tag_list, name="tags"),
@@ -31,6 +32,7 @@ urlpatterns = [
     path("settings/picture/", file_views.set_face, name="set-face"),
     path("preview/", views.preview, name="preview"),
     path("draft/", views.save_draft, name="draft"),
+    path("mail/stop/<str:token>/", mailing.stop, name="mail-stop"),
     path("language/", views.language, name="language"),
     path("moderation/", moderation_views.queue, name="queue"),
     path("moderation/log/", moderation_views.log, name="log"),

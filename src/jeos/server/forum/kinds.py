@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from jeos.server.accounts.models import Member
 from jeos.server.content import areas, kinds, markdown
 from jeos.server.content.kinds import Body, Card, Kind
-from jeos.server.forum import categories, moderating, rights
+from jeos.server.forum import answering, categories, moderating, rights
 from jeos.server.forum.models import Post, Thread, thread_url
 
 
@@ -26,6 +26,7 @@ def register() -> None:
             body=thread_body,
             set_hidden=moderating.set_thread_hidden,
             texts=thread_texts,
+            answer=answering.answer,
         )
     )
     kinds.register(

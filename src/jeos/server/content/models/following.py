@@ -67,6 +67,7 @@ class Notification(models.Model):
     count = models.PositiveIntegerField(default=1)
     seen = models.BooleanField(default=False)
     mailed = models.BooleanField(default=False)
+    digest = models.BooleanField(default=False)  # waits for the member's next digest
     date = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -77,6 +78,7 @@ class Notification(models.Model):
             models.Index(
                 fields=["mailed", "member"], condition=models.Q(mailed=False), name="content_notification_mail"
             ),
+            models.Index(fields=["member"], condition=models.Q(digest=True), name="content_notification_digest"),
         )
         constraints = (
             models.UniqueConstraint(
