@@ -9,7 +9,7 @@ import pytest
 
 import postgres_server
 
-FILL = "from jeos.server import start, demo; start.prepare(); demo.fill()"
+FILL = "from jeos.server import start; start.prepare(); from jeos.server import demo; demo.fill()"
 
 
 def run(data: Path, database: str, *command: str) -> str:

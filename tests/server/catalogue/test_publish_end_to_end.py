@@ -1,6 +1,7 @@
 """`jeos publish --to`, from a recipe and its keys to the page: a real channel, a real server, HTTP in between."""
 
 import http.cookiejar
+import json
 import re
 import shutil
 import urllib.error
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import channel_builds
-from browser_site import Site, demo_site
+from browser_site import Site, demo_site, until
+from jeos.channel import serve
 from jeos.cli import main
 
 pytestmark = pytest.mark.browser  # it needs none, but a whole site, as tests with a browser do
@@ -22,7 +24,7 @@ version = "{version}"
 summary = "Says hello"
 
 [update]
-channel = "https://updates.example/hello"
+channel = "{channel}"
 root = "keys/root.json"
 
 [catalogue]
@@ -58,8 +60,12 @@ class Visitor:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    with demo_site() as site:
-        yield site
+    """Serve a site whose workers may read channels of this host, as an operator can permit it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JEOS_SERVER_OUTSIDE_HTTP", "yes")
+        patch.setenv("JEOS_SERVER_OUTSIDE_NETWORKS", "127.0.0.0/8")
+        with demo_site() as site:
+            yield site
 
 
 @pytest.fixture
@@ -78,9 +84,17 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def build(recipe: Path, version: str, *, updates: bool = True) -> None:
+@pytest.fixture
+def channel(recipe: Path) -> Iterator[str]:
+    """Serve the channel that the recipe names."""
+    (recipe / "channel").mkdir()
+    with serve.serving(recipe / "channel") as address:
+        yield address
+
+
+def build(recipe: Path, version: str, *, channel: str, updates: bool = True) -> None:
     """Leave a build, as `jeos build` would, with a bill of materials."""
-    (recipe / "appliance.toml").write_text(RECIPE.format(version=version))
+    (recipe / "appliance.toml").write_text(RECIPE.format(version=version, channel=channel))
     made = channel_builds.build(
         recipe / "build",
         version=version,
@@ -102,12 +116,12 @@ def jeos(*words: str, capfd: pytest.CaptureFixture[str], status: int = 0) -> tup
 
 
 def test_published_versions_have_their_pages(
-    site: Site, recipe: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    site: Site, recipe: Path, channel: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build(recipe, "1.0")
+    build(recipe, "1.0", channel=channel)
     _, err = jeos("publish", "--to", site.address, capfd=capfd, status=2)
     assert "there is no token for the catalogue" in err
-    assert not (recipe / "channel").exists()  # nothing was done before that was known
+    assert list((recipe / "channel").iterdir()) == []  # nothing was done before that was known
 
     visitor = Visitor(site)
     visitor.fill_in("/accounts/login/", login="member", password=site.passphrase)
@@ -126,7 +140,7 @@ def test_published_versions_have_their_pages(
     )
     assert f"{site.address}/catalogue/@home-lab/hello/versions/1.0/" in err
 
-    build(recipe, "1.1")
+    build(recipe, "1.1", channel=channel)
     monkeypatch.setenv("JEOS_TOKEN", token.group(0))
     _, err = jeos("publish", "--to", site.address, "--publisher", "home-lab", "--ring", "beta", capfd=capfd)
     assert "hello 1.1: for 100 % of the ring beta" in err
@@ -136,7 +150,7 @@ def test_published_versions_have_their_pages(
     page = Visitor(site).get("/catalogue/@home-lab/hello/")
     for words in (
         *("Hello, world", "Says hello", "It says <strong>hello</strong> to whoever asks.", "<li>friendlier</li>"),
-        *("Apache-2.0", "https://hello.example/", "https://updates.example/hello", "greeting"),
+        *("Apache-2.0", "https://hello.example/", channel, "greeting"),
     ):
         assert words in page, words
     page = Visitor(site).get("/catalogue/@home-lab/hello/versions/1.0/")
@@ -144,11 +158,17 @@ def test_published_versions_have_their_pages(
         assert words in page, words
     assert "Hello, world" in Visitor(site).get("/catalogue/?tag=greeting")
 
+    # A worker reads the channel, and the page shows by which keys it is signed.
+    root = json.loads((recipe / "keys/root.json").read_text())["signed"]
+    key = root["roles"]["targets"]["keyids"][0]
+    until(lambda: key in visitor.get("/catalogue/@home-lab/hello/"), "the channel was not read", seconds=120)
+    assert "signature-2" in visitor.get("/catalogue/@home-lab/hello/versions/1.1/")
+
 
 def test_what_the_site_refuses_is_said_with_what_to_do(
     site: Site, recipe: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build(recipe, "1.0", updates=False)
+    build(recipe, "1.0", channel="https://updates.example/hello", updates=False)
     monkeypatch.setenv("JEOS_TOKEN", "jeos_wrong")
     _, err = jeos("publish", "--to", site.address, capfd=capfd, status=2)
     assert "the token does not hold" in err
