@@ -11,14 +11,17 @@ import pytest
 from django.apps import apps
 from django.db import connection
 from django.test import Client
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as bounds
 from hypothesis import strategies as st
+from pytest_django import Settings
 
+import upload_files
 from jeos.core.errors import InputError, UsageError
 from jeos.server import demo
 from jeos.server.accounts.models import Member, Token
 from jeos.server.archive import export, restore, tables
-from jeos.server.content import search
+from jeos.server.content import attachments, search
 from jeos.server.content.models import Document
 from jeos.server.forum import categories, posting
 from jeos.server.forum.models import Category, Thread
@@ -64,6 +67,30 @@ def test_example_community_comes_back_byte_for_byte(tmp_path: Path, client: Clie
     restore.read(tmp_path / "folder")
     export.write(tmp_path / "third")
     assert contents(tmp_path / "folder") == contents(tmp_path / "third")
+
+
+@pytest.mark.parametrize("name", ["site.tar", "site"])
+def test_uploaded_files_come_back_and_a_damaged_one_does_not(
+    tmp_path: Path, ada: Member, settings: Settings, name: str
+) -> None:
+    settings.FILES = tmp_path / "files"
+    picture = attachments.keep(ada, name="rack.png", data=upload_files.drawing())
+    log = attachments.keep(ada, name="boot.log", data=b"booted")
+    lost = attachments.keep(ada, name="lost.log", data=b"lost")
+    Member.objects.filter(pk=ada.pk).update(picture=attachments.place().put(b"face"))
+    (tmp_path / "files" / lost.digest[:2] / lost.digest).unlink()
+    export.write(tmp_path / name)
+    empty()
+    settings.FILES = tmp_path / "other"
+    restore.read(tmp_path / name)
+    assert contents(tmp_path / "other") == contents(tmp_path / "files")
+    assert attachments.place().open(log.digest).read() == b"booted"
+    assert attachments.place().open(picture.small).read(4) == b"RIFF"
+    if name == "site":
+        (tmp_path / name / "attachments" / log.digest).write_bytes(b"changed")
+        empty()
+        with pytest.raises(InputError, match="damaged"):
+            restore.read(tmp_path / name)
 
 
 def restored_numbers_go_on() -> bool:
@@ -170,7 +197,7 @@ def test_archive_with_anything_else_in_it_is_refused(tmp_path: Path, about: tarf
         restore.read(path)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@bounds(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.binary(max_size=2_000))
 def test_any_bytes_are_an_archive_or_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "any.tar"
@@ -186,7 +213,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@bounds(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.sampled_from(sorted(tables.every())), st.data())
 def test_any_row_is_read_or_refused(name: str, data: Any) -> None:
     model = tables.every()[name]

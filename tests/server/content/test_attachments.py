@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
@@ -20,6 +21,7 @@ from jeos.server.blog.posting import Writing
 from jeos.server.content import attachments, comments, kinds, limits, markdown, texts
 from jeos.server.content.file_kinds import BadFile
 from jeos.server.content.models import Attachment, AuditEntry, Comment, Reference
+from jeos.server.content.models.texts import Text, _code_of
 from jeos.server.content.tasks import sweep
 from jeos.server.forum import moderating, posting
 from jeos.server.forum.models import Category, Post
@@ -125,6 +127,21 @@ def test_every_kind_of_text_may_refer_to_files(people: dict[str, Client], ada: M
             blogging.change(post, Writing("A post of mine", file.markdown), editor=ada)
             blogging.publish(post)
         assert body(people["visitor"], file.url) == (200, b"%d\n" % number)
+
+
+def test_every_text_has_the_kind_of_its_section() -> None:
+    found = {model._meta.label: model.KIND or _code_of(model) for model in apps.get_models() if issubclass(model, Text)}
+    assert found == {
+        "content.Comment": kinds.COMMENT,
+        "forum.Post": kinds.POST,
+        "wiki.Page": kinds.WIKI_PAGE,
+        "blog.Post": kinds.BLOG_POST,
+        "ideas.Idea": kinds.IDEA,
+        "events.Event": kinds.EVENT,
+        "events.Session": kinds.SESSION,
+        "catalogue.Appliance": kinds.APPLIANCE,
+        "catalogue.Review": kinds.REVIEW,
+    }
 
 
 def test_version_before_keeps_its_files(people: dict[str, Client], rack: Attachment, ada: Member) -> None:

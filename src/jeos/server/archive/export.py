@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from django.db.models import Model
 from jeos.core import files, log
 from jeos.core.errors import UsageError
 from jeos.server.archive import tables
+from jeos.server.content import attachments
 
 BATCH = 2_000  # rows that are read at once
 PRIVATE = 0o600
@@ -93,11 +95,26 @@ def _fill(folder: Path) -> dict[str, int]:
         with target.open("w", encoding="utf-8") as out:
             for row in _rows(model):
                 out.write(_line(tables.as_json(row, columns, keep=keep)))
+                for digest in tables.stored(name, row):
+                    _keep_file(folder / "attachments" / digest, digest)
                 counted[name] += 1
     about = {"format": tables.FORMAT, "rows": counted}
     _write(folder / "site.json", (json.dumps(about, indent=1, sort_keys=True) + "\n").encode())
     _write(folder / "README.md", Path(__file__).with_name("format.txt").read_bytes())
     return counted
+
+
+def _keep_file(target: Path, digest: str) -> None:
+    """Copy an uploaded file into an archive; a row whose file was lost stays without one."""
+    if target.exists():
+        return
+    try:
+        with attachments.place().open(digest) as source, target.open("wb") as out:
+            shutil.copyfileobj(source, out)
+    except FileNotFoundError:
+        log.info(f"an uploaded file is lost: {digest}")
+        return
+    target.chmod(PRIVATE)
 
 
 def _rows(model: type[Model]) -> Iterator[Model]:

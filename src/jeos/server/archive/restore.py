@@ -16,7 +16,7 @@ from django.db.models import Model
 from jeos.core import log
 from jeos.core.errors import InputError, UsageError
 from jeos.server.archive import tables
-from jeos.server.content import search
+from jeos.server.content import attachments, search
 from jeos.server.content.models import Document
 
 BATCH = 500  # rows that are written at once
@@ -119,7 +119,11 @@ def _table(folder: Path, name: str, model: type[Model]) -> int:
         for number, value in _lines(folder / "tables" / f"{name}.jsonl")
     )
     counted = 0
+    where = attachments.place()
     while batch := list(islice(rows, BATCH)):
+        for digest in {digest for row in batch for digest in tables.stored(name, row)}:
+            if (folder / "attachments" / digest).exists():  # those that were lost before are not in the archive
+                where.put(find(digest))
         if name == tables.SEARCH:
             search.index().put([_entry(row) for row in batch], new=True)
         else:

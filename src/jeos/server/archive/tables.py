@@ -20,6 +20,10 @@ LEFT_OUT = {  # what is of use on one machine, for a while
 }
 OTHERS = ("account.EmailAddress", "mfa.Authenticator")  # tables of packages that belong to members
 SEARCH = "content.Document"  # written through the index, which makes its own numbers
+STORED = {  # fields that name an uploaded file by its digest; the file is in the archive too
+    "content.Attachment": ("digest", "small"),
+    "accounts.Member": ("picture",),
+}
 PACKAGE = "jeos.server."
 DIGEST = re.compile(r"\A[0-9a-f]{64}\Z")
 Json = Any
@@ -102,6 +106,12 @@ def kind_of(field: Field[Any, Any]) -> type:
     if isinstance(meant, BooleanField):
         return bool
     return int if isinstance(meant, IntegerField) else str
+
+
+def stored(name: str, row: Model) -> list[str]:
+    """Return the digests of the uploaded files that a row names."""
+    digests = [str(getattr(row, field)) for field in STORED.get(name, ())]
+    return [digest for digest in digests if DIGEST.match(digest)]
 
 
 def digest_of(data: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import ClassVar
 
 from django.db import models
@@ -10,6 +11,7 @@ from django.db.models.base import ModelBase
 from django.utils import timezone
 
 from jeos.server.accounts.models import Member
+from jeos.server.content import kinds
 from jeos.server.content.models.attachments import Reference
 
 
@@ -17,7 +19,7 @@ class Text(models.Model):
     """A text as its author wrote it, and as pages show it. The HTML is stored, because rendering costs more than
     all else in a page; the version of the renderer tells what must be rendered anew after a change."""
 
-    KIND: ClassVar[int] = 0  # the code of its kind of content; without one, files in it stay their owners' alone
+    KIND: ClassVar[int] = 0  # the code of its kind of content; 0 is the one that its section named like the model
 
     source = models.TextField()
     html = models.TextField()
@@ -39,8 +41,18 @@ class Text(models.Model):
         """Save the row, and which files the text refers to."""
         fields = None if update_fields is None else list(update_fields)
         super().save(force_insert=force_insert, force_update=force_update, using=using, update_fields=fields)
-        if self.KIND and (fields is None or "source" in fields):
-            Reference.note(self.KIND, self.pk, self.source)
+        code = self.KIND or _code_of(type(self))
+        if code and (fields is None or "source" in fields):
+            Reference.note(code, self.pk, self.source)
+
+
+@cache
+def _code_of(model: type[Text]) -> int:
+    """Return the code of the kind that a model's section named like it; 0 for none: files in it stay private."""
+    kind = kinds.named(model.__name__.lower())
+    if kind is None or kind.cards.__module__.split(".")[:3] != model.__module__.split(".")[:3]:
+        return 0
+    return kind.code
 
 
 class Revision(models.Model):
