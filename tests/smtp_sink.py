@@ -1,5 +1,6 @@
 """A mail server that takes everything and sends nothing on (RFC 5321), for tests of mail that is sent."""
 
+import contextlib
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -49,7 +50,10 @@ def smtp_sink() -> Iterator[Sink]:
                     self.say("250 ok")
                 elif verb.upper() == "DATA":
                     self.say("354 go on")
-                    sink.taken.append(Taken(sender, tuple(recipients), self.body()))
+                    data = self.body()
+                    if data is None:
+                        return
+                    sink.taken.append(Taken(sender, tuple(recipients), data))
                     self.say("250 kept")
                 elif verb.upper() == "QUIT":
                     self.say("221 bye")
@@ -57,11 +61,16 @@ def smtp_sink() -> Iterator[Sink]:
                 else:
                     self.say("250 ok")
 
-        def body(self) -> bytes:
+        def body(self) -> bytes | None:
+            """Return a message; None if who sends it died before its end, and so has sent nothing."""
             lines = []
             while (line := self.rfile.readline()) not in (b".\r\n", b""):
                 lines.append(line[1:] if line.startswith(b".") else line)
-            return b"".join(lines)
+            return b"".join(lines) if line else None
+
+        def finish(self) -> None:
+            with contextlib.suppress(OSError):
+                super().finish()
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session) as server:
         server.daemon_threads = True

@@ -54,7 +54,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     bring = actions.add_parser("import", help="read what export wrote into an empty site")
     bring.add_argument("file", type=Path, metavar="FILE", help="the archive or folder")
     bring.set_defaults(act=_import)
-    for action in (admin, work, export, bring, advisories, mail):  # the folder may also be named before
+    other = actions.add_parser("import-from", help="bring the members and threads of another forum here")
+    other.add_argument("source", choices=("discourse", "phpbb"), help="the program that the forum ran on")
+    other.add_argument("file", type=Path, metavar="FILE", help="its dump: .sql, .sql.gz, or a backup of Discourse")
+    other.add_argument("--prefix", default="", metavar="TEXT", help="what names of tables begin with, as phpbb_")
+    other.add_argument("--closed", metavar="NUMBERS", help="forums for moderators only, as 3,9; none if there are none")
+    other.set_defaults(act=_import_from)
+    for action in (admin, work, export, bring, advisories, mail, other):  # the folder may also be named before
         action.add_argument("--data", type=Path, metavar="DIR", default=argparse.SUPPRESS, help="the data folder")
 
 
@@ -109,6 +115,21 @@ def _advisories(args: argparse.Namespace) -> int:
         raise UsageError(f"there is no {args.place}", hint="name the file or folder of the advisories")
     _start().load_advisories(args.place)
     return 0
+
+
+def _import_from(args: argparse.Namespace) -> int:
+    prefix = args.prefix or ("phpbb_" if args.source == "phpbb" else "")
+    _start().import_from(args.source, args.file, prefix=prefix, closed=_numbers(args.closed))
+    return 0
+
+
+def _numbers(text: str | None) -> set[int] | None:
+    if text is None or text == "none":
+        return None if text is None else set()
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in parts):
+        raise UsageError(f"these are no numbers of forums: {text}", hint="as 3,9; or none")
+    return {int(part) for part in parts}
 
 
 def _passphrase(path: Path | None) -> str:

@@ -1,0 +1,136 @@
+"""Discourse: the `dump.sql` of a backup, as pg_dump writes it (tables of Discourse 2.x and 3.x)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from jeos.core.errors import InputError
+from jeos.server.importing import bbcode
+from jeos.server.importing.records import Message, Person, Record, Room, Topic
+from jeos.server.importing.sql import Row, Value
+
+NAME = "discourse"
+ORDER = ("user_emails", "users", "categories", "tags", "topic_tags", "topics", "posts")
+TABLES = frozenset(ORDER)
+REGULAR_POST = "1"  # others are small notes of what somebody did, and whispers
+ITERATIONS = 64_000  # of PBKDF2, in Discourse's lib/auth before 3.2
+SYSTEM = -1  # the number of the account that is the program itself
+MAIL_PLACE = "discourse.invalid"
+
+
+class Reader:
+    """Turns rows of a dump into records; keeps what stands in more than one table."""
+
+    def __init__(self) -> None:
+        self._emails: dict[str, str] = {}
+        self._tags: dict[str, str] = {}
+        self._tagged: dict[str, list[str]] = {}
+
+    def records(self, row: Row) -> Iterator[Record]:
+        """Return what a row says; tables come in the order of `ORDER`."""
+        match row.table:
+            case "user_emails":
+                if row.values.get("primary") == "t":
+                    self._emails[str(row.values["user_id"])] = str(row.values["email"])
+            case "users":
+                yield self._person(row)
+            case "categories":
+                yield Room(
+                    number=number(row, "id"),
+                    name=text(row, "name"),
+                    description=text(row, "description"),
+                    closed=row.values.get("read_restricted") == "t",
+                )
+            case "tags":
+                self._tags[text(row, "id")] = text(row, "name")
+            case "topic_tags":
+                name = self._tags.get(text(row, "tag_id"))
+                if name:
+                    self._tagged.setdefault(text(row, "topic_id"), []).append(name)
+            case "topics":
+                yield from self._topic(row)
+            case "posts":
+                yield from self._message(row)
+
+    def _person(self, row: Row) -> Person:
+        email = self._emails.get(text(row, "id")) or text(row, "email")
+        return Person(
+            number=number(row, "id"),
+            handle=text(row, "username"),
+            name=text(row, "name"),
+            email=email,
+            joined=moment(row, "created_at"),
+            trust=min(4, max(0, number(row, "trust_level"))),
+            password=password(text(row, "password_hash"), text(row, "salt")),
+        )
+
+    def _topic(self, row: Row) -> Iterator[Topic]:
+        if text(row, "archetype") not in ("regular", "") or row.values.get("deleted_at") is not None:
+            return  # private messages stay where they were
+        yield Topic(
+            number=number(row, "id"),
+            room=number(row, "category_id"),
+            title=text(row, "title"),
+            author=number(row, "user_id"),
+            made=moment(row, "created_at"),
+            closed=row.values.get("closed") == "t",
+            pinned=row.values.get("pinned_at") is not None,
+            tags=tuple(self._tagged.get(text(row, "id"), ())),
+        )
+
+    def _message(self, row: Row) -> Iterator[Message]:
+        if row.values.get("deleted_at") is not None or text(row, "post_type") not in (REGULAR_POST, ""):
+            return
+        yield Message(
+            number=number(row, "id"),
+            topic=number(row, "topic_id"),
+            place=number(row, "post_number"),
+            author=number(row, "user_id"),
+            made=moment(row, "created_at"),
+            source=bbcode.of_discourse(text(row, "raw")),
+            reply_to=number(row, "reply_to_post_number"),
+        )
+
+
+def text(row: Row, name: str) -> str:
+    """Return a text; NULL and a column that is not there are empty."""
+    value: Value = row.values.get(name)
+    return (value or "").replace("\0", "")
+
+
+def number(row: Row, name: str) -> int:
+    """Return a whole number; NULL is 0. Raises InputError."""
+    value = row.values.get(name) or "0"
+    try:
+        found = int(value)
+    except ValueError as error:
+        raise InputError(
+            f"{row.table}.{name} is no number: {value[:40]}", hint="is the dump of this program?"
+        ) from error
+    if abs(found) >= 1 << 53:
+        raise InputError(f"{row.table}.{name} is no number of a row: {value[:40]}", hint="is the dump whole?")
+    return found
+
+
+def moment(row: Row, name: str) -> datetime:
+    """Return a time; one without a zone is UTC. Raises InputError."""
+    value = text(row, name)
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise InputError(f"{row.table}.{name} is no time: {value[:40]}", hint="is the dump of this program?") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def password(digest: str, salt: str) -> str:
+    """Return a hash of Discourse's as Django keeps it (PBKDF2-HMAC-SHA256, 32 bytes), or nothing."""
+    try:
+        raw = binascii.unhexlify(digest)
+    except (binascii.Error, ValueError):
+        return ""
+    if len(raw) != 32 or not salt or "$" in salt or not salt.isascii():
+        return ""
+    return f"pbkdf2_sha256${ITERATIONS}${salt}${base64.b64encode(raw).decode()}"

@@ -1,0 +1,16 @@
+"""Old addresses of Discourse and phpBB, as they were at the root of a site or in a folder of it."""
+
+from django.urls import path, re_path
+
+from jeos.server.importing import views
+
+urlpatterns = [
+    re_path(r"^t/(?:[\w%-]+/)?(?P<number>\d{1,15})(?:/(?P<place>\d{1,9}))?/?$", views.discourse_topic),
+    re_path(r"^p/(?P<number>\d{1,15})(?:/\d+)?/?$", views.discourse_post),
+    re_path(r"^c/(?:[\w%-]+/)+(?P<number>\d{1,15})(?:/.*)?$", views.discourse_category),
+    re_path(r"^u/(?P<name>[\w.%-]{1,60})(?:/.*)?$", views.discourse_member),
+    path("tag/<str:name>", views.discourse_tag),
+    re_path(r"^(?:[\w-]{1,40}/)?viewtopic\.php$", views.phpbb_topic),
+    re_path(r"^(?:[\w-]{1,40}/)?viewforum\.php$", views.phpbb_forum),
+    re_path(r"^(?:[\w-]{1,40}/)?memberlist\.php$", views.phpbb_member),
+]
