@@ -94,6 +94,9 @@ def test_page_is_for_whom_it_should_be(
         ("/catalogue/@acme/-/seat/", {"handle": "nobody", "power": "1"}, [401, 403, 200, 403, 200]),
         ("/catalogue/@acme/-/seat/", {"handle": "ada", "power": "0"}, [401, 403, 200, 403, 200]),
         ("/catalogue/@acme/-/give-up/", {}, [401, 302, 302, 302, 302]),
+        (f"{WEB}take-down/", {"down": "1"}, [401, 403, 302, 403, 302]),
+        (f"{WEB}versions/1.0/withdraw/", {"withdrawn": "1"}, [401, 403, 302, 403, 403]),
+        (f"{WEB}versions/9.0/withdraw/", {"withdrawn": "1"}, [401, 404, 404, 404, 404]),
         ("/catalogue/@acme/-/verify/", {"verified": "1"}, [401, 403, 403, 403, 302]),
         ("/catalogue/@acme/-/hide/", {"hidden": "1"}, [401, 403, 403, 302, 302]),
         ("/catalogue/publish/", {"name": "acme", "title": "Again"}, MEMBERS),
@@ -140,6 +143,34 @@ def test_hidden_publisher_takes_its_appliances_along_and_brings_back_what_was_sh
     publishers.set_hidden(publisher, False, actor=moderator)
     assert statuses(people, WEB) == OPEN
     assert statuses(people, "/catalogue/@acme/db/") == [404, 404, 200, 200, 200]
+
+
+def test_owner_takes_an_appliance_down_and_moderators_still_decide(
+    people: dict[str, Client], appliance: Appliance, ada: Member
+) -> None:
+    people["author"].post(f"{WEB}take-down/", {"down": "1"})
+    assert statuses(people, WEB) == [404, 404, 200, 200, 200]
+    assert "Web front" not in people["visitor"].get("/catalogue/").content.decode()
+    make_appliance(ada, None, "1.1", root_hash="c" * 64)
+    assert statuses(people, WEB)[0] == 404
+    people["author"].post(f"{WEB}take-down/", {"down": "0"})
+    assert statuses(people, WEB) == OPEN
+    assert "Web front" in people["visitor"].get("/tags/web/").content.decode()
+    publishing.set_hidden(appliance.pk, True)
+    people["author"].post(f"{WEB}take-down/", {"down": "0"})
+    assert statuses(people, WEB) == [404, 404, 200, 200, 200]
+
+
+def test_withdrawn_version_is_not_the_newest(people: dict[str, Client], ada: Member) -> None:
+    appliance = make_appliance(ada)
+    make_appliance(ada, None, "1.1", root_hash="c" * 64)
+    people["author"].post(f"{WEB}versions/1.1/withdraw/", {"withdrawn": "1"})
+    appliance.refresh_from_db()
+    assert appliance.newest == "1.0"
+    assert "machines no longer take it" in people["visitor"].get(f"{WEB}versions/1.1/").content.decode()
+    assert "Web front 1.1" not in people["visitor"].get("/catalogue/feed.atom").content.decode()
+    Version.objects.filter(version="1.1").update(signed=True)  # a channel lists it: that is where it is withdrawn
+    assert people["author"].post(f"{WEB}versions/1.1/withdraw/", {"withdrawn": "0"}).status_code == 403
 
 
 def test_page_shows_what_was_published(people: dict[str, Client], appliance: Appliance) -> None:

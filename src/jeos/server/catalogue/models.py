@@ -112,7 +112,8 @@ class Appliance(Text):
     reviews = models.PositiveIntegerField(default=0)
     recommended = models.PositiveIntegerField(default=0)  # of the reviews
     held = models.BooleanField(default=False)  # hidden for a reason of its own
-    hidden = models.BooleanField(default=False)  # `held`, or its publisher is hidden
+    taken_down = models.BooleanField(default=False)  # by those who publish it
+    hidden = models.BooleanField(default=False)  # `held`, `taken_down`, or its publisher is hidden
     verified = models.BooleanField(default=False)  # its publisher is: for the lists
 
     channel = models.CharField(max_length=ADDRESS_LENGTH, blank=True)

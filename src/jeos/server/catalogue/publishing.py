@@ -202,17 +202,44 @@ def entry(appliance: Appliance, rendered: Rendered) -> search.Entry:
 
 @transaction.atomic
 def set_hidden(number: int, hidden: bool) -> None:
-    """Hide an appliance or show it again: in lists, tags and search."""
-    appliance = (
-        Appliance.objects.select_for_update(of=("self",), no_key=True).select_related("publisher").get(pk=number)
-    )
-    appliance.held, appliance.hidden = hidden, hidden or appliance.publisher.hidden
-    Appliance.objects.filter(pk=number).update(held=hidden, hidden=appliance.hidden)
+    """Hide an appliance or show it again, as moderators decide: in lists, tags and search."""
+    appliance = _hold(number)
+    appliance.held = hidden
+    _hide_or_show(appliance)
+
+
+@transaction.atomic
+def take_down(number: int, wanted: bool) -> None:
+    """Let those who publish an appliance take it down, or show it again unless moderators hide it."""
+    appliance = _hold(number)
+    appliance.taken_down = wanted
+    _hide_or_show(appliance)
+
+
+def _hold(number: int) -> Appliance:
+    """Return an appliance whose row is held until the transaction ends."""
+    rows = Appliance.objects.select_for_update(of=("self",), no_key=True).select_related("publisher")
+    return rows.get(pk=number)
+
+
+def _hide_or_show(appliance: Appliance) -> None:
+    """Let an appliance be hidden if anybody has a reason, and lists know of it."""
+    appliance.hidden = appliance.held or appliance.taken_down or appliance.publisher.hidden
+    appliance.save(update_fields=["held", "taken_down", "hidden"])
     if appliance.hidden:
-        search.index().remove([(kinds.APPLIANCE, number)])
-        tags.clear(kinds.APPLIANCE, number)
+        search.index().remove([(kinds.APPLIANCE, appliance.pk)])
+        tags.clear(kinds.APPLIANCE, appliance.pk)
         return
     show(appliance)
+
+
+@transaction.atomic
+def withdraw(version: Version, wanted: bool) -> None:
+    """Withdraw a version, or offer it again. Raises ValueError for one of a channel, which itself says so."""
+    if version.signed:
+        raise ValueError(f"version {version.pk} is listed by a channel")
+    Version.objects.filter(pk=version.pk).update(withdrawn=wanted)
+    settle(_hold(version.appliance_id), now=None)
 
 
 def choose(one: Publication, found: list[Publisher]) -> Publisher:

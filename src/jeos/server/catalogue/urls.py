@@ -24,9 +24,11 @@ urlpatterns = [
     path("@<slug:publisher>/<slug:name>/", appliances.appliance, name="appliance"),
     path("@<slug:publisher>/<slug:name>/feed.<slug:form>", appliances.feed, name="appliance-feed"),
     path("@<slug:publisher>/<slug:name>/star/", appliances.star, name="star"),
+    path("@<slug:publisher>/<slug:name>/take-down/", appliances.take_down, name="take-down"),
     path("@<slug:publisher>/<slug:name>/channel/", channels.change, name="channel"),
     path("@<slug:publisher>/<slug:name>/review/", reviews.write, name="review-write"),
     path("@<slug:publisher>/<slug:name>/versions/", appliances.versions, name="versions"),
     path("@<slug:publisher>/<slug:name>/versions/<str:version>/", appliances.version, name="version"),
+    path("@<slug:publisher>/<slug:name>/versions/<str:version>/withdraw/", appliances.withdraw, name="withdraw"),
     path("@<slug:publisher>/<slug:name>/versions/<str:version>/sbom/", appliances.bill, name="bill"),
 ]

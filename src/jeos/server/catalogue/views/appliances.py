@@ -15,9 +15,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from jeos.server.accounts.models import Member
 from jeos.server.accounts.visitor import for_members, visitor
-from jeos.server.catalogue import differences, related, reviewing, rights, running
+from jeos.server.catalogue import differences, publishing, related, reviewing, rights, running
 from jeos.server.catalogue.models import Appliance, Bill, Finding, Package, Review, Verdict, Version
-from jeos.server.catalogue.templating import finding_names
+from jeos.server.catalogue.templating import finding_names, version_page
 from jeos.server.catalogue.views.access import find_appliance, find_version
 from jeos.server.catalogue.views.lists import items
 from jeos.server.content import feeds, following, kinds, limits, notifications, paging, trust
@@ -67,6 +67,7 @@ def beside(found: Appliance, member: Member | None) -> dict[str, object]:
         "own": reviewing.starred(member, [found.pk]),
         "level": following.level(member, kinds.APPLIANCE, found.pk) if member else 0,
         "may_publish": rights.may_publish(found.publisher, member, now=timezone.now()),
+        "may_own": rights.may_own(found.publisher, member, now=timezone.now()),
     }
 
 
@@ -153,6 +154,29 @@ def star(request: HttpRequest, member: Member, publisher: str, name: str) -> Htt
         own = reviewing.starred(member, [found.pk])
         return render(request, "catalogue/starred.html", {"appliance": found, "own": own, "member": member})
     return redirect(found)
+
+
+@require_POST
+@for_members
+def take_down(request: HttpRequest, member: Member, publisher: str, name: str) -> HttpResponse:
+    """Take an appliance down, or show it again: for owners of its publisher's page."""
+    found = find_appliance(publisher, name, member)
+    if not rights.may_own(found.publisher, member, now=timezone.now()):
+        raise PermissionDenied(_("Only owners of this publisher's page may do that."))
+    publishing.take_down(found.pk, request.POST.get("down") == "1")
+    return redirect(found)
+
+
+@require_POST
+@for_members
+def withdraw(request: HttpRequest, member: Member, publisher: str, name: str, version: str) -> HttpResponse:
+    """Withdraw a version that no channel lists, or offer it again."""
+    found = find_appliance(publisher, name, member)
+    one = find_version(found, version)
+    if one.signed or not rights.may_publish(found.publisher, member, now=timezone.now()):
+        raise PermissionDenied(_("Only those who publish there may do that."))
+    publishing.withdraw(one, request.POST.get("withdrawn") == "1")
+    return redirect(version_page(found, one.version))
 
 
 def verdicts() -> list[tuple[int, str]]:
