@@ -438,6 +438,40 @@ def test_any_bytes_are_a_mail_or_none(data: bytes) -> None:
         reading.read(b"From: a@b.example\r\n" + data)
 
 
+PIECES = st.sampled_from(
+    [
+        *(b"From: ", b"To: ", b"Content-Type: ", b"multipart/report; report-type=delivery-status; boundary=b", b"\r\n"),
+        *(b"\r\n\r\n", b"--b\r\n", b"--b--", b"message/delivery-status", b"message/rfc822", b"text/plain; charset="),
+        *(
+            b"=?utf-8?q?=00?=",
+            b"=?x?b?//8?=",
+            b"\xff\xfe",
+            b"\0",
+            b"<a@b.example>",
+            b"Status: 5.1.1",
+            b"Action: failed",
+        ),
+        *(b"Content-Transfer-Encoding: base64", b"charset*0*=x''%ff", b'"', b"(", b";", b"utf-7", b"idna", b"=ff"),
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=40))
+def test_pieces_of_mail_in_any_order_are_a_mail_or_none(pieces: list[bytes]) -> None:
+    with contextlib.suppress(reading.BadMail):
+        letter = reading.read(b"".join(pieces))
+        assert "\0" not in letter.sender + letter.text + letter.identity
+        letter.sender.encode()
+
+
+def test_mail_with_what_no_database_keeps_is_looked_at(thread: Thread, bob: Member) -> None:
+    data = (
+        mail(target(bob, thread)).replace(b"bob@mail.example", b"b\0ob\xff@mail.example").replace(b"works", b"w\0rks")
+    )
+    assert come(data).outcome == Outcome.IGNORED
+    assert come(mail(target(bob, thread)).replace(b"works", b"w\0rks")).outcome == Outcome.POSTED
+
+
 @pytest.mark.parametrize("charset", ["utf-8", "latin-1", "nonsense", "utf-16"])
 def test_charset_of_any_name_is_read(charset: str) -> None:
     data = f"From: a@b.example\r\nContent-Type: text/plain; charset={charset}\r\n\r\nGr\xfcn\r\n".encode("latin-1")

@@ -41,17 +41,24 @@ class BadMail(Exception):  # noqa: N818 - named for what is wrong
 
 def read(data: bytes) -> Letter:
     """Return what a mail says. Raises BadMail."""
+    try:
+        return _read(data)
+    except RecursionError:
+        raise BadMail("has parts within parts without end") from None
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        # What Python's parser does with a head that breaks the rules in a way that nobody has thought of.
+        raise BadMail(f"cannot be read: {type(error).__name__}") from error
+
+
+def _read(data: bytes) -> Letter:
     if len(data) > SIZE:
         raise BadMail(f"has {len(data)} bytes; at most {SIZE} are read")
     head = re.split(rb"\r?\n\r?\n", data, maxsplit=1)[0]
     low = data.lower()
     if len(head) > HEAD or low.count(b"boundary") > PARTS or low.count(b"message/rfc822") > PARTS:
         raise BadMail("has too many parts, or too much of a head")
-    try:
-        message = message_from_bytes(data, policy=policy.compat32)
-        parts = _parts(message, depth=0)
-    except RecursionError:
-        raise BadMail("has parts within parts without end") from None
+    message = message_from_bytes(data, policy=policy.compat32)
+    parts = _parts(message, depth=0)
     status = _failed(message, parts)
     return Letter(
         identity=_header(message, "Message-ID").strip()[:300],
@@ -65,7 +72,9 @@ def read(data: bytes) -> Letter:
 
 
 def _header(message: Message, name: str) -> str:
-    return "\n".join(str(value) for value in message.get_all(name, []))
+    """Return the values of a header, one on each line, without what no database keeps."""
+    values = "\n".join(str(value) for value in message.get_all(name, []))
+    return values.replace("\0", "").encode(errors="replace").decode()
 
 
 def _parts(message: Message, *, depth: int) -> list[Message]:
