@@ -29,8 +29,7 @@ def test_a_clock_that_is_right_is_left_alone(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_order_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="non-hexadecimal"):
-        wake.wake({"entropy": "none"})
+    assert wake.wake({"entropy": "none"}).startswith("non-hexadecimal")
     with agent(tmp_path) as host:
         host.ask(1, do="wake", entropy="none")
         said = host.message(1)

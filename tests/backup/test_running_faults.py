@@ -25,8 +25,8 @@ from jeos.store.vault import Vault
 from jeos.vm import session
 from jeos.vm.places import places_of
 from jeos_command import make_jeos
-from monitor import Monitor
 from qemu_door import QemuDoor
+from qemu_monitor import Monitor
 
 pytestmark = pytest.mark.vm
 CHUNK, MEBIBYTE = 64 << 10, 1 << 20

@@ -15,8 +15,8 @@ from jeos.build.outputs import Outputs
 from jeos.model.image import Partition
 from jeos_command import Jeos, wait_until
 from machine_use import BOOT, inside
-from monitor import Monitor, disk_digest, file_digest
 from qemu_door import QemuDoor
+from qemu_monitor import Monitor, disk_digest, file_digest
 
 pytestmark = [pytest.mark.network, pytest.mark.vm]
 WRITER = """\

@@ -2,13 +2,14 @@
 
 import json
 import random
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from jeos_command import Jeos, wait_until
+from jeos_command import Jeos, wait_until, write_recipe
 from machine_use import BOOT, inside
 
 pytestmark = [pytest.mark.network, pytest.mark.vm]
@@ -67,3 +68,76 @@ def test_files_go_in_and_out_with_modes_owners_and_times(one: Jeos, tmp_path: Pa
     refused = one.run("cp", tree / "script", "one:/usr/bin", status=9)
     assert "Read-only file system" in refused.stderr
     assert inside(one, "one", "sh", "-c", "ls -A /var | grep jeos-cp || true") == ""
+
+
+def test_saved_machine_goes_on_with_its_programs_disk_and_the_right_clock(one: Jeos) -> None:
+    inside(one, "one", "sh", "-c", "echo before > /var/proof; echo kept > /run/proof; sync")
+    boot = inside(one, "one", "cat", "/proc/sys/kernel/random/boot_id")
+    identity = inside(one, "one", "cat", "/etc/machine-id")
+    one.run("save", "one@a")
+    inside(one, "one", "sh", "-c", "echo after > /var/proof; rm /run/proof; sync")
+    one.run("load", "one@a", status=2)
+    one.run("load", "--force", "one@a")
+    assert inside(one, "one", "cat", "/var/proof", "/run/proof", "/etc/machine-id") == f"before\nkept\n{identity}"
+    assert inside(one, "one", "cat", "/proc/sys/kernel/random/boot_id") == boot
+    check_clock(one)
+    (saved,) = json.loads(one.run("ls", "--saved", "--json").stdout)
+    assert (saved["name"], saved["agent"]) == ("a", True)
+    one.run("save", "one", "--stop")
+    one.run("load", "one")
+    assert inside(one, "one", "cat", "/run/proof") == "kept"
+    one.run("rm", "one@a", "one@saved")
+    assert json.loads(one.run("ls", "--saved", "--json").stdout) == []
+
+
+COPIES = """
+packages = ["openssh-server"]
+[[port]]
+guest = 22
+[[file]]
+target = "/usr/lib/jeos/copy.d/10-note"
+mode = "0755"
+content = '''
+#!/bin/sh
+echo "$1" >> /run/copied
+'''
+"""
+NUMBERS = (
+    "cat /etc/machine-id /sys/class/net/e*/address /etc/ssh/ssh_host_ed25519_key.pub; head -c 16 /dev/urandom | od -x"
+)
+
+
+def test_copies_of_a_template_are_machines_of_their_own(machines: Jeos, tiny: Path) -> None:
+    recipe = write_recipe(machines.folder / "copies", COPIES)
+    machines.build(recipe)
+    machines.run("template", "create", recipe, "--accel", "tcg", "--timeout", str(BOOT))
+    assert [seen["machine"]["name"] for seen in json.loads(machines.run("ls", "--json").stdout)] == []
+    (made,) = json.loads(machines.run("template", "list", "--json").stdout)
+    told, boots = [made["saved"]["machine"]["uuid"].replace("-", "")], set()
+    for name in ("one", "two"):
+        machines.run("run", "tiny", "--from-template", "--name", name, "--detach")
+        (seen,) = [x for x in json.loads(machines.run("ls", "--json").stdout) if x["machine"]["name"] == name]
+        assert seen["state"]["status"] == "healthy"  # the moment that the verb returns
+        with socket.create_connection(("127.0.0.1", seen["state"]["forwards"][0]["host"]), timeout=BOOT) as line:
+            assert line.recv(4) == b"SSH-"
+        lines = inside(machines, name, "sh", "-c", NUMBERS).splitlines()
+        assert lines[0] == seen["machine"]["uuid"].replace("-", "")
+        assert inside(machines, name, "cat", "/run/copied") == lines[0]
+        told += lines
+        boots.add(inside(machines, name, "cat", "/proc/sys/kernel/random/boot_id"))
+    assert len(set(told)) == len(told) == 9
+    assert len(boots) == 1  # neither has booted
+    check_clock(machines)
+    assert inside(machines, "one", "sh", "-c", "echo mine > /var/proof; sync; cat /var/proof") == "mine"
+    assert inside(machines, "two", "sh", "-c", "cat /var/proof 2>/dev/null || echo none") == "none"
+    identity = inside(machines, "one", "cat", "/etc/machine-id")
+    machines.run("save", "one@copy")
+    machines.run("load", "--force", "one@copy")
+    assert inside(machines, "one", "cat", "/var/proof", "/etc/machine-id") == f"mine\n{identity}"
+    machines.run("stop", "one")
+    machines.run("run", "one", "--detach", "--wait", "healthy", "--timeout", str(BOOT))  # boots, from its own disk
+    assert inside(machines, "one", "cat", "/var/proof", "/etc/machine-id") == f"mine\n{identity}"
+    refused = machines.run("template", "rm", "tiny", status=9)
+    assert "is under the disks of one, two" in refused.stderr
+    machines.run("rm", "--force", "one", "two")
+    machines.run("template", "rm", "tiny")

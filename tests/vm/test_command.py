@@ -93,6 +93,7 @@ def test_argv_of_a_boot_from_firmware() -> None:
         "-blockdev driver=file,node-name=nvram,filename=/state/web/nvram.fd",
         "-device pvpanic-pci",
         "-action panic=none",
+        "-device vmgenid,guid=auto",
         "-device i6300esb",
         "-action watchdog=reset",
         "-chardev socket,id=qmp,fd=5",
@@ -121,6 +122,7 @@ def test_argv_of_a_foreign_machine_with_a_bios_a_screen_and_what_it_had() -> Non
         "-device VGA",
         "-device pvpanic-pci",
         "-action panic=none",
+        "-device vmgenid,guid=auto",
         "-device i6300esb",
         "-action watchdog=reset",
         "-chardev socket,id=qmp,fd=5",
@@ -174,3 +176,25 @@ def test_find_firmware_takes_the_first_complete_pair(tmp_path: Path) -> None:
     for path in (pairs[0].code, pairs[1].code, pairs[1].variables, pairs[2].code, pairs[2].variables):
         path.touch()
     assert find(pairs) == pairs[1]
+
+
+def test_argv_of_a_copy_maps_the_templates_memory_privately_and_has_no_balloon() -> None:
+    wiring = replace(WIRING, ram=Path("/t/a,b/ram"), ram_private=True, incoming=True, balloon=False)
+    found = lines(argv(MACHINE, wiring))
+    plain = lines(argv(MACHINE, WIRING))
+    memory = "memory-backend-file,id=microvm.ram,size=384M,share=off,mem-path=/t/a,,b/ram"
+    assert [line for line in found if line not in plain] == [
+        f"-object {memory}",
+        "-machine memory-backend=microvm.ram",
+        "-incoming defer",
+    ]
+    assert [line for line in plain if line not in found] == [
+        "-device virtio-balloon-pci,free-page-reporting=on,deflate-on-oom=on"
+    ]
+
+
+def test_argv_of_a_template_that_boots_writes_its_memory_to_the_file() -> None:
+    firmware = Firmware(Path("/fw/code.fd"), Path("/fw/vars.fd"))
+    wiring = replace(WIRING, ram=Path("/t/ram"), firmware=firmware, nvram=Path("/t/nvram.fd"))
+    found = lines(argv(replace(MACHINE, boot=Boot.FIRMWARE), wiring))
+    assert "-object memory-backend-file,id=pc.ram,size=384M,share=on,mem-path=/t/ram" in found

@@ -4,6 +4,7 @@ import pytest
 
 from jeos.core.errors import HostError, UsageError
 from jeos.model.machine import Forward
+from jeos.vm import network
 from jeos.vm.network import Network, resolve, slirp
 
 
@@ -64,3 +65,12 @@ def test_slirp_forwards_both_protocols() -> None:
 def test_slirp_refuses_ipv6() -> None:
     with pytest.raises(UsageError, match=r"the port \[::1\]:8080:80/tcp needs passt, .* and it is not installed"):
         slirp([Forward(host=8080, guest=80, address="::1")], why_not_passt="it is not installed")
+
+
+def test_network_of_a_copy_opens_its_ports_later_and_keeps_the_address() -> None:
+    forwards = (Forward(host=8080, guest=80),)
+    found = network.slirp(forwards, why_not_passt="", later=True, first=network.BEFORE_USUAL)
+    assert (found.netdev, found.forwards) == ("user,id=net,dhcpstart=10.0.2.14", forwards)
+    assert network.hostfwd(forwards[0]) == "tcp:127.0.0.1:8080-10.0.2.15:80"
+    again = network.slirp(forwards, why_not_passt="", first=network.BEFORE_USUAL)
+    assert again.netdev == "user,id=net,dhcpstart=10.0.2.14,hostfwd=tcp:127.0.0.1:8080-10.0.2.15:80"

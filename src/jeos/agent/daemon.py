@@ -243,12 +243,19 @@ class Daemon:
     def _wake(self, channel: int, request: Mapping[str, object]) -> None:
         from jeos.agent import wake  # memory that guests which never stand still need not give
 
-        try:
-            wake.wake(request)
-        except (OSError, ValueError) as error:
-            self._fail(channel, f"the guest could not be woken: {error}", status=1)
-            return
-        self._send(control(channel, {"event": "woken"}))
+        def learn(said: Mapping[str, object]) -> None:
+            if said.get("wrong"):
+                self._fail(channel, f"the guest could not be woken: {said['wrong']}", status=1)
+            else:
+                self._send(control(channel, {"event": "woken"}))
+
+        def work(report: Callable[[Mapping[str, object]], None]) -> None:
+            report({"wrong": wake.wake(request)})
+
+        if wake.slow(request):
+            self.child(work, on_report=learn)
+        else:
+            work(learn)
 
     def _serve_local(self, request: Mapping[str, object], answer: Answer) -> None:
         if request.get("do") == "health":

@@ -5,7 +5,7 @@ import time
 
 from jeos.cli import output
 from jeos.model.machine import ALIVE
-from jeos.vm import session
+from jeos.vm import saves, session
 from jeos.vm.session import Seen
 
 HELP = "list the machines of this host: how they are, since when, their ports and what they cost of its memory"
@@ -21,17 +21,34 @@ MINUTE, HOUR, DAY = 60, 3600, 86400  # seconds
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `jeos ls`."""
     parser.epilog = EPILOG
+    parser.add_argument("--saved", action="store_true", help="list what `jeos save` kept of them instead")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the machines."""
+    if args.saved:
+        return list_saved(as_json=args.json)
     machines = session.all_seen()
     if args.json:
         output.as_json(machines)
         return 0
     rows = [row(seen) for seen in machines]
     output.table(rows, header=HEADER, right=(4, 5, 6))
+    return 0
+
+
+def list_saved(*, as_json: bool) -> int:
+    """Print what was saved of the machines, the newest first."""
+    found = [(seen.machine.name, saved) for seen in session.all_seen() for saved in saves.listed(seen.machine.name)]
+    if as_json:
+        output.as_json([saved for _, saved in found])
+        return 0
+    rows = [
+        (f"{name}@{saved.name}", age(time.time() - saved.taken), output.size(saved.size), saved.version, saved.qemu)
+        for name, saved in found
+    ]
+    output.table(rows, header=("saved", "ago", "size", "version", "by qemu"), right=(2,))
     return 0
 
 

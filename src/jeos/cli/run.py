@@ -65,6 +65,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="run on the hardware (kvm) or emulate (tcg; default: what works)",
     )
     add("--accept-eula", action="store_true", help="agree to the appliance's licence without being shown it")
+    add(
+        "--from-template",
+        action="store_true",
+        help="make a new machine that goes on where `jeos template create` left the appliance: in no time",
+    )
     add("--fresh", action="store_true", help="give a machine that there is already an empty disk: its data is lost")
     add("--detach", "-d", action="store_true", help="return once the machine runs, instead of showing its console")
     add("--wait", choices=("running", "healthy"), default="running", help="with --detach: return when it is this")
@@ -83,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
     """Start the machine; show its console until it ends, or leave it running."""
     if args.rm and args.detach:
         raise UsageError("--rm is not possible with --detach", hint="later: jeos rm --force NAME")
+    if args.from_template:
+        return run_copy(args)
     machine = changed(wanted(args), args)
     rules = deploy.rules_of(machine)
     given = {**session.values(machine), **given_values(args.set, args.set_file)}
@@ -93,6 +100,23 @@ def run(args: argparse.Namespace) -> int:
     values = deploy.settle(given, rules, ask=ask if someone else None)
     machine = replace(machine, properties=tuple(sorted(values)))
     state = session.run(machine, values=values, fresh=args.fresh)
+    announce(machine, state)
+    return leave(machine, args) if args.detach else stay(machine, remove=args.rm)
+
+
+def run_copy(args: argparse.Namespace) -> int:
+    """Start a new machine from a template; show its console until it ends, or leave it running."""
+    from jeos.vm import template  # what other starts need not load
+
+    fixed = ("memory", "cpus", "disk", "firmware", "bios", "set", "set_file", "accel", "fresh")
+    for option in fixed:
+        if getattr(args, option):
+            word = f"--{option.replace('_', '-')}"
+            raise UsageError(f"{word} is not possible with --from-template", hint=f"jeos template create {word} …")
+    name = args.target if template.exists(args.target) else deploy.machine_of(Path(args.target)).name
+    forwards = [parse_forward(text) for text in args.port] if args.port else None
+    machine, start = template.copy_of(name, copy=check_name(args.name or name), forwards=forwards)
+    state = session.run(machine, values=template.values(name), nvram=template.nvram(name), start=start)
     announce(machine, state)
     return leave(machine, args) if args.detach else stay(machine, remove=args.rm)
 

@@ -45,6 +45,9 @@ class Wiring:
     `network` is the value of QEMU's `-netdev`, whose id is "net". `tsc_khz` is the rate of the host's time stamp
     counter, 0 if unknown; `nvram` is the machine's copy of the firmware's variables. `supply` is the socket of what
     exports the disks' contents, where they are not complete yet.
+
+    `ram` is a file that is the machine's memory; if it is `ram_private`, what the machine changes does not go there.
+    One that waits for what its devices are to hold is `incoming`.
     """
 
     accelerator: str
@@ -59,6 +62,10 @@ class Wiring:
     firmware: Firmware | None = None
     nvram: Path | None = None
     supply: Path | None = None
+    ram: Path | None = None
+    ram_private: bool = False
+    incoming: bool = False
+    balloon: bool = True
 
 
 def argv(machine: Machine, wiring: Wiring) -> list[str]:
@@ -75,6 +82,7 @@ def argv(machine: Machine, wiring: Wiring) -> list[str]:
         *("-chardev", f"socket,id=console,fd={wiring.console}", "-serial", "chardev:console"),
         *_devices(machine, wiring),
         *_credentials(machine, wiring),
+        *(("-incoming", "defer") if wiring.incoming else ()),
     ]
 
 
@@ -122,7 +130,18 @@ def _processor(machine: Machine, wiring: Wiring) -> list[str]:
         *("-cpu", "max" if emulated else "host"),
         *("-smp", str(machine.cpus)),
         *("-m", str(machine.memory)),
+        *_memory(machine, wiring),
     ]
+
+
+def _memory(machine: Machine, wiring: Wiring) -> list[str]:
+    """Return what makes a file the memory, under the name that it has without: what was saved says that name."""
+    if wiring.ram is None:
+        return []
+    name = "microvm.ram" if machine.boot is Boot.DIRECT else "pc.ram"
+    share = "off" if wiring.ram_private else "on"
+    words = f"memory-backend-file,id={name},size={machine.memory}M,share={share},mem-path={escape(wiring.ram)}"
+    return ["-object", words, "-machine", f"memory-backend={name}"]
 
 
 def _start(machine: Machine, wiring: Wiring) -> list[str]:
@@ -163,6 +182,8 @@ def _uefi(wiring: Wiring, graphics: str) -> list[str]:
 _WATCHED = (
     # A panic is told to the supervisor and otherwise left to the guest, which reboots and so falls back.
     *("-device", "pvpanic-pci", "-action", "panic=none"),
+    # Tells a guest that it was brought back or copied, so that its random numbers begin anew.
+    *("-device", "vmgenid,guid=auto"),
     # Silent until a guest opens it; then a guest that hangs is reset, so that the boot loader counts the start.
     *("-device", "i6300esb", "-action", "watchdog=reset"),
 )
@@ -184,7 +205,8 @@ def _devices(machine: Machine, wiring: Wiring) -> list[str]:
         *("-chardev", f"socket,id=agent,path={escape(wiring.agent)},server=on,wait=off"),
         *("-device", "virtio-serial-pci", "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
         *("-device", "virtio-rng-pci"),
-        *("-device", "virtio-balloon-pci,free-page-reporting=on,deflate-on-oom=on"),
+        # Where memory is a file that others see, what a guest gives back would be gone for them, too.
+        *(("-device", "virtio-balloon-pci,free-page-reporting=on,deflate-on-oom=on") if wiring.balloon else ()),
     ]
 
 

@@ -4,21 +4,25 @@ It imports nothing that is slow to load, so that the guest's processor runs befo
 """
 
 import base64
+import os
 import socket
 import subprocess
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from jeos.core import files
 from jeos.core.errors import MachineError
 from jeos.core.run import spawn
-from jeos.model.machine import Boot, Machine
+from jeos.model.machine import Boot, Forward, Machine
+from jeos.model.saved import Start
 from jeos.vm import accelerator, command, disks, firmware, network, passt, supply
 from jeos.vm.accelerator import Accelerator
 from jeos.vm.command import Credential, Wiring
 from jeos.vm.network import Network
 from jeos.vm.places import Places, make_private
 
+BOOT = Start()
 PROPERTY_PREFIX = "jeos.property."
 LAST_LINES = 5  # of what QEMU said before it ended; the log has the rest
 
@@ -34,16 +38,22 @@ class Launched:
     accelerator: Accelerator
     network: Network
     supply: "subprocess.Popen[bytes] | None" = None
+    incoming: str = ""  # the address at which QEMU has what its devices are to hold
+    forwards_later: tuple[Forward, ...] = ()  # to be opened when the guest knows which machine it is in
 
 
-def launch(machine: Machine, places: Places) -> Launched:
-    """Start QEMU for a machine; raises what its parts raise, with everything that was started ended."""
+def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched:
+    """Start QEMU for a machine; raises what its parts raise, with everything that was started ended.
+
+    With a `start`, QEMU has the memory that it names, and waits for what its devices held.
+    """
     disks.check_base(machine)
-    chosen = accelerator.choose(machine.accelerator)
-    why_not_passt = "" if machine.isolated else passt.complaint()
+    chosen = accelerator.choose(start.accelerator or machine.accelerator)
+    why_not_passt = "" if machine.isolated else _why_not_passt(start)
     forwards = network.resolve(machine.forwards)
+    later = () if start.again else forwards  # nobody comes in before the guest knows which machine it is in
     make_private(places.runtime)
-    for leftover in (places.port, places.guest, places.console, places.control, places.backup, places.supply):
+    for leftover in places.sockets:
         leftover.unlink(missing_ok=True)
     with ExitStack() as ours, ExitStack() as theirs:
         qmp, qmp_peer = _pair(ours, theirs)
@@ -56,7 +66,8 @@ def launch(machine: Machine, places: Places) -> Launched:
         if machine.isolated:
             chosen_network = network.isolated()
         elif why_not_passt:
-            chosen_network = network.slirp(forwards, why_not_passt=why_not_passt)
+            first = start.first_address
+            chosen_network = network.slirp(forwards, why_not_passt=why_not_passt, later=bool(later), first=first)
         else:
             line, line_peer = _pair(theirs, theirs)
             helpers.append(passt.start(forwards, descriptor=line_peer.fileno(), log=places.passt_log))
@@ -75,7 +86,17 @@ def launch(machine: Machine, places: Places) -> Launched:
             firmware=firmware.find() if machine.boot is Boot.FIRMWARE else None,
             nvram=places.nvram if machine.boot is Boot.FIRMWARE else None,
             supply=places.supply if machine.supply else None,
+            ram=Path(start.ram) if start.ram else None,
+            ram_private=start.private,
+            incoming=bool(start.devices),
+            balloon=start.balloon,
         )
+        address = ""
+        if start.devices:
+            devices = os.open(start.devices, os.O_RDONLY | os.O_CLOEXEC)
+            theirs.callback(os.close, devices)
+            inherited.append(devices)
+            address = f"fd:{devices}"
         with places.qemu_log.open("wb") as log:
             process = spawn(
                 command.argv(machine, wiring),
@@ -85,7 +106,15 @@ def launch(machine: Machine, places: Places) -> Launched:
             )
         ours.pop_all()
         supplier = helpers[0] if machine.supply else None
-        return Launched(process, tuple(helpers), qmp, console, chosen, chosen_network, supplier)
+        return Launched(process, tuple(helpers), qmp, console, chosen, chosen_network, supplier, address, later)
+
+
+def _why_not_passt(start: Start) -> str:
+    """Return why a machine does not get passt's network; one that was kept in files needs the one that it had."""
+    complaint = passt.complaint() if start.network != network.SLIRP else ""
+    if start.network == network.PASST and complaint:
+        raise MachineError(f"the machine had passt's network, and {complaint}", hint="install it again: jeos doctor")
+    return "the machine was made with QEMU's own network" if start.network == network.SLIRP else complaint
 
 
 def credentials(machine: Machine, places: Places) -> tuple[Credential, ...]:

@@ -14,6 +14,10 @@ from jeos.model.machine import Forward
 
 SLIRP = "slirp"
 PASST = "passt"
+USUAL = "10.0.2.15"  # the address that a machine gets in QEMU's own network, the first that is given away
+# The first one where a copy of a machine is to keep its address: the router remembers that the first was given to the
+# card whose address the copy no longer has.
+BEFORE_USUAL = "10.0.2.14"
 _KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
@@ -44,17 +48,27 @@ def resolve(forwards: Sequence[Forward]) -> tuple[Forward, ...]:
             one.close()
 
 
-def slirp(forwards: Sequence[Forward], *, why_not_passt: str) -> Network:
-    """Return the network of QEMU's own router; raises UsageError for a forward from an IPv6 address."""
-    words = ["user,id=net"]
+def slirp(forwards: Sequence[Forward], *, why_not_passt: str, later: bool = False, first: str = "") -> Network:
+    """Return the network of QEMU's own router; `later` leaves its forwards to `hostfwd_add`.
+
+    `first` is the first address that it gives away, where that is not the usual one.
+
+    Raises UsageError for a forward from an IPv6 address.
+    """
+    words = ["user,id=net", *([f"dhcpstart={first}"] if first else [])]
     for forward in forwards:
         if ":" in forward.address:
             raise UsageError(
                 f"the port {forward} needs passt, because QEMU's own network forwards no IPv6, and {why_not_passt}",
                 hint="install a passt of 2023-06 or later, or use an IPv4 address",
             )
-        words.append(f"hostfwd={forward.protocol}:{forward.address}:{forward.host}-:{forward.guest}")
+        words += [] if later else [f"hostfwd={hostfwd(forward, guest=USUAL if first else '')}"]
     return Network(kind=SLIRP, forwards=tuple(forwards), netdev=",".join(words))
+
+
+def hostfwd(forward: Forward, *, guest: str = USUAL) -> str:
+    """Return a forward in the words of QEMU's own router; without `guest`, to the first address that it gives away."""
+    return f"{forward.protocol}:{forward.address}:{forward.host}-{guest}:{forward.guest}"
 
 
 def isolated() -> Network:

@@ -105,6 +105,16 @@ class Places:
         return self.runtime / "control.sock"
 
     @property
+    def waking(self) -> Path:
+        """The socket to the agent of a machine that was brought back, until the agent knows what machine it is in."""
+        return self.runtime / "waking.sock"
+
+    @property
+    def saved(self) -> Path:
+        """The folder with what was saved of the machine, a folder for each time."""
+        return self.folder / "saved"
+
+    @property
     def backup(self) -> Path:
         """The socket on which QEMU exports the disks while a backup is under way."""
         return self.runtime / "backup.sock"
@@ -113,6 +123,11 @@ class Places:
     def supply(self) -> Path:
         """The socket on which a backup is exported that the machine still reads from."""
         return self.runtime / "supply.sock"
+
+    @property
+    def sockets(self) -> tuple[Path, ...]:
+        """All sockets of the machine."""
+        return (self.port, self.guest, self.waking, self.console, self.control, self.backup, self.supply)
 
     @property
     def supply_log(self) -> Path:

@@ -42,6 +42,21 @@ class Qmp:
                 f"QEMU did not do {command}: {error}", hint="see the machine's supervisor.log"
             ) from error
 
+    async def pass_file(self, descriptor: int, name: str) -> None:
+        """Give QEMU a file that is open here, under a name for its commands; raises MachineError if QEMU is gone."""
+        try:
+            self._client.send_fd_scm(descriptor)
+        except (QMPError, OSError) as error:
+            raise MachineError(f"QEMU did not take a file: {error}") from error
+        await self.execute("getfd", {"fdname": name})
+
+    async def version(self) -> str:
+        """Return which QEMU this is, as "7.2.22 (Debian …)"."""
+        found = await self.execute("query-version")
+        assert isinstance(found, dict)
+        number = found["qemu"]
+        return f"{number['major']}.{number['minor']}.{number['micro']} {found['package'].strip()}".strip()
+
     async def powerdown(self) -> None:
         """Press the machine's power button; whether the guest minds it is the guest's matter."""
         await self.execute("system_powerdown")

@@ -9,7 +9,6 @@ import contextlib
 import os
 import select
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from pathlib import Path
 
 from jeos.core import files
 from jeos.core.errors import InputError, MachineError
-from jeos.core.run import spawn
 from jeos.model.machine import (
     ALIVE,
     NAME_PATTERN,
@@ -30,13 +28,13 @@ from jeos.model.machine import (
     parse_machine,
     parse_state,
 )
+from jeos.model.saved import Start
 from jeos.vm import disks, firmware, orders
 from jeos.vm import memory as memories
+from jeos.vm.begin import SUPERVISOR, begin
 from jeos.vm.memory import Memory
 from jeos.vm.places import Places, claim, claimed, machines_dir, places_of, unknown
 
-SUPERVISOR = "jeos.vm.supervisor"
-START_SECONDS = 60.0  # until QEMU answers; it takes 0.1 s on a host with nothing else to do
 STOP_SECONDS = 30.0  # that a guest has to power off
 LAST_MOMENTS = 15.0  # seconds that a supervisor may take to end QEMU and itself after that
 ORDER_SECONDS = 60.0  # until a short order is done; the guest may have a part in it
@@ -54,17 +52,27 @@ class Seen:
     memory: Memory = field(default_factory=Memory)
 
 
-def run(machine: Machine, *, values: Mapping[str, str] | None = None, fresh: bool = False, nvram: bytes = b"") -> State:
+def run(
+    machine: Machine,
+    *,
+    values: Mapping[str, str] | None = None,
+    fresh: bool = False,
+    nvram: bytes = b"",
+    start: Start | None = None,
+) -> State:
     """Start a machine, making it if there is none of its name, and return its state once QEMU runs.
 
     `values` are the properties, by name; None keeps those that the machine has. A machine that there is keeps its
     disk, unless `fresh` gives it an empty one. A new one gets the firmware variables `nvram`, if they fit its firmware.
+    With a `start` it begins with a memory that was kept in files.
     Raises MachineError if it runs already or does not start; then a machine that is new is removed again.
     """
     places = places_of(check_name(machine.name))
     descriptor = claim(places, create=True)
     new = not places.machine.exists()
     try:
+        if fresh:
+            files.remove_tree(places.saved)  # its disk states go with the disk
         if fresh or new:
             disks.create(machine, places, nvram=_nvram(machine))
             if nvram and places.nvram.exists() and places.nvram.stat().st_size == len(nvram):
@@ -73,7 +81,7 @@ def run(machine: Machine, *, values: Mapping[str, str] | None = None, fresh: boo
             before = parse_machine(places.machine.read_text(), source=str(places.machine))
             disks.keep(machine, places, before=before, nvram=_nvram(machine))
         _write(machine, places, values=values)
-        return _start(places, descriptor)
+        return begin(places, descriptor, start=start)
     except BaseException:
         if new:
             _delete(places)
@@ -243,50 +251,6 @@ def _write(machine: Machine, places: Places, *, values: Mapping[str, str] | None
         for path in places.credentials.iterdir():
             if path.name not in machine.properties:
                 path.unlink()
-
-
-def _start(places: Places, descriptor: int) -> State:
-    """Start the machine's supervisor, hand it the claim, and wait until it says how that went."""
-    reading, writing = os.pipe()
-    try:
-        with places.supervisor_log.open("wb") as log:
-            argv = [sys.executable, "-P", "-m", SUPERVISOR, places.name, str(descriptor), str(writing)]
-            process = spawn(argv, stdout=log, stderr=log, pass_fds=(descriptor, writing), survives=True)
-    finally:
-        os.close(writing)
-    try:
-        said = _read_line(reading)
-    except BaseException:  # Ctrl-C, or it hangs: half a machine is no use
-        process.kill()
-        raise
-    finally:
-        os.close(reading)
-    if not said:
-        lines = places.supervisor_log.read_text(errors="replace").rstrip().splitlines()
-        raise MachineError(
-            f"the supervisor of {places.name} ended: {lines[-1] if lines else 'it said nothing'}",
-            hint=f"see {places.supervisor_log}",
-        )
-    failed = orders.revive(orders.parse(said))
-    if failed is not None:
-        process.wait()
-        raise failed
-    return parse_state(places.state.read_text(), source=str(places.state))
-
-
-def _read_line(descriptor: int) -> bytes:
-    """Return what a pipe says until its end; raises MachineError after START_SECONDS."""
-    said = b""
-    deadline = time.monotonic() + START_SECONDS
-    while not said.endswith(b"\n"):
-        ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
-        if not ready:
-            raise MachineError(f"QEMU did not start within {START_SECONDS:g} s", hint="is this host overloaded?")
-        data = os.read(descriptor, orders.LONGEST)
-        if not data:
-            return b""
-        said += data
-    return said
 
 
 def _delete(places: Places) -> None:

@@ -1,6 +1,6 @@
 """The process that stands behind one running machine, from the start of its QEMU to the end.
 
-    python -m jeos.vm.supervisor NAME CLAIM READY       # the last two are descriptors
+    python -m jeos.vm.supervisor NAME CLAIM READY [START]       # descriptors; how it starts, see `model.saved`
 
 It holds the machine's claim, owns QEMU's control and console sockets, runs the relay to the guest's agent and writes
 the machine's state. If it is killed, the kernel kills QEMU with it, and the claim is free: whoever lists machines sees
@@ -15,6 +15,7 @@ from dataclasses import replace
 from jeos.core import files, log
 from jeos.core.errors import InputError, JeosError
 from jeos.model.machine import Machine, State, Status, parse_machine, parse_state, state_text
+from jeos.model.saved import Start, parse_start
 from jeos.vm import orders
 from jeos.vm.launch import Launched, launch
 from jeos.vm.places import Places, places_of
@@ -23,6 +24,7 @@ from jeos.vm.places import Places, places_of
 def main(argv: list[str]) -> int:
     """Run one machine to its end."""
     name, claim, ready = argv[0], int(argv[1]), int(argv[2])
+    start = parse_start(argv[3]) if len(argv) > 3 else Start()
     places = places_of(name)
     os.set_inheritable(claim, False)  # QEMU must not hold it
     os.set_inheritable(ready, False)
@@ -31,12 +33,12 @@ def main(argv: list[str]) -> int:
         machine = parse_machine(places.machine.read_text(), source=str(places.machine))
         state = replace(state, version=last_version(places))
         write_state(places, state)
-        launched = launch(machine, places)
+        launched = launch(machine, places, start=start)
     except JeosError as error:
         write_state(places, state.become(Status.FAILED, reason=error.message, now=time.time()))
         orders.report(ready, error)
         return 0
-    return supervise(machine, places, launched, state=state, ready=ready)
+    return supervise(machine, places, launched, state=state, ready=ready, start=start)
 
 
 def last_version(places: Places) -> str:
@@ -47,7 +49,7 @@ def last_version(places: Places) -> str:
         return ""
 
 
-def supervise(machine: Machine, places: Places, launched: Launched, *, state: State, ready: int) -> int:
+def supervise(machine: Machine, places: Places, launched: Launched, *, state: State, ready: int, start: Start) -> int:
     """Stand behind a QEMU that was started until it ends, and leave no process or socket."""
     import asyncio  # after QEMU was started: loading it takes as long as QEMU does to set up the machine
 
@@ -61,7 +63,7 @@ def supervise(machine: Machine, places: Places, launched: Launched, *, state: St
         network=launched.network.kind,
         forwards=launched.network.forwards,
     )
-    watch = Watch(machine, places, launched, state=state, ready=ready)
+    watch = Watch(machine, places, launched, state=state, ready=ready, start=start)
     try:
         asyncio.run(watch.run())
     finally:

@@ -11,12 +11,15 @@ import signal
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from jeos.core import files, log
 from jeos.core.errors import JeosError, MachineError, UsageError
 from jeos.model.machine import Machine, State, Status, machine_text, state_text
-from jeos.vm import hold, orders, pausing, relay, supply, usage
+from jeos.model.saved import DEFAULT, Start
+from jeos.vm import hold, orders, pausing, relay, saving, supply, usage
+from jeos.vm.bringing_back import bring_back
 from jeos.vm.console import Console
 from jeos.vm.guest import Guest
 from jeos.vm.launch import Launched, end_error
@@ -24,6 +27,7 @@ from jeos.vm.pausing import Pausing
 from jeos.vm.places import Places
 from jeos.vm.qmp import Event, Qmp, connect
 
+LAST_WORDS_SECONDS = 1.0  # until a QEMU that cannot go on has ended, and said why
 QUIT_SECONDS = 5.0  # QEMU needs a moment to flush its disks
 HOST_SHUTDOWN_SECONDS = 60.0  # how long a guest may take when the host ends (SIGTERM)
 AGENT_SECONDS = 5.0  # that an agent may take to say that it heard
@@ -38,12 +42,16 @@ REPEAT_SECONDS = 2.0  # a button pressed before the guest listens is not remembe
 class Watch:
     """One run of one machine, after QEMU was started."""
 
-    def __init__(self, machine: Machine, places: Places, launched: Launched, *, state: State, ready: int) -> None:
+    def __init__(
+        self, machine: Machine, places: Places, launched: Launched, *, state: State, ready: int, start: Start
+    ) -> None:
         self._machine = machine
         self._places = places
         self._launched = launched
         self._state = state
         self._ready: int | None = ready
+        self._start = start
+        self._hidden = bool(start.devices)  # whether nobody may know yet how the guest is
         self._qmp: Qmp | None = None
         self._pausing: Pausing | None = None
         self._told = (Status.RUNNING, "")  # how the guest is as far as it said, also while it stands still
@@ -55,7 +63,8 @@ class Watch:
         self._asked = ""  # why we end QEMU ourselves
         self._said = ""  # why QEMU says that it ends
         self._orders: list[asyncio.StreamWriter] = []  # who waits for the end
-        self._held = False  # whether a backup is under way
+        self._held = ""  # what is under way that nothing else may be beside: a backup, a save
+        self._failure: MachineError | None = None  # why a machine could not be brought back
         self._healthy = asyncio.Event()
 
     async def run(self) -> None:
@@ -87,13 +96,35 @@ class Watch:
         server = await asyncio.start_unix_server(self._take_order, self._places.control)
         self._spawn(server.serve_forever())
         self._spawn(self._follow(self._qmp))
-        self._spawn(relay.serve(self._places.port, self._places.guest, on_event=self._agent_says))
         self._state = replace(self._state, boots=1)
         self._pausing = Pausing(self._qmp)
-        self._tell(Status.RUNNING)
+        if not self._start.devices:
+            self._serve_guest(self._places.guest)
+        elif not await self._bring_back(self._qmp):
+            return
+        self._hidden = False
+        self._show()
         self._report(None)
         if self._machine.supply:
             self._spawn(self._become_independent(self._qmp))
+
+    async def _bring_back(self, qmp: Qmp) -> bool:
+        """Let the machine go on where it was saved, and tell whether it does; one that cannot is ended."""
+        try:
+            await bring_back(
+                qmp, self._launched, self._places, machine=self._machine, start=self._start, serve=self._serve_guest
+            )
+        except MachineError as error:
+            with contextlib.suppress(asyncio.TimeoutError):  # it may end by itself, and say why
+                await asyncio.wait_for(self._ended.wait(), timeout=LAST_WORDS_SECONDS)
+            self._failure = None if self._ended.is_set() else error
+            self._launched.process.kill()
+            return False
+        return True
+
+    def _serve_guest(self, place: Path) -> None:
+        """Let clients of a socket talk to the guest's agent."""
+        self._spawn(relay.serve(self._places.port, place, on_event=self._agent_says))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -154,6 +185,8 @@ class Watch:
         self._show()
 
     def _show(self) -> None:
+        if self._hidden:
+            return
         standing = self._pausing.reason if self._pausing is not None else ""
         status, reason = (Status.PAUSED, standing) if standing else self._told
         self._become(status, reason=reason)
@@ -218,6 +251,12 @@ class Watch:
             if short is not None:
                 await self._answer(writer, short())
                 return
+            if order.get("order") == "save":
+                await self._keep(order, writer)
+                return
+            if order.get("order") == "forget":
+                await self._answer(writer, self._forget(order))
+                return
             if order.get("order") == "hold":
                 await self._hold(order, reader, writer)
                 return
@@ -227,6 +266,8 @@ class Watch:
             await self._stop(within=float(order["within"]), why="stopped")
         except (ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
             answer(writer, UsageError(f"not an order: {error}"))
+        except JeosError as error:
+            answer(writer, error)
 
     async def _answer(self, writer: asyncio.StreamWriter, work: Coroutine[Any, Any, Mapping[str, object]]) -> None:
         """Answer an order with what its work found, or why it failed."""
@@ -239,12 +280,10 @@ class Watch:
         self, order: Mapping[str, object], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Hold the disks of this instant for whoever ordered it, until it is done or has gone; one at a time."""
-        name = self._machine.name
         if self._held or self._qmp is None:
-            why = MachineError(f"a backup of {name} is under way already", hint="wait for it to end, then try again")
-            answer(writer, why)
+            answer(writer, self._busy())
             return
-        self._held = True
+        self._held = "backup"
         try:
             pausing = self._running()
             agent = self._agent and not pausing.reason  # one that stands still cannot freeze
@@ -257,8 +296,53 @@ class Watch:
         except (ConnectionError, asyncio.IncompleteReadError):  # whoever ordered it was killed
             return
         finally:
-            self._held = False
+            self._held = ""
             writer.close()
+
+    def _busy(self) -> MachineError:
+        what, name = self._held or "start", self._machine.name
+        return MachineError(f"a {what} of {name} is under way already", hint="wait for it to end, then try again")
+
+    async def _keep(self, order: Mapping[str, object], writer: asyncio.StreamWriter) -> None:
+        """Save the machine, as a state of its own or (`into` a folder) as a template; answer when it is done."""
+        into, name, stop = str(order.get("into", "")), str(order.get("name", DEFAULT)), bool(order.get("stop"))
+        pausing = self._running()
+        if self._held or self._qmp is None:
+            raise self._busy()
+        if self._machine.supply:
+            raise MachineError("the machine's disks are not complete yet", hint="wait until they came from the backup")
+        subject = saving.Subject(
+            qmp=self._qmp,
+            machine=self._machine,
+            state=self._state,
+            places=self._places,
+            agent=self._agent,
+            start=self._start,
+        )
+        self._held = "save"
+        try:
+            async with pausing.still():
+                if into:
+                    await saving.save_template(subject, Path(into))
+                else:
+                    await saving.save(subject, name=name, stop=stop)
+                if stop:
+                    self._orders.append(writer)
+                    await self._stop(within=0, why=f"saved as {self._machine.name}@{name}")
+        except MachineError:
+            if not self._ended.is_set():
+                raise
+        finally:
+            self._held = ""
+        if not stop:
+            answer(writer, None)
+
+    async def _forget(self, order: Mapping[str, object]) -> Mapping[str, object]:
+        self._running()
+        if self._held or self._qmp is None:
+            raise self._busy()
+        await saving.forget(self._qmp, self._places.saved, tag=str(order.get("tag")))
+        return {}
 
     def _host_ends(self) -> None:
         self._spawn(self._stop(within=HOST_SHUTDOWN_SECONDS, why="stopped with the host"))
@@ -309,7 +393,7 @@ class Watch:
         elif status == 0 and self._state.status is not Status.STARTING:
             self._become(Status.STOPPED, reason=self._said)
         else:
-            failure = end_error(self._machine, self._places, status)
+            failure = self._failure or end_error(self._machine, self._places, status)
             self._become(Status.FAILED, reason=failure.message)
         self._save(last=True)
         for writer in self._orders:
