@@ -103,7 +103,7 @@ echo "$1" >> /run/copied
 '''
 """
 NUMBERS = (
-    "cat /etc/machine-id /sys/class/net/e*/address /etc/ssh/ssh_host_ed25519_key.pub; head -c 16 /dev/urandom | od -x"
+    "cat /etc/machine-id /sys/class/net/e*/address /etc/ssh/ssh_host_ed25519_key.pub; od -A n -x -N 16 /dev/urandom"
 )
 
 

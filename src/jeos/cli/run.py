@@ -1,5 +1,7 @@
 """`jeos run`: start an image as a virtual machine of this host."""
 
+from __future__ import annotations
+
 import argparse
 import re
 import sys
@@ -7,17 +9,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jeos.build import deploy, eula
 from jeos.cli import output, times
 from jeos.core import log
 from jeos.core.errors import InputError, MachineError, UsageError
 from jeos.core.terminal import plain
 from jeos.model.machine import ALIVE, PORT_SYNTAX, Boot, Machine, State, Status, check_name, parse_forward
-from jeos.model.recipe import Property
 from jeos.vm import session
 from jeos.vm.attach import CONTROL_C, DETACH, attach
 from jeos.vm.places import places_of
+
+if TYPE_CHECKING:
+    from jeos.model.recipe import Property
 
 HELP = "start an image as a machine of this host, with its console here or (--detach) in the background"
 
@@ -90,6 +94,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--rm is not possible with --detach", hint="later: jeos rm --force NAME")
     if args.from_template:
         return run_copy(args)
+    from jeos.build import deploy, eula  # with all that a recipe may say, which copies of templates need not load
+
     machine = changed(wanted(args), args)
     rules = deploy.rules_of(machine)
     given = {**session.values(machine), **given_values(args.set, args.set_file)}
@@ -113,7 +119,7 @@ def run_copy(args: argparse.Namespace) -> int:
         if getattr(args, option):
             word = f"--{option.replace('_', '-')}"
             raise UsageError(f"{word} is not possible with --from-template", hint=f"jeos template create {word} …")
-    name = args.target if template.exists(args.target) else deploy.machine_of(Path(args.target)).name
+    name = args.target if template.exists(args.target) else appliance_at(args.target)
     forwards = [parse_forward(text) for text in args.port] if args.port else None
     machine, start = template.copy_of(name, copy=check_name(args.name or name), forwards=forwards)
     state = session.run(machine, values=template.values(name), nvram=template.nvram(name), start=start)
@@ -121,8 +127,19 @@ def run_copy(args: argparse.Namespace) -> int:
     return leave(machine, args) if args.detach else stay(machine, remove=args.rm)
 
 
+def appliance_at(place: str) -> str:
+    """Return the name of the appliance in a folder or image."""
+    from jeos.build import deploy
+
+    if not Path(place).exists():
+        raise UsageError(f"there is no template {place}", hint="`jeos template list` lists them, `create` makes one")
+    return deploy.machine_of(Path(place)).name
+
+
 def wanted(args: argparse.Namespace) -> Machine:
     """Return the machine that the target and --name stand for; one that there is keeps its settings."""
+    from jeos.build import deploy
+
     path = Path(args.target)
     boot = Boot.FIRMWARE if args.firmware else Boot.DIRECT if args.direct else Boot.BIOS if args.bios else None
     named = None if path.exists() else session.existing(args.target)

@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from urllib.parse import quote
 
 from jeos.core import files
 from jeos.core.errors import MachineError, UsageError
@@ -51,6 +50,8 @@ def _lay_over_supply(machine: Machine, places: Places) -> None:
 
     The file says what it lies over, although QEMU is told, so that nobody takes it for whole before it is.
     """
+    from urllib.parse import quote  # for few
+
     sizes = (machine.disk_size, *(other.size for other in machine.other_disks))
     overlays = (places.disk, *(places.other_disk(number) for number in range(len(machine.other_disks))))
     for number, (size, overlay) in enumerate(zip(sizes, overlays, strict=True)):

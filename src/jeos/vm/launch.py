@@ -16,7 +16,7 @@ from jeos.core.errors import MachineError
 from jeos.core.run import spawn
 from jeos.model.machine import Boot, Forward, Machine
 from jeos.model.saved import Start
-from jeos.vm import accelerator, command, disks, firmware, network, passt, supply
+from jeos.vm import accelerator, command, disks, firmware, network, passt
 from jeos.vm.accelerator import Accelerator
 from jeos.vm.command import Credential, Wiring
 from jeos.vm.network import Network
@@ -61,6 +61,8 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched
         inherited = [qmp_peer.fileno(), console_peer.fileno()]
         helpers: list[subprocess.Popen[bytes]] = []
         if machine.supply:
+            from jeos.vm import supply  # with all of asyncio, which few machines need at this point
+
             helpers.append(supply.start(machine.supply, places))
             ours.callback(supply.end, helpers[-1])
         if machine.isolated:

@@ -6,7 +6,6 @@ places.guest                # the socket on which `jeos exec` reaches the machin
 """
 
 import fcntl
-import hashlib
 import os
 import stat
 import struct
@@ -150,6 +149,8 @@ def _socket_folder(name: str) -> Path:
     folder = runtime_dir() / name
     if len(os.fsencode(folder / LONGEST_SOCKET)) <= SOCKET_PATH_LIMIT:
         return folder
+    import hashlib  # with OpenSSL, for few
+
     mark = hashlib.sha256(os.fsencode(runtime_dir() / name)).hexdigest()[:16]
     return Path(f"/tmp/jeos-{os.getuid()}") / mark
 

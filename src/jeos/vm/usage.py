@@ -11,7 +11,6 @@ host counts for a router in user space: the guest's agent tells it, so it is the
 import os
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +67,8 @@ def count(seen: Seen) -> Count:
 
 def count_all(machines: Sequence[Seen]) -> list[Count]:
     """Return what machines have used so far, asking them side by side: one that hangs does not hold up the others."""
+    from concurrent.futures import ThreadPoolExecutor  # which not all need who count
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(count, machines))
 
