@@ -11,7 +11,7 @@ from jeos.core.errors import MachineError, UsageError
 from jeos.model.machine import Forward, machine_text
 from jeos.model.saved import Saved, Start, parse_start, saved_text, start_text
 from jeos.vm import disks, template
-from jeos.vm.places import places_of
+from jeos.vm.places import over_template, places_of, templates_dir
 from jeos.vm.saved_files import ABOUT
 
 pytestmark = pytest.mark.usefixtures("own_machines")
@@ -21,7 +21,7 @@ PORTS = (Forward(host=0, guest=80),)
 @pytest.fixture
 def made(tmp_path: Path, own_machines: None) -> Path:
     """Return the folder of a template."""
-    folder = template.templates_dir() / "tiny"
+    folder = templates_dir() / "tiny"
     folder.mkdir(parents=True)
     machine = replace(tiny_guest.machine(tmp_path, name="tiny-template"), forwards=PORTS, disk_size=1 << 20)
     saved = Saved(name="tiny-template", tag="", machine=machine, taken=1.0, qemu="7.2", accelerator="tcg")
@@ -37,6 +37,7 @@ def test_copy_lies_over_the_template_and_is_another_machine(made: Path) -> None:
     assert (machine.name, machine.disk, machine.disk_format) == ("one", str(made / "disk.qcow2"), "qcow2")
     assert machine.disk_fingerprint == disks.fingerprint(made / "disk.qcow2")
     assert (machine.forwards, other.forwards) == (PORTS, ())
+    assert (over_template(machine), over_template(template.find("tiny").saved.machine)) == (True, False)
     assert len({machine.uuid, other.uuid, template.find("tiny").saved.machine.uuid}) == 3
     assert (start.private, start.again, start.balloon, start.old_macs) == (True, False, False, ("52:54:00:0a:bc:de",))
     assert parse_start(start_text(start)) == start
@@ -62,7 +63,7 @@ def test_template_goes_only_when_no_machine_needs_it(made: Path) -> None:
         template.remove("tiny")
     places_of("one").machine.unlink()
     template.remove("tiny")
-    assert (template.listed(), list(template.templates_dir().iterdir())) == ([], [])
+    assert (template.listed(), list(templates_dir().iterdir())) == ([], [])
 
 
 def test_template_of_an_image_that_was_built_anew_is_refused(made: Path) -> None:

@@ -18,7 +18,7 @@ from jeos.core.terminal import plain
 from jeos.model.machine import ALIVE, PORT_SYNTAX, Boot, Machine, State, Status, check_name, parse_forward
 from jeos.vm import session
 from jeos.vm.attach import CONTROL_C, DETACH, attach
-from jeos.vm.places import places_of
+from jeos.vm.places import over_template, places_of
 
 if TYPE_CHECKING:
     from jeos.model.recipe import Property
@@ -143,7 +143,9 @@ def wanted(args: argparse.Namespace) -> Machine:
     path = Path(args.target)
     boot = Boot.FIRMWARE if args.firmware else Boot.DIRECT if args.direct else Boot.BIOS if args.bios else None
     named = None if path.exists() else session.existing(args.target)
-    if named is not None and not named.disk and args.name in (None, named.name):  # it came from a backup
+    # One that came from a backup, or lies over a template, is what it was made of.
+    alone = named is not None and (not named.disk or over_template(named))
+    if named is not None and alone and args.name in (None, named.name):
         return replace(named, boot=boot or named.boot)
     if named is not None:
         path = Path(named.image or named.disk)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from jeos.core.errors import HostError, MachineError
 from jeos.core.settings import runtime_dir, state_dir
+from jeos.model.machine import Machine
 
 SOCKET_PATH_LIMIT = 107  # bytes; sun_path of sockaddr_un without its end mark, unix(7)
 LONGEST_SOCKET = "console.sock"
@@ -137,6 +138,16 @@ class Places:
 def machines_dir() -> Path:
     """Return the folder that holds all machines."""
     return state_dir() / "machines"
+
+
+def templates_dir() -> Path:
+    """Return the folder that holds all templates."""
+    return state_dir() / "templates"
+
+
+def over_template(machine: Machine) -> bool:
+    """Tell whether a machine's disk lies over a template's."""
+    return bool(machine.disk) and Path(machine.disk).is_relative_to(templates_dir())
 
 
 def places_of(name: str) -> Places:

@@ -17,13 +17,12 @@ from pathlib import Path
 
 from jeos.core import files
 from jeos.core.errors import InputError, MachineError, UsageError
-from jeos.core.settings import state_dir
 from jeos.model.machine import NAME_PATTERN, Forward, Machine, OtherDisk, check_name
 from jeos.model.saved import Saved, Start, parse_saved, saved_text
 from jeos.vm import disks, network, orders, session
 from jeos.vm.command import mac_addresses
 from jeos.vm.guest import Guest
-from jeos.vm.places import Places, places_of
+from jeos.vm.places import Places, places_of, templates_dir
 from jeos.vm.saved_files import ABOUT, CREDENTIALS, DEVICES, PARTIAL, RAM
 from jeos.vm.saves import SECONDS
 from jeos.vm.usage import processor_seconds
@@ -42,11 +41,6 @@ class Template:
     folder: Path
     saved: Saved
     size: int
-
-
-def templates_dir() -> Path:
-    """Return the folder that holds all templates."""
-    return state_dir() / "templates"
 
 
 def listed() -> list[Template]:

@@ -18,10 +18,9 @@ from jeos.core import files, log
 from jeos.core.errors import JeosError, MachineError, UsageError
 from jeos.model.machine import Machine, State, Status, machine_text, state_text
 from jeos.model.saved import DEFAULT, Start
-from jeos.vm import hold, orders, pausing, relay, saving, supply, usage
+from jeos.vm import asking, hold, orders, pausing, relay, saving, supply, usage
 from jeos.vm.bringing_back import bring_back
 from jeos.vm.console import Console
-from jeos.vm.guest import Guest
 from jeos.vm.launch import Launched, end_error
 from jeos.vm.pausing import Pausing
 from jeos.vm.places import Places
@@ -34,8 +33,6 @@ AGENT_SECONDS = 5.0  # that an agent may take to say that it heard
 SAVE_SECONDS = 0.2  # between two writings of the state, since a guest may change its mind without end
 RETRY_SECONDS = 5.0  # until a state that the disk had no room for is written again
 FILL_SECONDS = 90.0  # after which a machine from a backup gets the rest of its disks even if its guest is not up
-USAGE_SECONDS = 2.0  # that a guest may take to say how much went over its network
-WAKE_SECONDS = 20.0  # that a guest may take to set its clock after it stood still
 REPEAT_SECONDS = 2.0  # a button pressed before the guest listens is not remembered: press again
 
 
@@ -217,7 +214,7 @@ class Watch:
             self._show()
             self._save()
         if stood and self._agent:
-            await asyncio.to_thread(self._wake)
+            await asyncio.to_thread(asking.wake, self._places.guest)
         return {}
 
     async def _usage(self) -> Mapping[str, object]:
@@ -225,24 +222,15 @@ class Watch:
         standing = self._running().reason
         assert self._qmp is not None
         blocks = usage.block_bytes(await self._qmp.execute("query-blockstats"))
-        network = await asyncio.to_thread(self._traffic) if self._agent and not standing else {}
+        network = await asyncio.to_thread(asking.traffic, self._places.guest) if self._agent and not standing else {}
         return {**blocks, **network}
 
     def _running(self) -> Pausing:
         if self._pausing is None or self._ended.is_set():
             raise MachineError(f"the machine {self._machine.name} ends", hint="see jeos ls")
+        if self._hidden:
+            raise self._busy()
         return self._pausing
-
-    def _wake(self) -> None:
-        """Tell the guest what time it is; one whose agent is older than that, or busy, goes on without."""
-        with contextlib.suppress(JeosError, OSError), Guest(self._places.guest, deadline=WAKE_SECONDS) as guest:
-            guest.wake(deadline=WAKE_SECONDS)
-
-    def _traffic(self) -> Mapping[str, object]:
-        with contextlib.suppress(JeosError, OSError), Guest(self._places.guest, deadline=USAGE_SECONDS) as guest:
-            found = guest.usage(deadline=USAGE_SECONDS)
-            return {name: found[name] for name in ("received", "sent") if isinstance(found.get(name), int)}
-        return {}
 
     async def _take_order(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -355,7 +343,9 @@ class Watch:
             with contextlib.suppress(JeosError):
                 await self._pausing.resume()
         agent_heard = (
-            self._agent and within > 0 and await asyncio.to_thread(self._ask_agent, min(within, AGENT_SECONDS))
+            self._agent
+            and within > 0
+            and await asyncio.to_thread(asking.power_off, self._places.guest, seconds=min(within, AGENT_SECONDS))
         )
         while not self._ended.is_set() and (left := deadline - time.monotonic()) > 0:
             if not agent_heard and self._qmp is not None:
@@ -372,15 +362,6 @@ class Watch:
             await asyncio.wait_for(self._ended.wait(), timeout=QUIT_SECONDS)
         if not self._ended.is_set():
             self._launched.process.kill()
-
-    def _ask_agent(self, seconds: float) -> bool:
-        """Ask the agent to power the guest off; False if none answers in time, and only the power button is left."""
-        try:
-            with Guest(self._places.guest, deadline=seconds) as guest:
-                guest.poweroff(deadline=seconds)
-        except (JeosError, OSError):
-            return False
-        return True
 
     async def _finish(self) -> None:
         """Write the last state, answer whoever waits for it, and end all that serves the machine."""
