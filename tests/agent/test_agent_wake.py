@@ -25,7 +25,16 @@ def test_a_clock_that_is_right_is_left_alone(monkeypatch: pytest.MonkeyPatch) ->
     wake.wake({})
     assert asked == []
     wake.wake({"time": 86400.0})
-    assert asked == [86400.0]
+    assert [round(told) for told in asked] == [86400]
+
+
+def test_a_clock_is_right_also_after_programs_took_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+    passed = iter((100.0, 103.0))
+    monkeypatch.setattr(time, "clock_settime", lambda clock, told: asked.append(told))
+    monkeypatch.setattr(time, "monotonic", lambda: next(passed))
+    assert wake.wake({"time": 86400.0}) == ""
+    assert asked == [86403.0]
 
 
 def test_an_order_that_makes_no_sense_is_refused(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ CLOSE = 0.05  # seconds by which a clock may be off; the order takes as long to 
 
 def wake(request: Mapping[str, object]) -> str:
     """Do what the host orders, and return what went wrong, or ""."""
+    heard = time.monotonic()
     try:
         entropy = bytes.fromhex(text(request, "entropy", ""))
         if entropy:
@@ -29,7 +30,8 @@ def wake(request: Mapping[str, object]) -> str:
         wrong = identity.become(said) if isinstance(said, dict) else ""
         told = number(request, "time", 0.0)
         if told > 0:
-            set_clock(told)  # last: others wake up for it, and take turns
+            # Last, for others wake up for it, and take turns. What came before may have run programs.
+            set_clock(told + time.monotonic() - heard)
         return wrong
     except (OSError, ValueError) as error:
         return str(error)

@@ -131,7 +131,10 @@ class Guest(Closing):
 
         Raises MachineError if it does not answer, or cannot do it.
         """
-        self._ask({"do": "wake", "time": time.time(), "entropy": os.urandom(ENTROPY).hex(), **about}, deadline=deadline)
+        until = time.monotonic() + deadline
+        self.wait("starting", deadline=deadline)  # or what it is told would be the time before that
+        request = {"do": "wake", "time": time.time(), "entropy": os.urandom(ENTROPY).hex(), **about}
+        self._ask(request, deadline=max(0.0, until - time.monotonic()))
 
     def exec(
         self,
