@@ -57,13 +57,14 @@ def _correct(operation: dict[str, Any]) -> None:
 
 
 def routers() -> list[Router]:
-    """Return what the API is made of: its own resources, then the sections' in the order of the navigation."""
+    """Return what the API is made of: what sections bring, in the order of the navigation, then its own resources."""
+    brought = [
+        importlib.import_module(f"{one.name}.api").router
+        for one in sections()
+        if one.label != "api" and importlib.util.find_spec(f"{one.name}.api") is not None
+    ]
     own = sorted(module.name for module in pkgutil.iter_modules(resources.__path__))
-    found = [importlib.import_module(f"{resources.__name__}.{name}").router for name in own]
-    for one in sections():
-        if one.label != "api" and importlib.util.find_spec(f"{one.name}.api") is not None:
-            found.append(importlib.import_module(f"{one.name}.api").router)
-    return found
+    return [*brought, *(importlib.import_module(f"{resources.__name__}.{name}").router for name in own)]
 
 
 @cache

@@ -17,6 +17,11 @@ def _name(ref: str) -> str:
     return ref.removeprefix(REF)
 
 
+def words(said: dict[str, Any]) -> str:
+    """Return a description without the marks of code, which the page has no need of."""
+    return str(said.get("description", "")).replace("`", "")
+
+
 def type_of(schema: dict[str, Any]) -> str:
     """Return in words what a value must be."""
     if "$ref" in schema:
@@ -40,10 +45,7 @@ def type_of(schema: dict[str, Any]) -> str:
 def fields(schema: dict[str, Any]) -> list[tuple[str, str, bool, str]]:
     """Return name, type, whether it must be there, and what it means, of each member of an object."""
     required = set(schema.get("required", ()))
-    return [
-        (name, type_of(one), name in required, str(one.get("description", "")))
-        for name, one in schema.get("properties", {}).items()
-    ]
+    return [(name, type_of(one), name in required, words(one)) for name, one in schema.get("properties", {}).items()]
 
 
 def operations(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -60,11 +62,10 @@ def operations(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
                     "method": method.upper(),
                     "address": address,
                     "summary": said["summary"],
-                    "description": said.get("description", ""),
+                    "description": words(said),
                     "token": {} not in said["security"],
                     "parameters": [
-                        (one["name"], type_of(one["schema"]), one["required"], str(one.get("description", "")))
-                        for one in said["parameters"]
+                        (one["name"], type_of(one["schema"]), one["required"], words(one)) for one in said["parameters"]
                     ],
                     "body": type_of(body) if body else "",
                     "status": good[0],
@@ -78,8 +79,6 @@ def operations(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 def reference(request: HttpRequest) -> HttpResponse:
     """Describe the API: its operations, and the shapes of what goes in and comes out."""
     document = api().get_openapi_schema()
-    shapes = [
-        (name, str(one.get("description", "")), fields(one)) for name, one in document["components"]["schemas"].items()
-    ]
+    shapes = [(name, words(one), fields(one)) for name, one in document["components"]["schemas"].items()]
     context = {"info": document["info"], "groups": operations(document), "shapes": shapes}
     return render(request, "api/reference.html", context)

@@ -19,7 +19,7 @@ LARGEST = (1 << 53) - 1  # whole numbers that every JSON reader holds exactly (R
 Number = Annotated[int, Path(ge=1, le=LARGEST, examples=[12])]
 HandleInPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=HANDLE_LENGTH, examples=["ada"])]
 NameInPath = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[^/\x00]+$", examples=["boot-order"])]
-Cursor = Annotated[str, Query(max_length=800, description="where the page begins: taken from `next` of the one before")]
+Cursor = Annotated[str, Query(max_length=800, description="where the page begins: taken from the address in next")]
 WordInQuery = Annotated[str, Query(max_length=60, pattern=r"^[^\x00]*$")]
 
 Title = Annotated[str, Field(max_length=150, examples=["No network after the update"])]

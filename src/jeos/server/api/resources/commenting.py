@@ -23,8 +23,9 @@ from jeos.server.content.models import Comment, FlagReason
 
 router = Router(tags=["Comments and flags"])
 
-Kind = Annotated[str, Field(max_length=60, pattern=r"^[a-z_-]+$", examples=["idea"])]
-About = Annotated[int, Field(ge=1, le=shapes.LARGEST, examples=[12])]
+OF_KIND, OF_NUMBER = "the kind of what it is about", "the number of what it is about"
+Kind = Annotated[str, Field(max_length=60, pattern=r"^[a-z_-]+$", description=OF_KIND, examples=["idea"])]
+About = Annotated[int, Field(ge=1, le=shapes.LARGEST, description=OF_NUMBER, examples=[12])]
 
 
 class CommentOut(shapes.Text):
@@ -98,8 +99,8 @@ def _readable(name: str, number: int, member: Member | None, *, comments: bool =
 def list_comments(
     request: HttpRequest,
     response: HttpResponse,
-    kind: Annotated[str, Query(max_length=60, pattern=r"^[a-z_-]+$", examples=["idea"])],
-    about: Annotated[int, Query(ge=1, le=shapes.LARGEST, examples=[12])],
+    kind: Annotated[str, Query(max_length=60, pattern=r"^[a-z_-]+$", description=OF_KIND, examples=["idea"])],
+    about: Annotated[int, Query(ge=1, le=shapes.LARGEST, description=OF_NUMBER, examples=[12])],
     after: shapes.Cursor = "",
 ) -> lists.Listed[CommentOut]:
     """Return the comments on something."""
@@ -126,7 +127,12 @@ def write_comment(request: HttpRequest, value: CommentIn) -> Status[CommentOut]:
     return answers.made(_shape([made])[0])
 
 
-@router.patch("/comments/{number}", auth=access.WRITES, response=answers.written(CommentOut, status=200))
+@router.patch(
+    "/comments/{number}",
+    auth=access.WRITES,
+    response=answers.written(CommentOut, status=200),
+    summary="Change a comment",
+)
 def change_comment(request: HttpRequest, number: shapes.Number, value: CommentChange) -> CommentOut:
     """Change a comment of one's own."""
     member = access.member(request)
