@@ -177,7 +177,11 @@ def test_page_shows_what_was_published(people: dict[str, Client], appliance: App
     page = people["visitor"].get(WEB).content.decode()
     for words in (
         *("Web front", "A proxy", "It <em>proxies</em>.", "<strong>new</strong>", "MIT", "512 MiB", "80/tcp (http)"),
-        *("curl -fLO https://files.example/web_1.0.qcow2", "jeos run web_1.0.qcow2 --port 8080:80 --set domain=…"),
+        *(
+            "curl -fLO https://files.example/web_1.0.qcow2",
+            "jeos run web_1.0.qcow2 --memory 512M --port 8080:80",
+            "It must be given: domain.",
+        ),
         *("sha256sum -c", "1.0", "no channel", "not looked for yet", "CycloneDX"),
     ):
         assert words in page, words

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from jeos.server.catalogue.models import Appliance, Version
 
-RUNS = ("qcow2", "raw", "vmdk", "vhdx", "vdi", "ova")  # formats that `jeos run` starts, the best first
+RUNS = ("qcow2", "raw", "vmdk", "vhdx", "vdi")  # formats of disks that `jeos run` starts, the best first
 LOWEST_PORT = 1024  # that everybody may listen on
 SHIFT = 8000  # so that port 80 of the guest is 8080 of the host, and 443 is 8443
 
@@ -27,15 +27,22 @@ def line(appliance: Appliance, version: Version) -> str:
         return ""
     file = urlsplit(download["url"]).path.rpartition("/")[2] or f"{appliance.name}.{download['format']}"
     words = ["jeos", "run", file]
+    if appliance.facts.get("memory"):  # a disk alone does not say what it wants
+        words += ["--memory", f"{appliance.facts['memory']}M"]
+    if appliance.facts.get("cpus", 1) > 1:
+        words += ["--cpus", str(appliance.facts["cpus"])]
     for port in appliance.facts.get("ports", ()):
         words += ["--port", f"{host_port(port['guest'])}:{port['guest']}{_protocol(port)}"]
-    for one in appliance.facts.get("properties", ()):
-        if one.get("required") and one.get("default") is None:
-            words += ["--set", f"{one['name']}=…"]
     lines = [shlex.join(["curl", "-fLO", download["url"]])]
     if download.get("sha256"):
         lines.append(f"echo {shlex.quote(download['sha256'] + '  ' + file)} | sha256sum -c")
-    return "\n".join([*lines, " ".join(word if word.endswith("=…") else shlex.quote(word) for word in words)])
+    return "\n".join([*lines, shlex.join(words)])
+
+
+def required(appliance: Appliance) -> list[str]:
+    """Return the properties that must be given: `jeos run` gives them to what it built, not to a disk alone."""
+    rows = appliance.facts.get("properties", ())
+    return [one["name"] for one in rows if one.get("required") and one.get("default") is None]
 
 
 def host_port(guest: int) -> int:

@@ -67,6 +67,7 @@ def beside(found: Appliance, member: Member | None) -> dict[str, object]:
         "own": reviewing.starred(member, [found.pk]),
         "level": following.level(member, kinds.APPLIANCE, found.pk) if member else 0,
         "may_publish": rights.may_publish(found.publisher, member, now=timezone.now()),
+        "required": running.required(found),
         "may_own": rights.may_own(found.publisher, member, now=timezone.now()),
     }
 
