@@ -159,7 +159,7 @@ def message(source: str, data: dict[str, Any]) -> bool:
     thread.last_number, thread.posts, thread.hidden = post.number, thread.posts + 1, False
     thread.last_at, thread.last_by_id = max(made, thread.last_at), author
     thread.save(update_fields=["last_number", "posts", "hidden", "last_at", "last_by"])
-    first = post.number == 1
+    first = int(post.number == 1)  # PostgreSQL adds no truth to a number
     Category.objects.filter(pk=thread.category_id).update(posts=F("posts") + 1, threads=F("threads") + first)
     Member.objects.filter(pk=author).update(posts=F("posts") + 1, threads=F("threads") + first)
     entry = posting.thread_entry if first else None
