@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from jeos.server.catalogue.models import Appliance, Version
 
-RUNS = ("qcow2", "raw", "vmdk", "vhdx", "vdi")  # formats of disks that `jeos run` starts, the best first
+RUNS = ("qcow2", "raw")  # formats of disks that `jeos run` starts, the best first
 LOWEST_PORT = 1024  # that everybody may listen on
 SHIFT = 8000  # so that port 80 of the guest is 8080 of the host, and 443 is 8443
 
