@@ -99,7 +99,7 @@ def test_pack_is_closed_when_it_is_full(tmp_path: Path) -> None:
     data = [source.randbytes(1 << 20) for _ in range(40)]
     ids = write(vault, data)
     sizes = sorted(path.stat().st_size >> 20 for path in tmp_path.glob("packs/*/*"))
-    assert sizes == [8, 16, 16]
+    assert sizes == [4, 12, 12, 12]
     assert again(vault).read_many(ids) == data
 
 

@@ -21,7 +21,7 @@ from jeos.store.vault_seal import Bytes, Seal, SealError
 MAGIC, END_MAGIC = b"jeospk1\n", b"jeosend\n"
 TAIL = struct.Struct(">I8s")
 RECORD = struct.Struct(f">{ID_SIZE}sII")
-PACK_SIZE = 16 << 20  # bytes after which a pack is closed: few files, and little to write again when it is half empty
+PACK_SIZE = 12 << 20  # bytes after which a pack is closed: few files, and little to write again when it is half empty
 PACK_LIMIT = 1 << 30  # no pack is as long; what says so is damaged
 FOLDER = "packs/"
 
