@@ -20,6 +20,7 @@ from jeos.model.snapshot import CHUNK, ID, SEGMENT, ZEROS, Manifest
 
 AT_ONCE = 64  # chunks that one thread asks the vault for
 AHEAD = 2  # such askings that wait, for each thread
+BEHIND = 16  # askings that may still be on their way to the disk: 64 MiB
 THREADS = 4  # at most: more would not be fed by one place, and each holds what a request brings
 KEPT = 4 << 20  # bytes of buffers that are reused
 
@@ -37,9 +38,18 @@ def fill(vault: Chunks, manifest: Manifest, descriptor: int, *, progress: Progre
     waiting: deque[tuple[int, Future[None]]] = deque()
     lock = Lock()
 
+    written: deque[int] = deque([0])
+
     def finish() -> None:
         end, future = waiting.popleft()
         future.result()
+        # Once this starts writing to the disk, a second time it gives back what is there by then: the cache of the host
+        # stays with those who use it, and the same pages take what comes next.
+        written.append(end)
+        os.posix_fadvise(descriptor, written[-2], end - written[-2], os.POSIX_FADV_DONTNEED)
+        if len(written) > BEHIND:
+            os.posix_fadvise(descriptor, written[0], written[1] - written[0], os.POSIX_FADV_DONTNEED)
+            written.popleft()
         if progress:
             progress(end, manifest.size)
 
