@@ -102,5 +102,6 @@ def test_help_is_a_word_too(words: list[str], first: str, capsys: pytest.Capture
 def test_unknown_argument_is_said_by_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["ls", "--colour"]) == 2
     assert capsys.readouterr().err == (
-        "usage: jeos ls [-h] [--saved] [--json]\nerror: unknown arguments: --colour\nhint: `jeos ls --help` tells more\n"
+        "usage: jeos ls [-h] [--saved] [--json]\n"
+        "error: unknown arguments: --colour\nhint: `jeos ls --help` tells more\n"
     )
