@@ -9,13 +9,14 @@ that a disk costs little more than unpacking and hashing it. Zeros are left out:
 import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from itertools import islice
 from threading import Lock
 
 from jeos.backup.restored import Chunks, of_length
 from jeos.backup.segments import Segments
-from jeos.core import memory
+from jeos.core import files, memory
+from jeos.core.ahead import in_order
 from jeos.model.snapshot import CHUNK, ID, SEGMENT, ZEROS, Manifest
 
 AT_ONCE = 64  # chunks that one thread asks the vault for
@@ -35,35 +36,38 @@ def fill(vault: Chunks, manifest: Manifest, descriptor: int, *, progress: Progre
     """
     memory.keep_freed(KEPT)
     threads = min(THREADS, max(2, len(os.sched_getaffinity(0))))
-    waiting: deque[tuple[int, Future[None]]] = deque()
     lock = Lock()
 
-    written: deque[int] = deque([0])
+    def write(part: tuple[int, Places]) -> int:
+        end, places = part
+        _write(vault, places, descriptor, size=manifest.size, lock=lock)
+        return end
 
-    def finish() -> None:
-        end, future = waiting.popleft()
-        future.result()
-        # Once this starts writing to the disk, a second time it gives back what is there by then: the cache of the host
-        # stays with those who use it, and the same pages take what comes next.
-        written.append(end)
-        os.posix_fadvise(descriptor, written[-2], end - written[-2], os.POSIX_FADV_DONTNEED)
-        if len(written) > BEHIND:
-            os.posix_fadvise(descriptor, written[0], written[1] - written[0], os.POSIX_FADV_DONTNEED)
-            written.popleft()
-        if progress:
-            progress(end, manifest.size)
+    cache = _Cache(descriptor)
+    parts = _parts(manifest, Segments(vault.read))
+    with closing(in_order(parts, write, threads=threads, most=AHEAD * threads)) as ends:
+        for end in ends:
+            cache.written(end)
+            if progress:
+                progress(end, manifest.size)
 
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for end, places in _parts(manifest, Segments(vault.read)):
-                waiting.append((end, pool.submit(_write, vault, places, descriptor, size=manifest.size, lock=lock)))
-                if len(waiting) > AHEAD * threads:
-                    finish()
-            while waiting:
-                finish()
-        finally:
-            for _, future in waiting:
-                future.cancel()
+
+class _Cache:
+    """What the host's cache holds of a file: soon nothing, so that others keep theirs and its pages are used again."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._ends = deque([0])
+
+    def written(self, end: int) -> None:
+        """Have what was written up to here brought to the disk, and let go of what has been there for a while."""
+        self._let_go(self._ends[-1], end)  # of what is not on the disk yet this only starts the way there
+        self._ends.append(end)
+        if len(self._ends) > BEHIND:
+            self._let_go(self._ends.popleft(), self._ends[0])
+
+    def _let_go(self, start: int, end: int) -> None:
+        os.posix_fadvise(self._descriptor, start, end - start, os.POSIX_FADV_DONTNEED)
 
 
 def _parts(manifest: Manifest, segments: Segments) -> Iterator[tuple[int, Places]]:
@@ -91,7 +95,7 @@ def _write(vault: Chunks, places: Places, descriptor: int, *, size: int, lock: L
     found.sort()
     with lock:  # two threads in one file would wait for each other in the kernel, at the cost of both processors
         for start, run in _runs(found):
-            write_at(descriptor, run, start)
+            _write_run(descriptor, run, start)
 
 
 def _runs(found: list[tuple[int, bytes]]) -> Iterator[tuple[int, list[bytes]]]:
@@ -108,11 +112,8 @@ def _runs(found: list[tuple[int, bytes]]) -> Iterator[tuple[int, list[bytes]]]:
         yield start, run
 
 
-def write_at(descriptor: int, run: Sequence[bytes], offset: int) -> None:
+def _write_run(descriptor: int, run: Sequence[bytes], offset: int) -> None:
     """Write all of these bytes, one behind the other, from an offset of a file on."""
-    length = sum(map(len, run))
     written = os.pwritev(descriptor, run, offset)
-    if written < length:  # a full disk tells so now
-        rest = memoryview(b"".join(run))
-        while written < length:
-            written += os.pwrite(descriptor, rest[written:], offset + written)
+    if written < sum(map(len, run)):  # a full disk tells so now
+        files.write_at(descriptor, memoryview(b"".join(run))[written:], offset=offset + written)

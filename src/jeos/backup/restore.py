@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
-from jeos.backup.fill import Progress, fill, write_at
+from jeos.backup.fill import Progress, fill
 from jeos.backup.restored import Chunks, PointBlocks
 from jeos.backup.stopped import paths_of
 from jeos.core import files
@@ -82,7 +82,7 @@ def into_device(vault: Chunks, disk: PointDisk, path: Path, *, progress: Progres
             raise InputError(f"{path} has {size} bytes, the disk of the point {wanted}", hint="take a larger one")
         for start, end in holes(PointBlocks(vault, disk.manifest)):
             for at in range(start, end, len(_ZEROS)):
-                write_at(descriptor, [_ZEROS[: end - at]], at)
+                files.write_at(descriptor, _ZEROS[: end - at], offset=at)
         fill(vault, disk.manifest, descriptor, progress=progress)
         os.fsync(descriptor)
     finally:

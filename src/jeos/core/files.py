@@ -118,6 +118,14 @@ def _unnamed(path: Path) -> tuple[int, Path]:
     return descriptor, path.with_name(f".{path.name}.{os.urandom(8).hex()}{PARTIAL_SUFFIX}")
 
 
+def write_at(descriptor: int, data: bytes | bytearray | memoryview, *, offset: int) -> None:
+    """Write all bytes at a place of an open file. Raises OSError if the disk is full."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
+
+
 def write(path: Path, data: bytes | str, *, mode: int = 0o644, durable: bool = True) -> None:
     """Write a whole file at once: readers see the old content or the new, never a part."""
     with replace(path, mode=mode, durable=durable) as file:

@@ -6,12 +6,13 @@ and joined; readers see one ordinary member. Zeros, of which disks have many, ar
 
 import os
 import struct
-from collections import deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from typing import BinaryIO
 
 from isal import isal_zlib
+
+from jeos.core.ahead import in_order
 
 HEADER = b"\x1f\x8b\x08\x00" + bytes(4) + b"\x00\xff"  # deflate, no name, no time, on any system
 LAST = b"\x03\x00"  # an empty last block
@@ -24,18 +25,20 @@ def write(pieces: Iterable[bytes], file: BinaryIO, *, level: int) -> None:
     """Write pieces, which should have about 1 MiB each, as one gzip file; `level` is isal's, from 0 to 3."""
     threads = os.cpu_count() or 1
     zeros: dict[int, bytes] = {}
-    waiting: deque[Future[bytes]] = deque()
     checksum, size = 0, 0
     file.write(HEADER)
-    with ThreadPoolExecutor(threads) as pool:
+
+    def asked() -> Iterator[bytes]:
+        nonlocal checksum, size
         for piece in pieces:
             checksum = isal_zlib.crc32(piece, checksum)
             size += len(piece)
-            waiting.append(pool.submit(_deflated, piece, zeros, level=level))
-            if len(waiting) > 2 * threads:
-                file.write(waiting.popleft().result())
-        while waiting:
-            file.write(waiting.popleft().result())
+            yield piece
+
+    packed = in_order(asked(), lambda piece: _deflated(piece, zeros, level=level), threads=threads, most=2 * threads)
+    with closing(packed):
+        for deflated in packed:
+            file.write(deflated)
     file.write(LAST + struct.pack("<II", checksum, size & 0xFFFFFFFF))
 
 

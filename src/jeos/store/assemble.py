@@ -1,12 +1,12 @@
 """Put a file together again from its index and a store: sparse, checked, in bounded memory."""
 
 import os
-from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from jeos.core import files
+from jeos.core.ahead import in_order
 from jeos.model.index import Chunk, ChunkIndex
 from jeos.store.base import DamagedObjectError, Store
 
@@ -43,31 +43,21 @@ def write_data(
 ) -> None:
     """Write the chunks that are not zeros to their places in an open file; the rest of it stays as it is."""
     window = max(2, min(MOST_WAITING, WINDOW_BYTES // index.chunk_length))
-    waiting: deque[tuple[Chunk, Future[bytes]]] = deque()
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        try:
-            for chunk in index.data_chunks():
-                waiting.append((chunk, pool.submit(_read, chunk, store)))
-                if len(waiting) > window:
-                    _write(*waiting.popleft(), descriptor=descriptor)
-                progress(chunk.offset)
-            while waiting:
-                _write(*waiting.popleft(), descriptor=descriptor)
-        finally:
-            pool.shutdown(cancel_futures=True)  # after an error, what was asked for ahead is not wanted
+
+    def asked() -> Iterator[Chunk]:
+        for chunk in index.data_chunks():
+            yield chunk
+            progress(chunk.offset)
+
+    with closing(in_order(asked(), lambda chunk: _read(chunk, store), threads=WORKERS, most=window)) as chunks:
+        for offset, data in chunks:
+            files.write_at(descriptor, data, offset=offset)
 
 
-def _read(chunk: Chunk, store: Store) -> bytes:
+def _read(chunk: Chunk, store: Store) -> tuple[int, bytes]:
     assert chunk.digest is not None
     data = store.read(chunk.digest)
     if len(data) != chunk.length:
         reason = f"it has {len(data)} bytes where the index wants {chunk.length}"
         raise DamagedObjectError(chunk.digest, where="the index", reason=reason)
-    return data
-
-
-def _write(chunk: Chunk, future: Future[bytes], *, descriptor: int) -> None:
-    data, offset = future.result(), chunk.offset
-    while data:
-        written = os.pwrite(descriptor, data, offset)
-        data, offset = data[written:], offset + written
+    return chunk.offset, data

@@ -10,12 +10,12 @@ starts at the file's first byte and never shifts: chunks of two versions of a di
 
 import errno
 import os
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from jeos.core.ahead import in_order
 from jeos.core.errors import InputError
 from jeos.model.index import CHUNK_LENGTH, ChunkIndex, from_digests
 from jeos.store.base import Store
@@ -49,15 +49,16 @@ def keep(
     size = file.seek(0, os.SEEK_END)
 
     def digests() -> Iterator[tuple[str | None, int]]:
-        waiting: deque[tuple[Future[str] | None, int]] = deque()
-        with ThreadPoolExecutor(max_workers=workers) as pool:
+        def asked() -> Iterator[Piece]:
             for piece in cut(file, size=size, chunk_length=chunk_length):
-                waiting.append((pool.submit(store.write, piece.data) if piece.data else None, piece.count))
-                if len(waiting) > WINDOW:
-                    yield _finished(*waiting.popleft())
+                yield piece
                 progress(piece.offset)
-            for future, count in waiting:
-                yield _finished(future, count)
+
+        def write(piece: Piece) -> tuple[str | None, int]:
+            return store.write(piece.data) if piece.data else None, piece.count
+
+        with closing(in_order(asked(), write, threads=workers, most=WINDOW)) as written:
+            yield from written
 
     return from_digests(digests(), size=size, chunk_length=chunk_length)
 
@@ -109,7 +110,3 @@ def _read_exactly(file: BinaryIO, *, offset: int, length: int) -> bytes:
             )
         data += more
     return data
-
-
-def _finished(future: Future[str] | None, count: int) -> tuple[str | None, int]:
-    return (future.result() if future else None), count

@@ -7,8 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from jeos.core import files
 from jeos.core.errors import InputError
-from jeos.core.files import PARTIAL_SUFFIX
 from jeos.disk import lz4_library, uki, word_tables
 from jeos.disk import zstd_library as zstd
 from jeos.model.container import wrong
@@ -16,7 +16,6 @@ from jeos.model.kernel_plan import INITRD, INITRD_LEVEL, INITRD_TUNING, INITRD_W
 from jeos.model.release import Blob
 from jeos.update.errors import RebuildError
 from jeos.update.patch_file import PatchFile
-from jeos.update.slot_writer import write_at
 from jeos.update.window import Window
 
 PIECE_BYTES = 256 << 10
@@ -49,8 +48,8 @@ def obtain(blob: Blob, *, kernel: str, fetch: Fetch, out: str) -> None:
     if not unlike(kernel, blob):
         shutil.copyfile(kernel, out)
         return
-    part = f"{out}.{blob.sha256[:PREFIX]}{PARTIAL_SUFFIX}"
-    for other in Path(out).parent.glob(f"{Path(out).name}*{PARTIAL_SUFFIX}"):
+    part = f"{out}.{blob.sha256[:PREFIX]}{files.PARTIAL_SUFFIX}"
+    for other in Path(out).parent.glob(f"{Path(out).name}*{files.PARTIAL_SUFFIX}"):
         if str(other) != part:  # of a release that was given up
             other.unlink()
     begun = os.path.exists(part)
@@ -75,7 +74,7 @@ def _fetch(blob: Blob, part: str, *, fetch: Fetch) -> None:
             data = fetch(blob, offset, length)
             if len(data) != length:
                 raise RebuildError(f"the channel sent {len(data)} bytes of the kernel image instead of {length}")
-            write_at(descriptor, data, offset=offset)
+            files.write_at(descriptor, data, offset=offset)
         os.ftruncate(descriptor, blob.length)
         os.fsync(descriptor)
     finally:
@@ -94,12 +93,12 @@ def patch(file: PatchFile, *, kernel: str, content: Content, out: str, work: str
         try:
             done = used = 0
             for piece in pieces:
-                write_at(descriptor, frame[used : used + piece["at"] - done], offset=done)
+                files.write_at(descriptor, frame[used : used + piece["at"] - done], offset=done)
                 used += piece["at"] - done
                 maker = _Section(file, piece, old=old.fileno(), places=places, content=content, work=work)
                 written = _write(descriptor, maker.pieces(), offset=piece["at"], length=piece["length"])
                 done = piece["at"] + written
-            write_at(descriptor, frame[used:], offset=done)
+            files.write_at(descriptor, frame[used:], offset=done)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -131,7 +130,7 @@ def _write(descriptor: int, data: Iterator[bytes], *, offset: int, length: int) 
     for piece in data:
         if done + len(piece) > length:
             raise wrong(f"a section of the kernel image has more than {length} bytes")
-        write_at(descriptor, piece, offset=offset + done)
+        files.write_at(descriptor, piece, offset=offset + done)
         done += len(piece)
     if done != length:
         raise wrong(f"a section of the kernel image has {done} bytes instead of {length}")
@@ -212,7 +211,7 @@ class _Section:
         try:
             self._unpack(unpacked, start=self._start + old_start, length=old_length, size=old_size)
             for at, long in word_tables.checked(self._piece["old_tables"], size=old_size):
-                write_at(unpacked, word_tables.flatten(os.pread(unpacked, long, at), [(0, long)]), offset=at)
+                files.write_at(unpacked, word_tables.flatten(os.pread(unpacked, long, at), [(0, long)]), offset=at)
             with self._file.differences(self._piece["streams"]) as differences:
                 pieces = differences.apply(Window(_reading(unpacked, size=old_size), size=old_size), size=size)
                 tables = word_tables.checked(self._piece["tables"], size=size)
@@ -235,7 +234,7 @@ class _Section:
         for block in lz4_library.unpack(read, length=length):
             if done + len(block) > size:
                 raise wrong("the running kernel is larger than the patch says")
-            write_at(out, block, offset=done)
+            files.write_at(out, block, offset=done)
             done += len(block)
 
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from hashlib import sha256
 
+from jeos.core import files
 from jeos.core.errors import InputError
 from jeos.disk import erofs
 from jeos.disk.erofs_format import BLOCK
@@ -43,7 +44,7 @@ class SlotWriter:
             if state:
                 state.update(piece)
             if large:
-                write_at(self._descriptor, piece, offset=large.data_position + done)
+                files.write_at(self._descriptor, piece, offset=large.data_position + done)
             if name in self._small:
                 small.append(piece)
             done += len(piece)
@@ -52,7 +53,7 @@ class SlotWriter:
         if state and state.hexdigest() != digest:
             raise InputError("a file does not have its digest")
         if large:
-            write_at(self._descriptor, bytes(-size % BLOCK), offset=large.data_position + size)
+            files.write_at(self._descriptor, bytes(-size % BLOCK), offset=large.data_position + size)
         for inode in self._small.get(name, ()):
             self._head[inode.data_position : inode.data_position + size] = b"".join(small)
 
@@ -74,7 +75,7 @@ class SlotWriter:
         if state.hexdigest() != digest:
             return False
         if large:
-            write_at(self._descriptor, bytes(-size % BLOCK), offset=large.data_position + size)
+            files.write_at(self._descriptor, bytes(-size % BLOCK), offset=large.data_position + size)
         for inode in self._small.get(name, ()):
             self._head[inode.data_position : inode.data_position + size] = b"".join(pieces)
         return True
@@ -82,12 +83,4 @@ class SlotWriter:
     def finish(self) -> None:
         """Write what stands before the files, now that the small ones are in it."""
         erofs.seal_head(self._head)
-        write_at(self._descriptor, self._head, offset=0)
-
-
-def write_at(descriptor: int, data: bytes | bytearray, *, offset: int) -> None:
-    """Write all bytes at a place of a file."""
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(descriptor, view, offset)
-        view, offset = view[written:], offset + written
+        files.write_at(self._descriptor, self._head, offset=0)

@@ -7,13 +7,13 @@ Reading and packing leave Python's lock, so threads are enough. Memory stays at 
 """
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from enum import StrEnum
 from typing import TypeVar
 
 from jeos.core import memory
+from jeos.core.ahead import in_order
 from jeos.disk.blocks import PIECE, Blocks
 
 AHEAD = 4  # pieces in work or waiting, for each processor
@@ -42,31 +42,16 @@ def ordered(
     Pieces begin at multiples of `unit` and have at most `most` bytes, a multiple of `unit`; fewer where the disk ends.
     """
 
-    def read_and_work(start: int, end: int) -> Result | None:
+    def read_and_work(span: tuple[int, int]) -> tuple[int, Result] | None:
+        start, end = span
         content = blocks.read(start, end - start)
-        return None if is_zero(content) else work(start, content)
+        return None if is_zero(content) else (start, work(start, content))
 
     memory.keep_freed(KEPT)
     threads = len(os.sched_getaffinity(0))
-    waiting: deque[tuple[int, Future[Result | None]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for start, end in spans(blocks, unit=unit, most=most):
-                waiting.append((start, pool.submit(read_and_work, start, end)))
-                if len(waiting) > AHEAD * threads:
-                    yield from _next(waiting)
-            while waiting:
-                yield from _next(waiting)
-        finally:
-            for _, future in waiting:
-                future.cancel()
-
-
-def _next(waiting: deque[tuple[int, Future[Result | None]]]) -> Iterator[tuple[int, Result]]:
-    start, future = waiting.popleft()
-    result = future.result()
-    if result is not None:
-        yield start, result
+    asked = spans(blocks, unit=unit, most=most)
+    with closing(in_order(asked, read_and_work, threads=threads, most=AHEAD * threads)) as done:
+        yield from (one for one in done if one is not None)
 
 
 def spans(blocks: Blocks, *, unit: int, most: int) -> Iterator[tuple[int, int]]:
