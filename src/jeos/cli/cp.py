@@ -30,13 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-o", "--owner", metavar="USER[:GROUP]", help="whose they become in the machine (default: root's)"
     )
     parser.add_argument("-a", "--archive", action="store_true", help="keep owners, as numbers, and all bits of modes")
-    parser.add_argument(
-        "--wait",
-        type=times.wait,
-        default=ANSWER_SECONDS,
-        metavar="TIME",
-        help="how long to wait for the agent, as 90 or 5m (default: %(default)gs)",
-    )
+    times.add_wait(parser, default=ANSWER_SECONDS)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -28,13 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-e", "--env", action="append", default=[], metavar="NAME=VALUE", help="set a variable of its environment"
     )
-    parser.add_argument(
-        "--wait",
-        type=times.wait,
-        default=ANSWER_SECONDS,
-        metavar="TIME",
-        help="how long to wait for the agent, as 90 or 5m (default: %(default)gs)",
-    )
+    times.add_wait(parser, default=ANSWER_SECONDS)
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the program and its arguments")
 
 

@@ -16,13 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `jeos shell`."""
     parser.add_argument("name", metavar="NAME", help="the machine")
     parser.add_argument("-u", "--user", default="", help="whose shell (default: root's)")
-    parser.add_argument(
-        "--wait",
-        type=times.wait,
-        default=ANSWER_SECONDS,
-        metavar="TIME",
-        help="how long to wait for the agent, as 90 or 5m (default: %(default)gs)",
-    )
+    times.add_wait(parser, default=ANSWER_SECONDS)
 
 
 def run(args: argparse.Namespace) -> int:

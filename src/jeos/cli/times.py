@@ -22,3 +22,14 @@ def wait(text: str) -> float:
     if seconds > LONGEST_WAIT:
         raise argparse.ArgumentTypeError(f"too long to wait: {text!r} (at most {LONGEST_WAIT // UNITS['d']}d)")
     return seconds
+
+
+def add_wait(parser: argparse.ArgumentParser, *, default: float) -> None:
+    """Add `--wait` to a verb that talks with a guest's agent; `default` is in seconds."""
+    parser.add_argument(
+        "--wait",
+        type=wait,
+        default=default,
+        metavar="TIME",
+        help="how long to wait for the agent, as 90 or 5m (default: %(default)gs)",
+    )

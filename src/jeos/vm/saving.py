@@ -42,20 +42,8 @@ async def save(subject: Subject, *, name: str, stop: bool) -> Saved:
     await sweep(subject.qmp, subject.places.saved)
     tag = os.urandom(8).hex()
     disks = [disk.node for disk in await fleece.disks(subject.qmp)]
-    saved = Saved(
-        name=name,
-        tag=tag,
-        machine=subject.machine,
-        taken=time.time(),
-        qemu=await subject.qmp.version(),
-        accelerator=subject.state.accelerator,
-        network=subject.state.network,
-        version=subject.state.version,
-        agent=subject.agent,
-        balloon=subject.start.balloon,
-        first_address=subject.start.first_address,
-        stopped=stop,
-    )
+    described = await _described(subject, name=name)
+    saved = replace(described, tag=tag, first_address=subject.start.first_address, stopped=stop)
     await _mark(subject.qmp, disks, tag)
     try:
         return await _write(subject, subject.places.saved / tag, saved, shared=False)
@@ -66,8 +54,14 @@ async def save(subject: Subject, *, name: str, stop: bool) -> Saved:
 
 async def save_template(subject: Subject, folder: Path) -> Saved:
     """Write what the devices of a machine hold whose memory is a file already. Raises MachineError."""
-    saved = Saved(
-        name=subject.machine.name,
+    saved = replace(await _described(subject, name=subject.machine.name), stopped=True)
+    return await _write(subject, folder, saved, shared=True)
+
+
+async def _described(subject: Subject, *, name: str) -> Saved:
+    """Return what is to be known of a machine before it can be brought back."""
+    return Saved(
+        name=name,
         tag="",
         machine=subject.machine,
         taken=time.time(),
@@ -77,9 +71,7 @@ async def save_template(subject: Subject, folder: Path) -> Saved:
         version=subject.state.version,
         agent=subject.agent,
         balloon=subject.start.balloon,
-        stopped=True,
     )
-    return await _write(subject, folder, saved, shared=True)
 
 
 async def _write(subject: Subject, folder: Path, saved: Saved, *, shared: bool) -> Saved:
