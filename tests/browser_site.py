@@ -242,3 +242,17 @@ def judge(browser: Browser, pages: dict[str, str], name: str) -> list[str]:
         if os.environ.get("JEOS_SCREENSHOTS"):
             browser.shoot(Path(os.environ["JEOS_SCREENSHOTS"]) / f"{page}-{name}.png")
     return wrong
+
+
+def judge_as(browse: Callable[..., Browser], name: str, **pages: dict[str, str]) -> list[str]:
+    """Return what is wrong in the look of that name with the pages that a visitor sees, and these members of the demo.
+
+    judge_as(browse, "phone-dark", visitor=PAGES, member=PAGES | OWN)
+    """
+    wrong = []
+    for who, seen in pages.items():
+        browser = browse(**look(name))
+        if who != "visitor":
+            browser.sign_in(who)
+        wrong += judge(browser, seen, f"{who}-{name}")
+    return wrong

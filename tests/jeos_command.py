@@ -110,7 +110,13 @@ def digests(built: outputs.Outputs) -> dict[str, str]:
     return {part: digest(built.folder / getattr(built.image, part)) for part in PARTS}
 
 
-def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = DEADLINE, every: float = 0.02) -> None:
+def wait_until(
+    condition: Callable[[], bool],
+    what: str = "the condition never came true",
+    *,
+    seconds: float = DEADLINE,
+    every: float = 0.02,
+) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what

@@ -5,11 +5,13 @@ Sources: Xen, docs/misc/pvh.pandoc (32-bit protected mode, flat segments); QEMU,
 (sleep and reset registers) and include/hw/i386/microvm.h (their addresses).
 """
 
+import socket
 import struct
 from pathlib import Path
 
 from jeos.model.machine import Boot, Machine
 from jeos.vm import disks
+from jeos.vm.places import places_of
 
 GREETING = b"ready\n"
 LOAD = 0x100000  # where the file is in the guest's memory
@@ -59,3 +61,19 @@ def machine(folder: Path, *, name: str = "tiny") -> Machine:
         memory=32,
         uuid="6b7f0c1e-0000-4000-8000-0000000abcde",
     )
+
+
+def console_text(name: str = "tiny") -> bytes:
+    """Return what the guest has printed, and repeated, so far."""
+    log = places_of(name).console_log
+    return log.read_bytes() if log.exists() else b""
+
+
+def type_keys(keys: bytes, *, name: str = "tiny") -> None:
+    """Type keys on the guest's console."""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(str(places_of(name).console))
+        line.sendall(keys)
+        line.shutdown(socket.SHUT_WR)
+        while line.recv(4096):  # until the console has taken all of it
+            pass

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from selenium.webdriver.common.by import By
 
-from browser_site import LOOKS, Browser, judge, look, until
+from browser_site import LOOKS, Browser, judge_as, until
 
 pytestmark = pytest.mark.browser
 THREAD = "/forum/t/14/"
@@ -49,13 +49,7 @@ MODERATORS = {
 
 @pytest.mark.parametrize("name", LOOKS)
 def test_every_kind_of_page_is_accessible_and_fits_the_screen(browse: Callable[..., Browser], name: str) -> None:
-    wrong = judge(browse(**look(name)), PAGES | STRANGERS, f"visitor-{name}")
-    member = browse(**look(name))
-    member.sign_in("member")
-    wrong += judge(member, PAGES | OWN, f"member-{name}")
-    moderator = browse(**look(name))
-    moderator.sign_in("moderator")
-    wrong += judge(moderator, MODERATORS, f"moderator-{name}")
+    wrong = judge_as(browse, name, visitor=PAGES | STRANGERS, member=PAGES | OWN, moderator=MODERATORS)
     assert "\n".join(wrong) == ""
 
 

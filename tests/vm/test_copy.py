@@ -4,12 +4,13 @@ import os
 import random
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+import jeos_command
 from agent_host import PATIENCE
 from jeos.core.errors import MachineError, UsageError
 from jeos.vm import copy
@@ -17,6 +18,7 @@ from jeos.vm.guest import Guest
 from relay_line import Line
 
 LARGE = 3 << 20  # bytes; many windows
+wait_until = partial(jeos_command.wait_until, seconds=PATIENCE)
 
 
 @pytest.fixture
@@ -73,13 +75,6 @@ def survey(tree: Path) -> dict[str, object]:
 
 def leftovers(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir() if path.name.startswith(copy.HIDDEN)]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_tree_goes_in_and_comes_out_as_it_was(guest: Guest, inside: Path, here: Path) -> None:

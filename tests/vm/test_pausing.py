@@ -1,23 +1,24 @@
 """Machines that stand still, and run on."""
 
 import asyncio
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+import jeos_command
 import tiny_guest
 from jeos.core.errors import MachineError
 from jeos.model.machine import Machine, Status
 from jeos.vm import session
 from jeos.vm.pausing import Pausing
-from jeos.vm.places import places_of
+from tiny_guest import console_text, type_keys
 
 DEADLINE = 60.0  # seconds, on a host with much else to do
+wait_until = partial(jeos_command.wait_until, seconds=DEADLINE)
 
 
 class Scripted:
@@ -59,31 +60,10 @@ def tiny(tmp_path: Path, own_machines: None) -> Machine:
     return tiny_guest.machine(tmp_path)
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def log() -> bytes:
-    path = places_of("tiny").console_log
-    return path.read_bytes() if path.exists() else b""
-
-
-def type_keys(keys: bytes) -> None:
-    with socket.socket(socket.AF_UNIX) as line:
-        line.connect(str(places_of("tiny").console))
-        line.sendall(keys)
-        line.shutdown(socket.SHUT_WR)
-        while line.recv(4096):
-            pass
-
-
 @pytest.mark.vm
 def test_paused_machine_does_nothing_until_it_is_resumed(tiny: Machine) -> None:
     session.run(tiny)
-    wait_until(lambda: log() == b"ready\n")
+    wait_until(lambda: console_text() == b"ready\n")
     session.pause("tiny")
     session.pause("tiny")  # it stands still already
     state = session.state("tiny")
@@ -91,11 +71,11 @@ def test_paused_machine_does_nothing_until_it_is_resumed(tiny: Machine) -> None:
     with pytest.raises(MachineError, match="the machine tiny stands still: paused"):
         session.require_running("tiny")
     type_keys(b"a")
-    assert log() == b"ready\n"
+    assert console_text() == b"ready\n"
     session.resume("tiny")
     session.resume("tiny")
     assert session.state("tiny").status is Status.RUNNING
-    wait_until(lambda: log() == b"ready\na")
+    wait_until(lambda: console_text() == b"ready\na")
 
 
 @pytest.mark.vm
@@ -124,7 +104,7 @@ for turn in range(20):
 def test_two_command_lines_at_once_agree_in_the_end(tiny: Machine) -> None:
     """Each order is done as a whole: what `ls` says afterwards is how QEMU is."""
     session.run(tiny)
-    wait_until(lambda: log() == b"ready\n")
+    wait_until(lambda: console_text() == b"ready\n")
     racers = [subprocess.Popen([sys.executable, "-c", RACE], stdin=subprocess.PIPE, text=True) for _ in range(2)]
     for racer in racers:
         assert racer.stdin is not None
@@ -134,4 +114,4 @@ def test_two_command_lines_at_once_agree_in_the_end(tiny: Machine) -> None:
     session.resume("tiny")
     wait_until(lambda: session.state("tiny").status is Status.RUNNING)
     type_keys(b"x")
-    wait_until(lambda: log() == b"ready\nx")
+    wait_until(lambda: console_text() == b"ready\nx")

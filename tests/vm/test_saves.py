@@ -3,16 +3,15 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+import jeos_command
 import tiny_guest
 from jeos.core.errors import JeosError, MachineError, UsageError
 from jeos.model.machine import Machine, Status
@@ -21,9 +20,11 @@ from jeos.vm import hold, saved_files, saves, session
 from jeos.vm.places import places_of
 from jeos_command import make_jeos
 from qemu_door import VARIABLE, QemuDoor
+from tiny_guest import console_text, type_keys
 
 pytestmark = [pytest.mark.vm, pytest.mark.usefixtures("own_machines")]
 DEADLINE = 60.0  # seconds, on a host with much else to do
+wait_until = partial(jeos_command.wait_until, seconds=DEADLINE)
 
 
 @pytest.fixture
@@ -31,37 +32,16 @@ def tiny(tmp_path: Path) -> Machine:
     return tiny_guest.machine(tmp_path)
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def log() -> bytes:
-    path = places_of("tiny").console_log
-    return path.read_bytes() if path.exists() else b""
-
-
-def type_keys(keys: bytes) -> None:
-    with socket.socket(socket.AF_UNIX) as line:
-        line.connect(str(places_of("tiny").console))
-        line.sendall(keys)
-        line.shutdown(socket.SHUT_WR)
-        while line.recv(4096):
-            pass
-
-
 def start(tiny: Machine) -> None:
     session.run(tiny)
-    wait_until(lambda: log().endswith(b"ready\n"))
+    wait_until(lambda: console_text().endswith(b"ready\n"))
 
 
 def echoes(key: bytes) -> None:
     """Check that the guest runs, and did not start anew: it would have said that it is ready."""
-    before = log()
+    before = console_text()
     type_keys(key)
-    wait_until(lambda: log() == before + key)
+    wait_until(lambda: console_text() == before + key)
 
 
 def disk_states() -> list[str]:

@@ -6,8 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,8 @@ from jeos.model.machine import Boot, Forward, Machine, OtherDisk, State, Status,
 from jeos.vm import disks, passt, session
 from jeos.vm.firmware import find
 from jeos.vm.places import claimed, machines_dir, places_of
+from jeos_command import wait_until
+from tiny_guest import console_text, type_keys
 
 pytestmark = pytest.mark.vm
 DEADLINE = 30.0  # seconds, on a host with much else to do
@@ -53,29 +54,8 @@ def tiny(tmp_path: Path) -> Machine:
     return tiny_guest.machine(tmp_path)
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never came true"
-        time.sleep(0.01)
-
-
 def state(name: str = "tiny") -> State:
     return session.seen(name).state
-
-
-def console_text(name: str = "tiny") -> bytes:
-    log = places_of(name).console_log
-    return log.read_bytes() if log.exists() else b""
-
-
-def type_keys(keys: bytes, *, name: str = "tiny") -> None:
-    with socket.socket(socket.AF_UNIX) as line:
-        line.connect(str(places_of(name).console))
-        line.sendall(keys)
-        line.shutdown(socket.SHUT_WR)
-        while line.recv(4096):  # until the console has taken all of it
-            pass
 
 
 def gone(process: int) -> bool:

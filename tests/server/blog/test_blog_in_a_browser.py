@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from selenium.webdriver.common.by import By
 
-from browser_site import LOOKS, Browser, judge, look, until
+from browser_site import LOOKS, Browser, judge_as, until
 
 pytestmark = pytest.mark.browser
 POST = "/blog/p/8/"  # the last part of a series, with comments
@@ -33,11 +33,7 @@ OWN = {
 def test_every_kind_of_page_of_blogs_is_accessible_and_fits_the_screen(
     browse: Callable[..., Browser], name: str
 ) -> None:
-    wrong = judge(browse(**look(name)), PAGES, f"visitor-{name}")
-    member = browse(**look(name))
-    member.sign_in("member")
-    wrong += judge(member, PAGES | OWN, f"member-{name}")
-    assert "\n".join(wrong) == ""
+    assert "\n".join(judge_as(browse, name, visitor=PAGES, member=PAGES | OWN)) == ""
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without scripts"])

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from browser_site import LOOKS, Browser, judge, look
+from browser_site import LOOKS, Browser, judge_as
 
 pytestmark = pytest.mark.browser
 WEB = "/catalogue/@slotworks/web-front/"
@@ -29,14 +29,8 @@ OWNERS = {
 
 @pytest.mark.parametrize("name", LOOKS)
 def test_every_kind_of_page_is_accessible_and_fits_the_screen(browse: Callable[..., Browser], name: str) -> None:
-    wrong = judge(browse(**look(name)), PAGES, f"visitor-{name}")
-    member = browse(**look(name))
-    member.sign_in("member")
-    wrong += judge(member, PAGES | OWN, f"member-{name}")
-    admin = browse(**look(name))
-    admin.sign_in("admin")
-    wrong += judge(admin, OWNERS | {"publisher": PAGES["publisher"]}, f"admin-{name}")
-    assert "\n".join(wrong) == ""
+    owned = OWNERS | {"publisher": PAGES["publisher"]}
+    assert "\n".join(judge_as(browse, name, visitor=PAGES, member=PAGES | OWN, admin=owned)) == ""
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without scripts"])

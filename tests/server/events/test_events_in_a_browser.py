@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from browser_site import LOOKS, Browser, judge, look, until
+from browser_site import LOOKS, Browser, judge_as, look, until
 
 pytestmark = pytest.mark.browser
 DAYS = f"/events/appliance-days-{(datetime.now(UTC) + timedelta(days=24)).year}/"
@@ -39,14 +39,7 @@ ORGANISERS = {
 
 @pytest.mark.parametrize("name", LOOKS)
 def test_every_kind_of_page_is_accessible_and_fits_the_screen(browse: Callable[..., Browser], name: str) -> None:
-    wrong = judge(browse(**look(name)), PAGES, f"visitor-{name}")
-    member = browse(**look(name))
-    member.sign_in("member")
-    wrong += judge(member, PAGES | OWN, f"member-{name}")
-    organiser = browse(**look(name))
-    organiser.sign_in("admin")
-    wrong += judge(organiser, ORGANISERS, f"organiser-{name}")
-    assert "\n".join(wrong) == ""
+    assert "\n".join(judge_as(browse, name, visitor=PAGES, member=PAGES | OWN, admin=ORGANISERS)) == ""
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without scripts"])

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from browser_site import LOOKS, Browser, judge, look
+from browser_site import LOOKS, Browser, judge_as
 
 pytestmark = pytest.mark.browser
 IDEA = "/ideas/2/"  # answered, with comments and votes; the oldest is the first
@@ -26,14 +26,7 @@ MODERATORS = {"idea-answer": f"{IDEA}answer/", "idea-merge": f"{IDEA}merge/", "i
 
 @pytest.mark.parametrize("name", LOOKS)
 def test_every_kind_of_page_is_accessible_and_fits_the_screen(browse: Callable[..., Browser], name: str) -> None:
-    wrong = judge(browse(**look(name)), PAGES, f"visitor-{name}")
-    member = browse(**look(name))
-    member.sign_in("member")
-    wrong += judge(member, PAGES | OWN, f"member-{name}")
-    moderator = browse(**look(name))
-    moderator.sign_in("moderator")
-    wrong += judge(moderator, MODERATORS, f"moderator-{name}")
-    assert "\n".join(wrong) == ""
+    assert "\n".join(judge_as(browse, name, visitor=PAGES, member=PAGES | OWN, moderator=MODERATORS)) == ""
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without scripts"])

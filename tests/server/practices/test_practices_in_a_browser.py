@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from browser_site import LOOKS, Browser, judge, look
+from browser_site import LOOKS, Browser, judge_as
 
 pytestmark = pytest.mark.browser
 PAGES = {
@@ -35,12 +35,7 @@ MODERATORS = {
 def test_every_kind_of_page_of_practices_is_accessible_and_fits_the_screen(
     browse: Callable[..., Browser], name: str
 ) -> None:
-    wrong = judge(browse(**look(name)), PAGES, f"visitor-{name}")
-    for who, pages in (("member", PAGES | OWN), ("moderator", MODERATORS)):
-        browser = browse(**look(name))
-        browser.sign_in(who)
-        wrong += judge(browser, pages, f"{who}-{name}")
-    assert "\n".join(wrong) == ""
+    assert "\n".join(judge_as(browse, name, visitor=PAGES, member=PAGES | OWN, moderator=MODERATORS)) == ""
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without scripts"])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from browser_site import LOOKS, Browser, judge, look, until
+from browser_site import LOOKS, Browser, judge_as, until
 
 pytestmark = pytest.mark.browser
 PAGES = {
@@ -37,15 +37,8 @@ ADMINISTRATORS = {"wiki-rules": "/wiki/-/rules/"}
 
 @pytest.mark.parametrize("name", LOOKS)
 def test_every_kind_of_page_is_accessible_and_fits_the_screen(browse: Callable[..., Browser], name: str) -> None:
-    wrong = judge(browse(**look(name)), PAGES, f"visitor-{name}")
-    for who, pages in (
-        ("member", OWN | {"wiki-page": "/wiki/boot-order/", "wiki-history": "/wiki/boot-order/history/"}),
-        ("moderator", MODERATORS),
-        ("admin", ADMINISTRATORS),
-    ):
-        browser = browse(**look(name))
-        browser.sign_in(who)
-        wrong += judge(browser, pages, f"{who}-{name}")
+    own = OWN | {"wiki-page": "/wiki/boot-order/", "wiki-history": "/wiki/boot-order/history/"}
+    wrong = judge_as(browse, name, visitor=PAGES, member=own, moderator=MODERATORS, admin=ADMINISTRATORS)
     wrong = [fault for fault in wrong if "403 (Forbidden)" not in fault]  # the source of a protected page
     assert "\n".join(wrong) == ""
 
