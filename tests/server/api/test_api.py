@@ -335,7 +335,7 @@ def test_what_nobody_knows_is_a_problem_too(db: None) -> None:
             "application/problem+json",
             status,
         )
-    assert client.delete(f"{API}/threads")["Allow"] == "GET, POST"
+    assert set(client.delete(f"{API}/threads")["Allow"].split(", ")) == {"GET", "POST"}
 
 
 def test_flag_comment_notification_and_search(ada: Member, bob: Member, category: Category) -> None:
