@@ -244,7 +244,7 @@ class Dying:
     def get(self, name: str, *, offset: int = 0, limit: int = GET_LIMIT) -> bytes:
         return self.under.get(name, offset=offset, limit=limit)
 
-    def put_new(self, name: str, data: bytes | bytearray | Path) -> bool:
+    def put_new(self, name: str, data: bytes | bytearray | memoryview | Path) -> bool:
         self._count()
         return self.under.put_new(name, data)
 

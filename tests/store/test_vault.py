@@ -51,6 +51,16 @@ def flip(place: MemoryPlace, name: str, at: int) -> None:
     place.files[name] = bytes(data)
 
 
+def test_packs_that_share_their_buffers_hold_what_was_written(vault: Vault) -> None:
+    """Five packs, one of them longer than its buffer, each filled where one before it was."""
+    source = random.Random(2)
+    data = [source.randbytes(1 << 20) for _ in range(60)]
+    data.insert(30, source.randbytes(16 << 20))
+    ids = write(vault, data)
+    opened = again(vault)
+    assert opened.read_many(ids) == data
+
+
 def test_vault_gives_back_what_was_written(vault: Vault) -> None:
     data = [*chunks(40), b"", b"short", bytes(CHUNK)]
     ids = write(vault, data)

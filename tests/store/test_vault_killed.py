@@ -118,7 +118,7 @@ class FailingPlace(MemoryPlace):
         super().__init__()
         self.room, self.seconds = room, seconds
 
-    def put_new(self, name: str, data: bytes | bytearray | Path) -> bool:
+    def put_new(self, name: str, data: bytes | bytearray | memoryview | Path) -> bool:
         time.sleep(self.seconds)
         assert not isinstance(data, Path)
         if self.room < len(data):

@@ -211,11 +211,12 @@ class _Run:
 
     def _store(self, start: int, end: int, *, place: int, before: Segment | None) -> bytes:
         """Store a piece of the disk and return its chunks' ids; the first has the number `place` in its segment."""
-        content = memoryview(self._disk.read(start, end - start))
+        content = self._disk.read(start, end - start)
+        view = memoryview(content)
         found = []
         for number, at in enumerate(range(0, len(content), CHUNK), start=place):
-            chunk = content[at : at + CHUNK]
-            if not chunk[0] and chunk == _ZERO_CHUNK[: len(chunk)]:
+            chunk = view[at : at + CHUNK]
+            if content.startswith(_ZERO_CHUNK[: len(chunk)], at):  # to compare a view goes byte by byte
                 found.append(ZEROS)
                 continue
             known = before.at(number) if before else ZEROS

@@ -22,6 +22,7 @@ MAGIC, END_MAGIC = b"jeospk1\n", b"jeosend\n"
 TAIL = struct.Struct(">I8s")
 RECORD = struct.Struct(f">{ID_SIZE}sII")
 PACK_SIZE = 12 << 20  # bytes after which a pack is closed: few files, and little to write again when it is half empty
+ROOM = 256 << 10  # bytes that a pack takes beyond that, usually: its last chunk, and its directory
 PACK_LIMIT = 1 << 30  # no pack is as long; what says so is damaged
 FOLDER = "packs/"
 
@@ -42,35 +43,41 @@ def id_of(name: str) -> bytes | None:
 
 
 class PackBuilder:
-    """A pack that is being filled, in memory."""
+    """A pack that is being filled, in memory: in `buffer`, which may be that of a pack that is written."""
 
-    def __init__(self, seal: Seal) -> None:
+    def __init__(self, seal: Seal, *, buffer: bytearray | None = None) -> None:
         self.pack = os.urandom(12)
-        self.data = bytearray(MAGIC)
+        self.buffer = bytearray(PACK_SIZE + ROOM) if buffer is None else buffer
         self.entries: list[Entry] = []
         self._seal = seal
+        self._length = 0
+        self._append(MAGIC)
 
     def add(self, chunk_id: bytes, packed: Bytes, *, form: Form) -> int:
         """Append a packed chunk; return how many bytes it takes."""
-        offset = len(self.data)
+        offset = self._length
         sealed = self._seal.close_chunk(self.pack, offset, chunk_id, packed)
-        self.data += sealed
+        self._append(sealed)
         self.entries.append((chunk_id, Location(pack=self.pack, offset=offset, length=len(sealed), form=form)))
         return len(sealed)
 
     def full(self) -> bool:
         """Tell whether it is time to write it."""
-        return len(self.data) >= PACK_SIZE
+        return self._length >= PACK_SIZE
 
-    def finish(self) -> bytearray:
-        """Append the directory and return the whole file."""
+    def finish(self) -> memoryview:
+        """Append the directory and return the whole file, which is there as long as nobody else fills the buffer."""
         directory = b"".join(
             RECORD.pack(chunk_id, at.offset, at.length | (PACKED_BIT if at.form is Form.ZSTD else 0))
             for chunk_id, at in self.entries
         )
         document = self._seal.close(name_of(self.pack), directory)
-        self.data += document + TAIL.pack(len(document), END_MAGIC)
-        return self.data
+        self._append(document + TAIL.pack(len(document), END_MAGIC))
+        return memoryview(self.buffer)[: self._length]
+
+    def _append(self, data: Bytes) -> None:
+        self.buffer[self._length : self._length + len(data)] = data  # which grows, should it not suffice
+        self._length += len(data)
 
 
 def read_directory(place: Reader, pack: bytes, *, size: int, seal: Seal) -> list[Entry]:

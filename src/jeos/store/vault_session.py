@@ -151,8 +151,8 @@ class Session:
 
     def _close_pack(self) -> None:
         if self._pack.entries:
-            full, self._pack = self._pack, PackBuilder(self._files.seal)
-            self._uploader.put(full)
+            self._uploader.put(self._pack)
+            self._pack = PackBuilder(self._files.seal, buffer=self._uploader.spare())
 
     def _write_index(self) -> None:
         self._uploader.wait()
@@ -195,6 +195,7 @@ class _Uploader:
         self._files = files
         self._waiting: queue.Queue[PackBuilder | None] = queue.Queue(maxsize=1)
         self._failed: BaseException | None = None
+        self._spare: bytearray | None = None
         self._thread = threading.Thread(target=self._run, name="packs", daemon=True)
         self._thread.start()
 
@@ -202,6 +203,11 @@ class _Uploader:
         """Let a pack be written. Raises the error of one before it that could not be."""
         self.wait()
         self._waiting.put(pack)
+
+    def spare(self) -> bytearray | None:
+        """Return the buffer of a pack that is written: the kernel need not clear memory for the next one."""
+        spare, self._spare = self._spare, None
+        return spare
 
     def wait(self) -> None:
         """Wait until all are written. Raises the error if one could not be."""
@@ -220,8 +226,11 @@ class _Uploader:
     def _run(self) -> None:
         while (pack := self._waiting.get()) is not None:
             try:
-                if self._failed is None and not self._files.writer().put_new(name_of(pack.pack), pack.finish()):
-                    raise AssertionError("a random name was taken")
+                if self._failed is None:
+                    with pack.finish() as content:
+                        if not self._files.writer().put_new(name_of(pack.pack), content):
+                            raise AssertionError("a random name was taken")
+                    self._spare = pack.buffer
             except BaseException as error:
                 self._failed = error
             finally:

@@ -50,7 +50,7 @@ class FolderPlace:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise MissingFileError(name, where=f"{self.what} {self.place}", hint=self.missing_hint) from None
 
-    def put_new(self, name: str, data: bytes | bytearray | Path) -> bool:
+    def put_new(self, name: str, data: bytes | bytearray | memoryview | Path) -> bool:
         """Write a file that is never changed again; return False, and change nothing, if the name is taken."""
         path = self._path(name)
         if path.exists():

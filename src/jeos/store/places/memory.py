@@ -33,7 +33,7 @@ class MemoryPlace:
             raise MissingFileError(name, where=self.place)
         return data[offset : offset + limit]
 
-    def put_new(self, name: str, data: bytes | bytearray | Path) -> bool:
+    def put_new(self, name: str, data: bytes | bytearray | memoryview | Path) -> bool:
         """Write a file that is never changed again; return False, and change nothing, if the name is taken."""
         content = data.read_bytes() if isinstance(data, Path) else bytes(data)
         with self._lock:

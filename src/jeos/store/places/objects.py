@@ -66,7 +66,7 @@ class ObjectPlace:
         except FileNotFoundError:
             raise MissingFileError(name, where=f"{self.what} {self.place}", hint=self.missing_hint) from None
 
-    def put_new(self, name: str, data: bytes | bytearray | Path) -> bool:
+    def put_new(self, name: str, data: bytes | bytearray | memoryview | Path) -> bool:
         """Write an object that is never changed again; return False, and change nothing, if the name is taken."""
         try:
             with self._network():
@@ -111,7 +111,7 @@ class ObjectPlace:
         """Return what the bucket is to say of an object to those who fetch it by HTTP."""
         return {"Content-Type": "application/octet-stream"}
 
-    def _put(self, name: str, data: bytes | bytearray | Path, *, mode: Any) -> None:
+    def _put(self, name: str, data: bytes | bytearray | memoryview | Path, *, mode: Any) -> None:
         # In one request, as conditions need: S3 takes up to 5 GiB at once.
         obstore.put(
             self._store, check_name(name), data, attributes=self.attributes(name), mode=mode, use_multipart=False

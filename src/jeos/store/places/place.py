@@ -67,7 +67,7 @@ class Reader(Protocol):
 class Place(Reader, Protocol):
     """What keeps files."""
 
-    def put_new(self, name: str, data: bytes | bytearray | Path) -> bool:
+    def put_new(self, name: str, data: bytes | bytearray | memoryview | Path) -> bool:
         """Write a file that is never changed again; return False, and change nothing, if the name is taken."""
         ...
 
