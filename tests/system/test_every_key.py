@@ -68,6 +68,8 @@ def make_parts(folder: Path) -> None:
     (site / "page.html").write_text("page\n")
     (site / "deep/link").symlink_to("../page.html")
     (folder / "EULA.txt").write_text("You agree.\n")
+    (folder / "README.md").write_text("# A shop with everything\n")
+    (folder / "CHANGELOG.md").write_text("# Changes\n\n## 1.0.0\n\n- Everything.\n")
     keys.mkdir()
     shutil.copy(host_keyrings()[0], keys / "debian.gpg")
     request = ["openssl", "req", "-new", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=everything/"]
@@ -134,6 +136,12 @@ def ports(jeos: Jeos, built: Outputs) -> Iterator[dict[int, int]]:
     finally:
         sys.stdout.write(jeos.run("logs", NAME).stdout)  # which pytest shows if something failed
         jeos.run("rm", "--force", NAME)
+
+
+def test_what_a_catalogue_shows_stays_outside(built: Outputs) -> None:
+    """The texts are no part of the image; what a publication takes of them is in tests/cli."""
+    names = {path.rpartition("/")[2] for path in built.tree().by_path()}
+    assert not {"README.md", "CHANGELOG.md"} & names
 
 
 def read(built: Outputs, path: str) -> bytes:

@@ -11,7 +11,7 @@ import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -28,7 +28,9 @@ POLL_SECONDS = 0.02
 LAST_LINES = 5  # of what it said before it ended
 JOB = "jeos-fill-"  # before the name of a disk
 LOOK_SECONDS = 0.5  # between two looks at the jobs
-QUIET_SECONDS = 15.0  # longer than an emulated guest takes to unpack its kernel
+QUIET_SECONDS = 15.0  # without a read, of a guest at rest
+BUSY_SECONDS = 60.0  # the same, of one that computes: emulated on a slow host, it may well be unpacking its kernel
+REST = 0.5  # of a processor, that a guest at rest takes at most
 RETRY_SECONDS = 30.0  # after a job that failed, because the backup could not be read
 
 
@@ -63,16 +65,21 @@ def end(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-async def wait_until_quiet(qmp: Executes) -> None:
-    """Wait until the guest has read nothing from its disks for a while: it is up, or waits for something else."""
+async def wait_until_quiet(qmp: Executes, *, processor: Callable[[], float]) -> None:
+    """Wait until the guest has read nothing from its disks for a while: it is up, or waits for something else.
+
+    `processor` tells the processor seconds that it has taken until now.
+    """
     loop = asyncio.get_running_loop()
-    before, since = -1, loop.time()
-    while loop.time() - since < QUIET_SECONDS:
+    before, since, taken = -1, loop.time(), processor()
+    while (quiet := loop.time() - since) < BUSY_SECONDS:
+        if quiet >= QUIET_SECONDS and processor() - taken <= REST * quiet:
+            return
         await asyncio.sleep(LOOK_SECONDS)
         answer = cast(Sequence[Mapping[str, Mapping[str, int]]], await qmp.execute("query-blockstats"))
         read = sum(device["stats"]["rd_bytes"] for device in answer)
         if read != before:
-            before, since = read, loop.time()
+            before, since, taken = read, loop.time(), processor()
 
 
 async def fill(qmp: Executes) -> None:

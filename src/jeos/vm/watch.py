@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,8 @@ class Watch:
     async def _become_independent(self, qmp: Qmp) -> None:
         """Fill the disks from the backup that they came from, once the guest is up, and let go of it."""
         healthy = asyncio.ensure_future(self._healthy.wait())
-        quiet = asyncio.ensure_future(supply.wait_until_quiet(qmp))
+        used = partial(usage.processor_seconds, self._launched.process.pid)
+        quiet = asyncio.ensure_future(supply.wait_until_quiet(qmp, processor=used))
         await asyncio.wait((healthy, quiet), timeout=FILL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         for waiting in (healthy, quiet):
             waiting.cancel()
