@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from jeos.core.errors import MachineError
 from jeos_command import Jeos, wait_until, write_recipe
 from machine_use import BOOT, inside
 
 pytestmark = [pytest.mark.network, pytest.mark.vm]
+GIVEN = 192  # MiB; what else a guest does with its memory meanwhile is less than half of it
 CLOSE = 0.2  # seconds by which a clock that was set may be off
 
 
@@ -141,3 +143,31 @@ def test_copies_of_a_template_are_machines_of_their_own(machines: Jeos, tiny: Pa
     assert "is under the disks of one, two" in refused.stderr
     machines.run("rm", "--force", "one", "two")
     machines.run("template", "rm", "tiny")
+
+
+def available(jeos: Jeos) -> int:
+    """Return how many MiB programs in the guest could still have; its total counts the balloon as its own."""
+    (line,) = [
+        line for line in inside(jeos, "one", "cat", "/proc/meminfo").splitlines() if line.startswith("MemAvailable:")
+    ]
+    return int(line.split()[1]) >> 10
+
+
+def test_guest_gives_memory_back_and_gets_it_again(one: Jeos) -> None:
+    (before,) = json.loads(one.run("ls", "--json").stdout)
+    memory, had = before["machine"]["memory"], available(one)
+    one.run("resize-memory", "one", f"{memory - GIVEN}M")
+    assert available(one) < had - GIVEN / 2
+    refused = one.run("resize-memory", "one", f"{memory + 1}M", status=2).stderr
+    assert f"more than the {memory} MiB that the machine started with" in refused
+    one.run("resize-memory", "one", f"{memory}M")
+    assert available(one) > had - GIVEN / 2
+    one.run("pause", "one")
+    assert (
+        "hint: jeos resume one"
+        in one.run("resize-memory", "one", f"{memory - 64}M", status=MachineError.exit_code).stderr
+    )
+    one.run("stop", "one")
+    one.run("resize-memory", "one", f"{memory + 32}M")
+    (after,) = json.loads(one.run("ls", "--json").stdout)
+    assert after["machine"]["memory"] == memory + 32

@@ -47,12 +47,13 @@ class Parser(argparse.ArgumentParser):
 def verbs() -> list[str]:
     """Return the names of all verbs."""
     package = importlib.import_module("jeos.cli")
-    return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.name not in NOT_VERBS)
+    modules = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    return sorted(name.replace("_", "-") for name in modules - NOT_VERBS)
 
 
 def load(verb: str) -> ModuleType:
     """Import the module of a verb."""
-    return importlib.import_module(f"jeos.cli.{verb}")
+    return importlib.import_module(f"jeos.cli.{verb.replace('-', '_')}")
 
 
 def make_parser(*, only: str | None = None, asked: tuple[str, ...] = ()) -> Parser:

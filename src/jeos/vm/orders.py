@@ -5,6 +5,7 @@ machine's control socket, one a connection, and answers each when it is done:
 
     {"order": "stop", "within": 30}              {}
     {"order": "pause"}, {"order": "resume"}      {}
+    {"order": "resize-memory", "memory": 256, "within": 60}         {"memory": 256}
     {"order": "usage"}                           {"read": 4096, "written": 0, "received": 90, "sent": 60}
 
 One process takes all orders for a machine, so that two command lines cannot get between each other.

@@ -11,7 +11,7 @@ import select
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jeos.core import files
@@ -29,7 +29,7 @@ from jeos.model.machine import (
     parse_state,
 )
 from jeos.model.saved import Start
-from jeos.vm import disks, firmware, orders
+from jeos.vm import balloon, disks, firmware, orders
 from jeos.vm import memory as memories
 from jeos.vm.begin import SUPERVISOR, begin
 from jeos.vm.memory import Memory
@@ -193,6 +193,26 @@ def resume(name: str) -> None:
     """Let a machine that stands still run on. Raises MachineError if it does not run, or cannot."""
     require_alive(name)
     orders.order(places_of(name).control, {"order": "resume"}, patience=ORDER_SECONDS)
+
+
+def resize_memory(name: str, memory: int, *, seconds: float) -> tuple[int, bool]:
+    """Give a machine `memory` MiB; return how many MiB it has then, and whether it runs.
+
+    The guest of one that runs is given `seconds` to give memory back, and keeps what it needs. One that does not run
+    starts with it. Raises UsageError or MachineError if that cannot be.
+    """
+    places = places_of(check_name(name))
+    if state(name).status in ALIVE:
+        order = {"order": "resize-memory", "memory": memory, "within": seconds}
+        return int(str(orders.ask(places.control, order, patience=seconds + ORDER_SECONDS)["memory"])), True
+    descriptor = claim(places)
+    try:
+        machine = parse_machine(places.machine.read_text(), source=str(places.machine))
+        balloon.check_enough(memory)
+        files.write(places.machine, machine_text(replace(machine, memory=memory)), mode=0o600)
+    finally:
+        os.close(descriptor)
+    return memory, False
 
 
 def end(name: str) -> State:

@@ -19,7 +19,7 @@ from jeos.core import files, log
 from jeos.core.errors import JeosError, MachineError, UsageError
 from jeos.model.machine import Machine, State, Status, machine_text, state_text
 from jeos.model.saved import DEFAULT, Start
-from jeos.vm import asking, hold, orders, pausing, relay, saving, supply, usage
+from jeos.vm import asking, balloon, hold, orders, pausing, relay, saving, supply, usage
 from jeos.vm.bringing_back import bring_back
 from jeos.vm.console import Console
 from jeos.vm.launch import Launched, end_error
@@ -227,6 +227,15 @@ class Watch:
         network = await asyncio.to_thread(asking.traffic, self._places.guest) if self._agent and not standing else {}
         return {**blocks, **network}
 
+    async def _resize(self, order: Mapping[str, Any]) -> Mapping[str, object]:
+        """Have the guest keep so much memory, and return how much it holds (MiB)."""
+        pausing = self._running()
+        if pausing.reason:
+            raise MachineError(f"the guest stands still: {pausing.reason}", hint=f"jeos resume {self._machine.name}")
+        assert self._qmp is not None
+        memory, within = int(order["memory"]), float(order["within"])
+        return {"memory": await balloon.resize(self._qmp, memory, most=self._machine.memory, seconds=within)}
+
     def _running(self) -> Pausing:
         if self._pausing is None or self._ended.is_set():
             raise MachineError(f"the machine {self._machine.name} ends", hint="see jeos ls")
@@ -240,6 +249,9 @@ class Watch:
             short = {"pause": self._pause, "resume": self._resume, "usage": self._usage}.get(order.get("order"))
             if short is not None:
                 await self._answer(writer, short())
+                return
+            if order.get("order") == "resize-memory":
+                await self._answer(writer, self._resize(order))
                 return
             if order.get("order") == "save":
                 await self._keep(order, writer)
