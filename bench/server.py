@@ -120,7 +120,7 @@ def pages() -> list[Row]:
 
     member = Member.objects.get(pk=5)
     client = Client(SERVER_NAME="127.0.0.1")
-    client.force_login(member, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(member, backend="jeos.server.accounts.backends.Passphrases")
     full = list(Thread.objects.filter(posts__gte=50, posts__lt=1_000).order_by("-pk")[:RUNS])
     for thread in full[::2]:
         reading.mark(member.pk, thread.pk, 20)

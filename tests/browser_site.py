@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,14 +40,14 @@ class Site:
 
 
 @contextlib.contextmanager
-def demo_site(*, database: str = "") -> Iterator[Site]:
-    """Serve the example community from an empty folder."""
+def demo_site(*, database: str = "", port: int = 0, more: Mapping[str, str] | None = None) -> Iterator[Site]:
+    """Serve the example community from an empty folder; `more` is added to the environment."""
     folder = Path(tempfile.mkdtemp(prefix="jeos-browser-"))
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+        free.bind(("127.0.0.1", port))
         port = free.getsockname()[1]
     log = folder / "log"
-    env = {**os.environ, "JEOS_SERVER_DATA": str(folder / "data"), "DATABASE_URL": database}
+    env = {**os.environ, "JEOS_SERVER_DATA": str(folder / "data"), "DATABASE_URL": database, **(more or {})}
     env.pop("JEOS_SERVER_URL", None)
     env.pop("DJANGO_SETTINGS_MODULE", None)
     command = [sys.executable, "-m", "jeos", "server", "--demo", "--port", str(port), "--workers", "1"]

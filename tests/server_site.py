@@ -18,7 +18,7 @@ def signed_in(member: Member | None) -> Client:
     """Return a browser of a member, or of a visitor."""
     client = Client()
     if member is not None:
-        client.force_login(member, backend="django.contrib.auth.backends.ModelBackend")
+        client.force_login(member, backend="jeos.server.accounts.backends.Passphrases")
     return client
 
 

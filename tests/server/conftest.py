@@ -64,6 +64,7 @@ THIRD_PARTIES = ("django", "django-allauth", "django-tasks-db")  # whose migrati
 def template() -> Path:
     """Return a database with all tables, made anew when a migration changed."""
     digest = hashlib.sha256(",".join(f"{name} {version(name)}" for name in THIRD_PARTIES).encode())
+    digest.update(",".join(settings.INSTALLED_APPS).encode())
     for path in [*sorted(SOURCE.rglob("migrations/*.py")), SOURCE / "content/search/fts5.py"]:
         digest.update(path.read_bytes())
     path = Path(tempfile.gettempdir()) / f"jeos-server-template-{os.getuid()}" / f"{digest.hexdigest()[:16]}.sqlite3"

@@ -25,6 +25,7 @@
 | `JEOS_SERVER_FILE_MIB` | how large an uploaded file may be, in MiB | 10 |
 | `JEOS_SERVER_OUTSIDE_HTTP` | `yes`: webhooks and channels that the server asks may have http addresses | https only |
 | `JEOS_SERVER_OUTSIDE_NETWORKS` | networks that they may be in although not public, as `10.8.0.0/16` | none |
+| `JEOS_SERVER_SIGN_IN` | the file that says how members of organisations sign in to the server | passphrases only |
 | `DATABASE_URL` | the server's database, as `postgres://USER:PASSWORD@HOST/NAME` | SQLite in its folder |
 | `JEOS_SECURITY_MIRROR` | the mirror of Debian's security updates | the recipe's, else the machine's apt sources |
 """

@@ -14,6 +14,7 @@
 | `JEOS_SERVER_FILE_MIB` | how large an uploaded file may be, in MiB | 10 |
 | `JEOS_SERVER_OUTSIDE_HTTP` | `yes`: webhooks and channels may have http addresses | https only |
 | `JEOS_SERVER_OUTSIDE_NETWORKS` | networks that they may be in although not public, as `10.8.0.0/16, fd00::/8` | none |
+| `JEOS_SERVER_SIGN_IN` | the file that says how members of organisations sign in (`sign_in.py`) | passphrases only |
 | `DATABASE_URL` | `postgres://USER:PASSWORD@HOST/NAME` | SQLite in the data folder |
 """
 
@@ -50,6 +51,7 @@ class Environment:
     file_bytes: int
     outside_http: bool
     outside_networks: tuple[IPNetwork, ...]
+    sign_in: Path | None
 
     @property
     def host(self) -> str:
@@ -80,7 +82,7 @@ def read() -> Environment:
         database_url=os.environ.get("DATABASE_URL", ""),
         mail=os.environ.get("JEOS_SERVER_MAIL", ""),
         mail_reply=_reply_address("JEOS_SERVER_MAIL_REPLY"),
-        maildir=Path(os.environ["JEOS_SERVER_MAILDIR"]).absolute() if os.environ.get("JEOS_SERVER_MAILDIR") else None,
+        maildir=_path("JEOS_SERVER_MAILDIR"),
         idea_votes=_number("JEOS_SERVER_IDEA_VOTES", default=10),
         practice_approvals=_number("JEOS_SERVER_PRACTICE_APPROVALS", default=2),
         files=Path(os.environ.get("JEOS_SERVER_FILES") or data / "files").absolute(),
@@ -88,7 +90,13 @@ def read() -> Environment:
         file_bytes=_number("JEOS_SERVER_FILE_MIB", default=10) << 20,
         outside_http=_switch("JEOS_SERVER_OUTSIDE_HTTP"),
         outside_networks=_networks("JEOS_SERVER_OUTSIDE_NETWORKS"),
+        sign_in=_path("JEOS_SERVER_SIGN_IN"),
     )
+
+
+def _path(name: str) -> Path | None:
+    """Return the path that a variable names, or None."""
+    return Path(os.environ[name]).absolute() if os.environ.get(name) else None
 
 
 def _switch(name: str) -> bool:

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from django.utils.translation import gettext_lazy as _
 
-from jeos.server import database, environment, outside, section
+from jeos.server import database, environment, outside, section, sign_in
 from jeos.server.secret import secret_key
 
 ENVIRONMENT = environment.read()
@@ -27,6 +27,8 @@ INSTALLED_APPS = [
     "django.contrib.humanize",  # allauth's templates use it
     "allauth",
     "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "allauth.mfa",
     "allauth.usersessions",
     "csp",
@@ -44,6 +46,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "jeos.server.accounts.middleware.MemberLocale",
     "jeos.server.accounts.middleware.ForgetWhenSignedOut",
+    "jeos.server.accounts.middleware.OrganisationsOnly",
     "jeos.server.content.middleware.Refusals",
     "jeos.server.content.uploads.Uploads",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -84,11 +87,10 @@ TEMPLATES = [
 ]
 
 # Accounts
+SIGN_IN = sign_in.read(ENVIRONMENT.sign_in)
+SITE_URL = ENVIRONMENT.url
 AUTH_USER_MODEL = "accounts.Member"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+AUTHENTICATION_BACKENDS = ["jeos.server.accounts.backends.Passphrases"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # of accounts that other forums' importers bring
@@ -109,9 +111,12 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if ENVIRONMENT.secure else "http"
 ACCOUNT_SESSION_REMEMBER = True
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
-MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_PASSKEY_LOGIN_ENABLED = SIGN_IN.passphrases
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not ENVIRONMENT.secure  # browsers themselves allow it on localhost only
 MFA_TOTP_ISSUER = SITE_NAME
+SOCIALACCOUNT_ADAPTER = "jeos.server.accounts.organisations.adapter.Adapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True  # where a provider's link_by_address permits it
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"provider_class": "jeos.server.accounts.organisations.provider.Provider"}}
 LOGIN_REDIRECT_URL = "/"
 LOGIN_URL = "account_login"
 

@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 from django.utils.module_loading import import_string
+from django.views.generic import RedirectView
 
 from jeos.server import pages
 from jeos.server.section import sections
@@ -20,6 +21,7 @@ def _mounted() -> list[URLPattern | URLResolver]:
 
 
 urlpatterns = [
+    path("accounts/3rdparty/", RedirectView.as_view(pattern_name="accounts:organisations")),  # ours, not allauth's
     path("accounts/", include("allauth.urls")),
     path("healthz", pages.health, name="health"),
     path("robots.txt", pages.robots, name="robots"),

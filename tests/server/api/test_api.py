@@ -134,7 +134,7 @@ def test_each_caller_may_do_what_the_pages_let_him(
 
 def test_session_counts_for_nothing_so_that_another_sites_form_cannot_write(category: Category, ada: Member) -> None:
     browser = Client(enforce_csrf_checks=True)
-    browser.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(ada, backend="jeos.server.accounts.backends.Passphrases")
     for content_type in ("application/json", "text/plain", "application/x-www-form-urlencoded"):
         answer = browser.post(
             f"{API}/threads", json.dumps(THREAD), content_type=content_type, headers={"Origin": "https://evil.example"}

@@ -288,7 +288,7 @@ def test_htmx_gets_the_part_that_changed(people: dict[str, Client], ada: Member)
 
 def test_forms_of_blogs_need_their_token(ada: Member) -> None:
     client, post = Client(enforce_csrf_checks=True), written(ada)
-    client.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(ada, backend="jeos.server.accounts.backends.Passphrases")
     moves = [f"/blog/p/{post.pk}/{move}/" for move in ("edit", "react", "hide", "withdraw", "delete")]
     for address in ("/blog/write/", "/blog/about/", *moves):
         assert client.post(address, {"source": "x"}).status_code == 403, address

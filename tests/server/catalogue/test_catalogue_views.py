@@ -383,7 +383,7 @@ def test_no_field_lets_a_script_through(people: dict[str, Client], ada: Member, 
 def test_forms_need_their_token(ada: Member, bob: Member) -> None:
     make_appliance(ada)
     client = Client(enforce_csrf_checks=True)
-    client.force_login(bob, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(bob, backend="jeos.server.accounts.backends.Passphrases")
     for address in (f"{WEB}star/", f"{WEB}review/", "/catalogue/publish/", "/catalogue/@acme/-/give-up/"):
         assert client.post(address, {"want": "1"}).status_code == 403, address
     assert (Star.objects.count(), Review.objects.count(), Publisher.objects.count()) == (0, 0, 1)

@@ -388,7 +388,7 @@ def test_no_field_lets_a_script_through(crowd: Crowd, attack: str) -> None:
 
 def test_forms_need_their_token(crowd: Crowd, session: Session) -> None:
     client = Client(enforce_csrf_checks=True)
-    client.force_login(crowd.members["moderator"], backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(crowd.members["moderator"], backend="jeos.server.accounts.backends.Passphrases")
     number = session.pk
     for address in (
         *(

@@ -335,7 +335,7 @@ def test_thread_is_managed_by_plain_forms(
 
 def test_forms_need_their_token(ada: Member, thread: Thread) -> None:
     client = Client(enforce_csrf_checks=True)
-    client.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(ada, backend="jeos.server.accounts.backends.Passphrases")
     for address in (
         "/forum/new/",
         f"/forum/t/{thread.pk}/reply/",

@@ -224,7 +224,7 @@ def test_no_field_lets_a_script_through(people: dict[str, Client], ada: Member, 
 
 def test_forms_need_their_token(ada: Member, idea: Idea) -> None:
     client = Client(enforce_csrf_checks=True)
-    client.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(ada, backend="jeos.server.accounts.backends.Passphrases")
     for address in ("write/", f"{idea.pk}/vote/", f"{idea.pk}/edit/", f"{idea.pk}/answer/", f"{idea.pk}/merge/"):
         assert client.post(f"/ideas/{address}", {"source": "x", "want": "1"}).status_code == 403, address
     assert (Idea.objects.count(), Vote.objects.count()) == (1, 0)

@@ -269,7 +269,7 @@ def test_no_field_lets_a_script_through(people: dict[str, Client], ada: Member, 
 
 def test_forms_need_their_token(ada: Member, proven: Practice) -> None:
     client = Client(enforce_csrf_checks=True)
-    client.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(ada, backend="jeos.server.accounts.backends.Passphrases")
     for name in ("edit", "submit", "review", "rate", "renew"):
         assert client.post(f"/practices/{proven.pk}/{name}/", FORM).status_code == 403, name
     assert client.post("/practices/write/", FORM).status_code == 403

@@ -300,7 +300,7 @@ def test_webhook_is_its_owners_alone(people: dict[str, Client], hook: Hook) -> N
 
 def test_webhook_forms_need_their_token(ada: Member, hook: Hook) -> None:
     browser = Client(enforce_csrf_checks=True)
-    browser.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(ada, backend="jeos.server.accounts.backends.Passphrases")
     for deed in ("new/", f"{hook.pk}/test/", f"{hook.pk}/remove/", f"{hook.pk}/secret/"):
         assert browser.post(f"/settings/webhooks/{deed}", {"address": "https://evil.example/"}).status_code == 403
 

@@ -5,7 +5,9 @@ import re
 from collections.abc import Iterator
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from jeos.server.accounts.models import HANDLE, HANDLE_LENGTH, Member
@@ -21,6 +23,10 @@ RESERVED = frozenset(
 
 class Adapter(DefaultAccountAdapter):
     """allauth's hooks."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Tell whether somebody may make an account with a passphrase."""
+        return bool(settings.SIGN_IN.passphrases)
 
     def clean_username(self, username: str, shallow: bool = False) -> str:
         """Return the handle to take. Raises ValidationError for one that cannot be had."""

@@ -42,6 +42,10 @@ def _about(member: Member) -> dict[str, Json]:
         "time_zone": member.time_zone,
         "joined": member.joined.isoformat(),
         "tokens": [{"name": token.name, "made": token.made.isoformat()} for token in member.tokens.all()],
+        "organisations": [
+            {"organisation": account.provider, "account": account.uid, "since": account.date_joined.isoformat()}
+            for account in member.socialaccount_set.all()
+        ],
         "sessions": [
             {"address": session.ip, "program": session.user_agent, "began": session.created_at.isoformat()}
             for session in member.usersession_set.all()

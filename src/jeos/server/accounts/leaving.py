@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import transaction
@@ -29,6 +30,7 @@ def leave(member: Member) -> None:
     sessions.delete()
     EmailAddress.objects.filter(user=member).delete()
     Authenticator.objects.filter(user=member).delete()
+    SocialAccount.objects.filter(user=member).delete()
     Token.objects.filter(member=member).delete()
     for forget in _also:
         forget(member)

@@ -1,4 +1,5 @@
-"""Language and time zone of a page: the member's, else the cookie's or the browser's language and UTC; signing out."""
+"""Language and time zone of a page: the member's, else the cookie's or the browser's language and UTC; signing out;
+what there is no page for where organisations alone say who signs in."""
 
 import zoneinfo
 from collections.abc import Callable
@@ -6,6 +7,7 @@ from functools import cache
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 
@@ -65,3 +67,18 @@ class ForgetWhenSignedOut:
         if was_member and not request.user.is_authenticated:
             response["Clear-Site-Data"] = '"storage"'
         return response
+
+
+class OrganisationsOnly:
+    """Closes the pages of passphrases, and of signing up with one, where nobody signs in with one."""
+
+    CLOSED = ("/accounts/password/", "/accounts/signup/")
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request; send those away who ask for a closed page."""
+        if not settings.SIGN_IN.passphrases and request.path.startswith(self.CLOSED):
+            return redirect("account_login")
+        return self._get_response(request)

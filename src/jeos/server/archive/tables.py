@@ -18,7 +18,11 @@ FORMAT = 1
 LEFT_OUT = {  # what is of use on one machine, for a while
     *("jobs.Mail", "jobs.Heartbeat", "jobs.Due", "content.Allowance", "content.Incoming"),
 }
-OTHERS = ("account.EmailAddress", "mfa.Authenticator")  # tables of packages that belong to members
+OTHERS = (
+    "account.EmailAddress",
+    "mfa.Authenticator",
+    "socialaccount.SocialAccount",
+)  # tables of packages that belong to members
 SEARCH = "content.Document"  # written through the index, which makes its own numbers
 STORED = {  # fields that name an uploaded file by its digest; the file is in the archive too
     "content.Attachment": ("digest", "small"),
