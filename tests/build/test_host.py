@@ -35,6 +35,7 @@ GOOD = Facts(
     firmware="/usr/share/OVMF/OVMF_CODE_4M.fd",
     passt="",
     router="",
+    fences=(),
 )
 
 
@@ -51,7 +52,7 @@ def test_good_host_is_ready_and_needs_nothing() -> None:
     assert host.ready(findings)
     assert {finding.state for finding in findings} == {State.OK}
     assert {finding.mend for finding in findings} == {""}
-    assert [finding.task for finding in findings] == ["host"] * 4 + ["build"] * 7 + ["run"] * 4 + [
+    assert [finding.task for finding in findings] == ["host"] * 4 + ["build"] * 7 + ["run"] * 5 + [
         "convert",
         "sign",
         "test",

@@ -125,6 +125,7 @@ def test_device_that_cannot_be_saved_is_named_and_the_machine_runs_on(
     more = ["-blockdev", "null-co,node-name=nothing", "-device", "nvme,drive=nothing,serial=1"]
     monkeypatch.setenv("PATH", f"{door.folder}:{os.environ['PATH']}")
     monkeypatch.setenv(VARIABLE, json.dumps({"more": more}))
+    monkeypatch.setenv("JEOS_CONFINE", "off")
     start(tiny)
     with pytest.raises(MachineError, match=r"the machine.s memory cannot be saved: .*nvme"):
         saves.save("tiny", "a", stop=True)

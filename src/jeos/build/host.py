@@ -83,7 +83,7 @@ class Facts:
 
     `families` are the ids of its distribution and of those that it is like (os-release(5)); `programs` the names that
     were found, of all that are asked for; `mirror` and `keyring` say where they come from, "" for nowhere. A trial or
-    check that worked has no problem. Sizes are in bytes.
+    check that worked has no problem. `fences` are those that machines must do without. Sizes are in bytes.
     """
 
     system: str
@@ -107,6 +107,7 @@ class Facts:
     firmware: str
     passt: str
     router: str
+    fences: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +278,13 @@ def _network(facts: Facts) -> Finding:
     return Finding("run", "network", State.NOTE, value, mend)
 
 
+def _fences(facts: Facts) -> Finding:
+    if not facts.fences:
+        return Finding("run", "fences", State.OK, "namespaces and Landlock keep machines in")
+    mend = "machines run all the same; docs/explanation/confinement.md tells what each fence is for and what it needs"
+    return Finding("run", "fences", State.NOTE, f"machines do without {'; '.join(facts.fences)}", mend)
+
+
 CHECKS: tuple[Callable[[Facts], Finding], ...] = (
     _system,
     _python,
@@ -293,6 +301,7 @@ CHECKS: tuple[Callable[[Facts], Finding], ...] = (
     _accelerator,
     _firmware,
     _network,
+    _fences,
     _convert_programs,
     _sign_programs,
     _test_programs,

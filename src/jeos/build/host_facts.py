@@ -13,7 +13,7 @@ from jeos.build.host import ID_PROGRAMS, PROGRAMS, Facts, Problem, Room
 from jeos.core import settings
 from jeos.core.errors import HostError, JeosError
 from jeos.core.run import find_program, run
-from jeos.vm import accelerator, firmware, passt
+from jeos.vm import accelerator, confine, firmware, passt
 
 APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")  # Ubuntu's own switch
 MOUNTS = Path("/proc/self/mounts")
@@ -46,6 +46,7 @@ def gather() -> Facts:
         firmware=_firmware(),
         passt=passt.complaint(),
         router=user_network.complaint(),
+        fences=_fences(),
     )
 
 
@@ -133,3 +134,10 @@ def _firmware() -> str:
         return str(firmware.find().code)
     except HostError:
         return ""
+
+
+def _fences() -> tuple[str, ...]:
+    try:
+        return confine.lacking()
+    except HostError as error:
+        return (error.message,)

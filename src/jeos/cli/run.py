@@ -15,7 +15,7 @@ from jeos.cli import output, times
 from jeos.core import log
 from jeos.core.errors import InputError, MachineError, UsageError
 from jeos.core.terminal import plain
-from jeos.model.machine import ALIVE, PORT_SYNTAX, Boot, Machine, State, Status, check_name, parse_forward
+from jeos.model.machine import ALIVE, PORT_SYNTAX, Boot, Confine, Machine, State, Status, check_name, parse_forward
 from jeos.vm import session
 from jeos.vm.attach import CONTROL_C, DETACH, attach
 from jeos.vm.places import over_template, places_of
@@ -67,6 +67,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--accel",
         choices=("auto", "kvm", "tcg"),
         help="run on the hardware (kvm) or emulate (tcg; default: what works)",
+    )
+    add(
+        "--confine",
+        choices=tuple(Confine),
+        help="fence the machine off by all that this host has (auto, the default), by all that jeos knows, or it does "
+        "not start (strict), or by QEMU's own filter alone (off)",
     )
     add("--accept-eula", action="store_true", help="agree to the appliance's licence without being shown it")
     add(
@@ -122,6 +128,7 @@ def run_copy(args: argparse.Namespace) -> int:
     name = args.target if template.exists(args.target) else appliance_at(args.target)
     forwards = [parse_forward(text) for text in args.port] if args.port else None
     machine, start = template.copy_of(name, copy=check_name(args.name or name), forwards=forwards)
+    machine = replace(machine, confine=Confine(args.confine) if args.confine else machine.confine)
     state = session.run(machine, values=template.values(name), nvram=template.nvram(name), start=start)
     announce(machine, state)
     return leave(machine, args) if args.detach else stay(machine, remove=args.rm)
@@ -171,6 +178,7 @@ def wanted(args: argparse.Namespace) -> Machine:
         properties=before.properties,
         uuid=before.uuid,
         created=before.created,
+        confine=before.confine,
     )
 
 
@@ -189,6 +197,7 @@ def changed(machine: Machine, args: argparse.Namespace) -> Machine:
         disk_size=parse_size(args.disk, option="--disk") if args.disk else machine.disk_size,
         forwards=tuple(parse_forward(text) for text in args.port) if args.port else machine.forwards,
         accelerator=args.accel or machine.accelerator,
+        confine=Confine(args.confine) if args.confine else machine.confine,
     )
 
 

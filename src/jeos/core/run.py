@@ -12,7 +12,7 @@ import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -101,8 +101,13 @@ def spawn(
     cwd: Path | None = None,
     pass_fds: Sequence[int] = (),
     survives: bool = False,
+    enter: Callable[[], None] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a program and return it running; it dies with jeos, unless `survives` puts it in a session of its own."""
+    """Start a program and return it running; it dies with jeos, unless `survives` puts it in a session of its own.
+
+    `enter` is called in the new process before it becomes the program, and sees to what else is said here of it: to its
+    death with jeos, and to the files that it inherits.
+    """
     program = find_program(str(argv[0]))
     log.debug(f"run: {quote(argv)}")
     return subprocess.Popen(
@@ -114,7 +119,8 @@ def spawn(
         cwd=cwd,
         pass_fds=pass_fds,
         start_new_session=survives,
-        preexec_fn=None if survives else die_with_parent,
+        close_fds=enter is None,
+        preexec_fn=enter or (None if survives else die_with_parent),
     )
 
 

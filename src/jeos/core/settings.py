@@ -10,6 +10,7 @@
 | `JEOS_MIRROR` | the Debian mirror, as `https://mirror.example/debian` | the recipe's, else the machine's apt sources |
 | `JEOS_CREDENTIALS` | passwords of private repositories, see apt_auth.conf(5) | `~/.config/jeos/credentials` |
 | `JEOS_NETWORK` | `slirp`: machines get QEMU's own network, where 10.0.2.2 leads to this host | passt, if it works |
+| `JEOS_CONFINE` | `strict` or `off`, for machines that are not told by `jeos run --confine` | what the host has |
 | `JEOS_PASSPHRASE` | the passphrase (or PIN) of keys, see `jeos keys` | it is asked for |
 | `JEOS_TOKEN` | the personal token with which `jeos publish --to` writes to a catalogue | `--token-file` |
 | `JEOS_PKCS11_MODULE` | the library that speaks to the token with keys | the key's address names it |
@@ -118,6 +119,11 @@ def credentials() -> Path:
 def network() -> str:
     """Return the kind of network that machines are to have, or nothing."""
     return os.environ.get("JEOS_NETWORK", "")
+
+
+def confine() -> str:
+    """Return how machines are to be fenced off that are not told, or nothing."""
+    return os.environ.get("JEOS_CONFINE", "")
 
 
 def passphrase() -> str | None:

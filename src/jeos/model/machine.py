@@ -24,6 +24,14 @@ class Boot(StrEnum):
     BIOS = "bios"  # the boot sector, as machines did before UEFI; for foreign disks only
 
 
+class Confine(StrEnum):
+    """How a machine's QEMU is fenced off from the host."""
+
+    AUTO = "auto"  # by all fences that the host has
+    STRICT = "strict"  # by all that jeos knows, or the machine does not start
+    OFF = "off"  # by QEMU's filter of system calls alone
+
+
 class Status(StrEnum):
     """How a machine is."""
 
@@ -103,6 +111,7 @@ class Machine:
     macs: tuple[str, ...] = ()
     supply: tuple[str, ...] = ()
     isolated: bool = False
+    confine: Confine = Confine.AUTO
 
     @property
     def foreign(self) -> bool:
@@ -116,7 +125,8 @@ class State:
 
     `since` is when the status began and `started` when QEMU was started, in seconds since 1970; `boots` counts the
     guest's starts since then. `forwards` have the real host ports. `version` is the one that the guest's agent told
-    last: another than the image's in a machine that has updated itself.
+    last: another than the image's in a machine that has updated itself. `fences` are those around QEMU,
+    `fences_missing` those that could not be put up, as "name: why".
     """
 
     status: Status = Status.STOPPED
@@ -131,6 +141,8 @@ class State:
     network: str = ""
     forwards: tuple[Forward, ...] = ()
     version: str = ""
+    fences: tuple[str, ...] = ()
+    fences_missing: tuple[str, ...] = ()
 
     def become(self, status: Status, *, reason: str = "", now: float) -> "State":
         """Return this state with another status from now on; one that it has already goes on, with another reason."""
@@ -185,6 +197,7 @@ def parse_machine(text: str, *, source: str) -> Machine:
     try:
         fields = json.loads(text)
         fields["boot"] = Boot(fields["boot"])
+        fields["confine"] = Confine(fields.get("confine", Confine.AUTO))
         fields["forwards"] = tuple(Forward(**forward) for forward in fields["forwards"])
         fields["properties"] = tuple(fields["properties"])
         fields["other_disks"] = tuple(OtherDisk(**disk) for disk in fields.get("other_disks", ()))
@@ -206,6 +219,8 @@ def parse_state(text: str, *, source: str) -> State:
         fields = json.loads(text)
         fields["status"] = Status(fields["status"])
         fields["forwards"] = tuple(Forward(**forward) for forward in fields["forwards"])
+        for name in ("fences", "fences_missing"):
+            fields[name] = tuple(fields.get(name, ()))
         return State(**fields)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{source} is not a machine's state: {error}", hint="remove the machine: jeos rm") from None

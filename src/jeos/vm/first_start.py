@@ -193,7 +193,7 @@ class _Watch:
 
     async def _look_at_screen(self, control: Qmp) -> None:
         """Read what stands on the screen while it is in text mode."""
-        path = self.places.folder / "screen.bin"
+        path = self.places.work / "screen.bin"
         size = TEXT_COLUMNS * TEXT_ROWS * 2
         while True:
             with contextlib.suppress(JeosError, OSError):
@@ -229,7 +229,7 @@ class _Watch:
         if not self.machine.foreign:
             return b""
         await asyncio.sleep(SETTLE_SECONDS)
-        path = self.places.folder / "screen.png"
+        path = self.places.work / "screen.png"
         with contextlib.suppress(MachineError, OSError):
             await control.execute("screendump", {"filename": str(path), "format": "png"})
             return path.read_bytes()

@@ -102,7 +102,7 @@ async def serve(
     quiet = Quiet(places.guest, wanted=bool(order.get("freeze", True)), agent=agent)
     work = fleeced(
         qmp,
-        folder=places.folder,
+        folder=places.work,
         socket=places.backup,
         mark=mark,
         since=since,

@@ -7,18 +7,21 @@ import base64
 import os
 import socket
 import subprocess
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jeos.core import files
-from jeos.core.errors import MachineError
-from jeos.core.run import spawn
-from jeos.model.machine import Boot, Forward, Machine
+from jeos.core import files, settings
+from jeos.core.errors import MachineError, UsageError
+from jeos.core.run import find_program, spawn
+from jeos.model.machine import Boot, Confine, Forward, Machine
 from jeos.model.saved import Start
-from jeos.vm import accelerator, command, disks, firmware, network, passt
+from jeos.vm import accelerator, command, confine, disks, firmware, network, passt
 from jeos.vm.accelerator import Accelerator
 from jeos.vm.command import Credential, Wiring
+from jeos.vm.confine import Confined
+from jeos.vm.fence import fence_of
 from jeos.vm.network import Network
 from jeos.vm.places import Places, make_private
 
@@ -40,6 +43,8 @@ class Launched:
     supply: "subprocess.Popen[bytes] | None" = None
     incoming: str = ""  # the address at which QEMU has what its devices are to hold
     forwards_later: tuple[Forward, ...] = ()  # to be opened when the guest knows which machine it is in
+    fences: tuple[str, ...] = ()  # around QEMU
+    fences_missing: tuple[str, ...] = ()  # that this host or the machine's network does not allow, each with the reason
 
 
 def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched:
@@ -53,6 +58,8 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched
     forwards = network.resolve(machine.forwards)
     later = () if start.again else forwards  # nobody comes in before the guest knows which machine it is in
     make_private(places.runtime)
+    for folder in (places.inside, places.work):
+        folder.mkdir(mode=0o700, exist_ok=True)
     for leftover in places.sockets:
         leftover.unlink(missing_ok=True)
     with ExitStack() as ours, ExitStack() as theirs:
@@ -99,16 +106,52 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched
             theirs.callback(os.close, devices)
             inherited.append(devices)
             address = f"fd:{devices}"
-        with places.qemu_log.open("wb") as log:
-            process = spawn(
-                command.argv(machine, wiring),
-                stdout=log,
-                stderr=log,
-                pass_fds=inherited,
-            )
+        started = _start(machine, places, wiring, network=chosen_network.kind, start=start, inherited=inherited)
         ours.pop_all()
         supplier = helpers[0] if machine.supply else None
-        return Launched(process, tuple(helpers), qmp, console, chosen, chosen_network, supplier, address, later)
+        return Launched(
+            started.process,
+            tuple(helpers),
+            qmp,
+            console,
+            chosen,
+            chosen_network,
+            supplier,
+            address,
+            later,
+            started.fences,
+            started.missing,
+        )
+
+
+def _start(
+    machine: Machine, places: Places, wiring: Wiring, *, network: str, start: Start, inherited: Sequence[int]
+) -> Confined:
+    """Start QEMU behind its fences, or without any where that was asked for."""
+    words = command.argv(machine, wiring)
+    if wiring.ram is not None and not wiring.ram_private:
+        wiring.ram.touch(mode=0o600)  # behind the fences there is no folder to make it in
+    wanted = _confine(machine)
+    with places.qemu_log.open("wb") as log:
+        if wanted is Confine.OFF:
+            process = spawn(words, stdout=log, stderr=log, pass_fds=inherited)
+            return Confined(process, ("seccomp",), ("all others: they are switched off",))
+        program = find_program(command.PROGRAM)
+        fence = fence_of(machine, places, wiring, program=program, network=network, start=start)
+        strict = wanted is Confine.STRICT
+        found = confine.start(words, fence, stdout=log, stderr=log, pass_fds=inherited, strict=strict)
+    return replace(found, fences=(*found.fences, "seccomp"))
+
+
+def _confine(machine: Machine) -> Confine:
+    """Return how a machine is to be fenced off: what it was told, or what the environment says for all."""
+    said = settings.confine()
+    if machine.confine is not Confine.AUTO or not said:
+        return machine.confine
+    try:
+        return Confine(said)
+    except ValueError:
+        raise UsageError(f"JEOS_CONFINE is {said!r}", hint=f"set it to {', '.join(Confine)}, or not at all") from None
 
 
 def _why_not_passt(start: Start) -> str:

@@ -17,7 +17,7 @@ from jeos.core.settings import runtime_dir, state_dir
 from jeos.model.machine import Machine
 
 SOCKET_PATH_LIMIT = 107  # bytes; sun_path of sockaddr_un without its end mark, unix(7)
-LONGEST_SOCKET = "console.sock"
+LONGEST_SOCKET = "in/backup.sock"
 LOCK_LAYOUT = "hhqqi4x"  # struct flock: type, whence, start, length, process
 OFD_LOCK = struct.pack(LOCK_LAYOUT, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
@@ -90,9 +90,19 @@ class Places:
         return self.runtime / "console.sock"
 
     @property
+    def inside(self) -> Path:
+        """The folder of the sockets that QEMU makes or connects to; it can reach no others."""
+        return self.runtime / "in"
+
+    @property
+    def work(self) -> Path:
+        """The folder in which QEMU may make files of its own while it runs, the only one."""
+        return self.folder / "work"
+
+    @property
     def port(self) -> Path:
         """The socket on which QEMU offers the guest's virtio-serial port; one client, the relay."""
-        return self.runtime / "port.sock"
+        return self.inside / "port.sock"
 
     @property
     def guest(self) -> Path:
@@ -117,12 +127,12 @@ class Places:
     @property
     def backup(self) -> Path:
         """The socket on which QEMU exports the disks while a backup is under way."""
-        return self.runtime / "backup.sock"
+        return self.inside / "backup.sock"
 
     @property
     def supply(self) -> Path:
         """The socket on which a backup is exported that the machine still reads from."""
-        return self.runtime / "supply.sock"
+        return self.inside / "supply.sock"
 
     @property
     def sockets(self) -> tuple[Path, ...]:

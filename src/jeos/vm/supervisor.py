@@ -16,7 +16,7 @@ from jeos.core import files, log
 from jeos.core.errors import InputError, JeosError
 from jeos.model.machine import Machine, State, Status, parse_machine, parse_state, state_text
 from jeos.model.saved import Start, parse_start
-from jeos.vm import orders
+from jeos.vm import confine, orders
 from jeos.vm.launch import Launched, launch
 from jeos.vm.places import Places, places_of
 
@@ -62,7 +62,12 @@ def supervise(machine: Machine, places: Places, launched: Launched, *, state: St
         accelerator_reason=launched.accelerator.reason,
         network=launched.network.kind,
         forwards=launched.network.forwards,
+        fences=launched.fences,
+        fences_missing=launched.fences_missing,
     )
+    for fence in launched.fences_missing:
+        if fence != confine.ROUTER:  # which is the network's nature, not something that the host lacks
+            log.info(f"without a fence: {fence}")
     watch = Watch(machine, places, launched, state=state, ready=ready, start=start)
     try:
         asyncio.run(watch.run())
@@ -72,6 +77,7 @@ def supervise(machine: Machine, places: Places, launched: Launched, *, state: St
                 process.kill()
             process.wait()
         files.remove_tree(places.runtime)
+        files.remove_tree(places.work)
     return 0
 
 
