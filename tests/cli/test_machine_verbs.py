@@ -16,7 +16,7 @@ import pytest
 import tiny_guest
 from jeos.cli import cp, logs, ls, run, top
 from jeos.core.errors import InputError, UsageError
-from jeos.model.machine import Machine, State, machine_text, parse_forward
+from jeos.model.machine import Limits, Machine, State, machine_text, parse_forward
 from jeos.vm import session, supervisor
 from jeos.vm.places import places_of
 from screens import Screen
@@ -105,6 +105,31 @@ def test_parse_size(text: str, size: int) -> None:
 def test_parse_size_refuses(text: str) -> None:
     with pytest.raises(UsageError, match=f"--disk {text} is not a size"):
         run.parse_size(text, option="--disk")
+
+
+@pytest.mark.parametrize(("text", "percent"), [("150%", 150), ("1.5", 150), ("1", 100), ("0.25", 25), ("7%", 7)])
+def test_parse_share(text: str, percent: int) -> None:
+    assert run.parse_share(text) == percent
+
+
+@pytest.mark.parametrize("text", ["", "0", "0%", "half", "-1", "1e3", "50 %", "0.001"])
+def test_parse_share_refuses(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a share of processors"):
+        run.parse_share(text)
+
+
+def test_limits_are_kept_until_they_are_lifted() -> None:
+    def asked(before: Limits, **words: str) -> Limits:
+        options = {"limit_cpu": None, "limit_memory": None, "limit_io": None, **words}
+        return run.limits(before, argparse.Namespace(**options), memory=512)
+
+    found = asked(Limits(), limit_cpu="50%", limit_memory="1G", limit_io="20M")
+    assert found == Limits(cpu=50, memory=1 << 30, io=20 << 20)
+    assert asked(found) == found
+    assert asked(found, limit_memory="none", limit_cpu="2") == Limits(cpu=200, io=20 << 20)
+    with pytest.raises(UsageError) as caught:
+        asked(found, limit_memory="512M")
+    assert caught.value.message == "a machine with 512 MiB of memory needs more than 512 MiB of this host's"
 
 
 def test_given_values_come_from_words_and_files(tmp_path: Path) -> None:

@@ -15,7 +15,18 @@ from jeos.cli import output, times
 from jeos.core import log
 from jeos.core.errors import InputError, MachineError, UsageError
 from jeos.core.terminal import plain
-from jeos.model.machine import ALIVE, PORT_SYNTAX, Boot, Confine, Machine, State, Status, check_name, parse_forward
+from jeos.model.machine import (
+    ALIVE,
+    PORT_SYNTAX,
+    Boot,
+    Confine,
+    Limits,
+    Machine,
+    State,
+    Status,
+    check_name,
+    parse_forward,
+)
 from jeos.vm import session
 from jeos.vm.attach import CONTROL_C, DETACH, attach
 from jeos.vm.places import over_template, places_of
@@ -29,6 +40,8 @@ SIZE_PATTERN = re.compile(r"(\d+)([KMGT]?)(?:i?B)?", re.IGNORECASE)
 SIZE_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 MEBIBYTE = 1 << 20
 SMALLEST_MEMORY = 32  # MiB; Linux does not come up with less
+NO_LIMIT = "none"
+BESIDE = 256  # MiB that QEMU may need beside the guest's memory, the code that it translated included
 POLL_SECONDS = 0.1
 
 
@@ -74,6 +87,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="fence the machine off by all that this host has (auto, the default), by all that jeos knows, or it does "
         "not start (strict), or by QEMU's own filter alone (off)",
     )
+    add("--limit-cpu", metavar="SHARE", help="processor time at most, as 150%% or 1.5 processors; none lifts it")
+    add("--limit-memory", metavar="SIZE", help="this host's memory at most, the guest's and QEMU's; none lifts it")
+    add("--limit-io", metavar="RATE", help="bytes a second from the disks, and as many to them, as 20M; none lifts it")
     add("--accept-eula", action="store_true", help="agree to the appliance's licence without being shown it")
     add(
         "--from-template",
@@ -128,7 +144,11 @@ def run_copy(args: argparse.Namespace) -> int:
     name = args.target if template.exists(args.target) else appliance_at(args.target)
     forwards = [parse_forward(text) for text in args.port] if args.port else None
     machine, start = template.copy_of(name, copy=check_name(args.name or name), forwards=forwards)
-    machine = replace(machine, confine=Confine(args.confine) if args.confine else machine.confine)
+    machine = replace(
+        machine,
+        confine=Confine(args.confine) if args.confine else machine.confine,
+        limits=limits(machine.limits, args, memory=machine.memory),
+    )
     state = session.run(machine, values=template.values(name), nvram=template.nvram(name), start=start)
     announce(machine, state)
     return leave(machine, args) if args.detach else stay(machine, remove=args.rm)
@@ -179,6 +199,7 @@ def wanted(args: argparse.Namespace) -> Machine:
         uuid=before.uuid,
         created=before.created,
         confine=before.confine,
+        limits=before.limits,
     )
 
 
@@ -198,7 +219,34 @@ def changed(machine: Machine, args: argparse.Namespace) -> Machine:
         forwards=tuple(parse_forward(text) for text in args.port) if args.port else machine.forwards,
         accelerator=args.accel or machine.accelerator,
         confine=Confine(args.confine) if args.confine else machine.confine,
+        limits=limits(machine.limits, args, memory=memory),
     )
+
+
+def limits(before: Limits, args: argparse.Namespace, *, memory: int) -> Limits:
+    """Return the limits that the command line asks for, of a machine that has those `before` and `memory` MiB."""
+    found = before
+    if args.limit_cpu:
+        found = replace(found, cpu=0 if args.limit_cpu == NO_LIMIT else parse_share(args.limit_cpu))
+    for name in ("memory", "io"):
+        text, option = getattr(args, f"limit_{name}"), f"--limit-{name}"
+        if text:
+            found = replace(found, **{name: 0 if text == NO_LIMIT else parse_size(text, option=option)})
+    if found.memory and found.memory <= memory << 20:
+        raise UsageError(
+            f"a machine with {memory} MiB of memory needs more than {found.memory >> 20} MiB of this host's",
+            hint=f"--limit-memory {memory + BESIDE}M, or less --memory",
+        )
+    return found
+
+
+def parse_share(text: str) -> int:
+    """Read a share of processors such as "150%" or "1.5" as percent of one. Raises UsageError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", text)
+    share = round(float(match[1]) * (1 if match[2] else 100)) if match else 0
+    if not share:
+        raise UsageError(f"--limit-cpu {text} is not a share of processors", hint="for example --limit-cpu 50%")
+    return share
 
 
 def parse_size(text: str, *, option: str) -> int:
@@ -256,6 +304,9 @@ def announce(machine: Machine, state: State) -> None:
     log.info(f"{machine.name} runs ({machine.boot}, {state.accelerator}, {machine.memory} MiB, {state.network})")
     if state.accelerator == "tcg" and machine.accelerator == "auto":
         log.info(f"  emulated, so slow: {state.accelerator_reason}")
+    for fence in state.fences_missing:
+        if fence.startswith("limit"):
+            log.warn(f"without a {fence}")
     for forward in state.forwards:
         log.info(f"  {forward.address} port {forward.host}/{forward.protocol} leads to port {forward.guest} in it")
 

@@ -74,6 +74,23 @@ class OtherDisk:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a machine may use of the host at most, 0 for all: `cpu` in percent of one processor, `memory` in bytes.
+
+    `memory` is the guest's and QEMU's. `io` is in bytes a second, for reading and for writing, each.
+    """
+
+    cpu: int = 0
+    memory: int = 0
+    io: int = 0
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The kinds of limits that there are to be."""
+        return tuple(kind for kind in ("cpu", "memory", "io") if getattr(self, kind))
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """What a machine is made of.
 
@@ -112,6 +129,7 @@ class Machine:
     supply: tuple[str, ...] = ()
     isolated: bool = False
     confine: Confine = Confine.AUTO
+    limits: Limits = Limits()
 
     @property
     def foreign(self) -> bool:
@@ -197,6 +215,7 @@ def parse_machine(text: str, *, source: str) -> Machine:
     try:
         fields = json.loads(text)
         fields["boot"] = Boot(fields["boot"])
+        fields["limits"] = Limits(**fields.get("limits", {}))
         fields["confine"] = Confine(fields.get("confine", Confine.AUTO))
         fields["forwards"] = tuple(Forward(**forward) for forward in fields["forwards"])
         fields["properties"] = tuple(fields["properties"])

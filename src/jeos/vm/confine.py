@@ -14,7 +14,7 @@ import os
 import resource
 import struct
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, NoReturn
@@ -61,11 +61,15 @@ def start(
     stderr: int | IO[bytes] | None = None,
     pass_fds: Sequence[int] = (),
     strict: bool = False,
+    join: Callable[[], None] | None = None,
 ) -> Confined:
-    """Start a program behind its fences. Raises HostError if it is to be `strict` and this host lacks one."""
+    """Start a program behind its fences. Raises HostError if it is to be `strict` and this host lacks one.
+
+    `join` puts the new process into a control group before all else.
+    """
     without = ""
     while True:
-        entry = _Entry(fence, tuple(pass_fds), strict=strict, without=without)
+        entry = _Entry(fence, tuple(pass_fds), strict=strict, without=without, join=join)
         process, report = entry.start(argv, stdout=stdout, stderr=stderr)
         if not (report.again or report.failed):
             missing = [*report.missing, *([ROUTER] if fence.network else [])]
@@ -95,6 +99,7 @@ class _Entry:
     pass_fds: tuple[int, ...]
     strict: bool
     without: str
+    join: Callable[[], None] | None = None
 
     def start(
         self, argv: Sequence[str | Path], *, stdout: int | IO[bytes] | None, stderr: int | IO[bytes] | None
@@ -125,6 +130,8 @@ class _Entry:
         report = _Report()
         try:
             _close_all_but((*self.pass_fds, writing))
+            if self.join is not None:
+                self.join()
             if self.without:
                 report.missing.append(f"namespaces: {self.without}")
             else:

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jeos.core import files, settings
-from jeos.core.errors import MachineError, UsageError
+from jeos.core.errors import HostError, JeosError, MachineError, UsageError
 from jeos.core.run import find_program, spawn
 from jeos.model.machine import Boot, Confine, Forward, Machine
 from jeos.model.saved import Start
@@ -24,6 +25,9 @@ from jeos.vm.confine import Confined
 from jeos.vm.fence import fence_of
 from jeos.vm.network import Network
 from jeos.vm.places import Places, make_private
+
+if TYPE_CHECKING:
+    from jeos.vm.cgroup import Group
 
 BOOT = Start()
 PROPERTY_PREFIX = "jeos.property."
@@ -45,6 +49,7 @@ class Launched:
     forwards_later: tuple[Forward, ...] = ()  # to be opened when the guest knows which machine it is in
     fences: tuple[str, ...] = ()  # around QEMU
     fences_missing: tuple[str, ...] = ()  # that this host or the machine's network does not allow, each with the reason
+    group: "Group | None" = None
 
 
 def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched:
@@ -106,7 +111,12 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched
             theirs.callback(os.close, devices)
             inherited.append(devices)
             address = f"fd:{devices}"
-        started = _start(machine, places, wiring, network=chosen_network.kind, start=start, inherited=inherited)
+        group = _limited(machine, places, ours)
+        started = _start(
+            machine, places, wiring, network=chosen_network.kind, start=start, inherited=inherited, group=group
+        )
+        if group is not None:
+            started = _hold_to(group, started, strict=_confine(machine) is Confine.STRICT)
         ours.pop_all()
         supplier = helpers[0] if machine.supply else None
         return Launched(
@@ -121,11 +131,19 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched
             later,
             started.fences,
             started.missing,
+            group,
         )
 
 
 def _start(
-    machine: Machine, places: Places, wiring: Wiring, *, network: str, start: Start, inherited: Sequence[int]
+    machine: Machine,
+    places: Places,
+    wiring: Wiring,
+    *,
+    network: str,
+    start: Start,
+    inherited: Sequence[int],
+    group: "Group | None",
 ) -> Confined:
     """Start QEMU behind its fences, or without any where that was asked for."""
     words = command.argv(machine, wiring)
@@ -135,12 +153,44 @@ def _start(
     with places.qemu_log.open("wb") as log:
         if wanted is Confine.OFF:
             process = spawn(words, stdout=log, stderr=log, pass_fds=inherited)
+            if group is not None and not group.unit:
+                group.attach(process.pid)
             return Confined(process, ("seccomp",), ("all others: they are switched off",))
         program = find_program(command.PROGRAM)
         fence = fence_of(machine, places, wiring, program=program, network=network, start=start)
         strict = wanted is Confine.STRICT
-        found = confine.start(words, fence, stdout=log, stderr=log, pass_fds=inherited, strict=strict)
+        join = group.join if group is not None else None
+        found = confine.start(words, fence, stdout=log, stderr=log, pass_fds=inherited, strict=strict, join=join)
     return replace(found, fences=(*found.fences, "seccomp"))
+
+
+def _limited(machine: Machine, places: Places, stack: ExitStack) -> "Group | None":
+    """Return a control group for a machine that has limits, which goes if the machine does not start."""
+    if not machine.limits.wanted:
+        return None
+    from jeos.vm import cgroup  # for few
+
+    group = cgroup.prepare(machine.name, machine.limits, disk=places.folder)
+    stack.callback(group.remove)
+    return group
+
+
+def _hold_to(group: "Group", started: Confined, *, strict: bool) -> Confined:
+    """See to it that QEMU is in its control group, and tell which limits are not kept all the same."""
+    process = started.process.pid
+    try:
+        if group.unit:
+            group.attach(process)
+        why = group.problem or "this host's control groups do not keep it"
+        reasons = [f"limit of {kind}: {why}" for kind in group.lacking(process)]
+    except (JeosError, OSError) as error:
+        reasons = [f"limits: {getattr(error, 'message', error)}"]
+    if reasons and strict:
+        started.process.kill()
+        started.process.wait()
+        raise HostError(f"this host lacks fences for machines: {'; '.join(reasons)}", hint="see --confine auto")
+    kept = () if len(reasons) == len(group.limits.wanted) else ("cgroup",)
+    return replace(started, fences=(*started.fences, *kept), missing=(*started.missing, *reasons))
 
 
 def _confine(machine: Machine) -> Confine:

@@ -76,6 +76,8 @@ def supervise(machine: Machine, places: Places, launched: Launched, *, state: St
             if process.poll() is None:
                 process.kill()
             process.wait()
+        if launched.group is not None:
+            launched.group.remove()
         files.remove_tree(places.runtime)
         files.remove_tree(places.work)
     return 0
