@@ -81,15 +81,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "kvm", "tcg"),
         help="run on the hardware (kvm) or emulate (tcg; default: what works)",
     )
-    add(
-        "--confine",
-        choices=tuple(Confine),
-        help="fence the machine off by all that this host has (auto, the default), by all that jeos knows, or it does "
-        "not start (strict), or by QEMU's own filter alone (off)",
-    )
-    add("--limit-cpu", metavar="SHARE", help="processor time at most, as 150%% or 1.5 processors; none lifts it")
-    add("--limit-memory", metavar="SIZE", help="this host's memory at most, the guest's and QEMU's; none lifts it")
-    add("--limit-io", metavar="RATE", help="bytes a second from the disks, and as many to them, as 20M; none lifts it")
+    configure_fences(parser)
     add("--accept-eula", action="store_true", help="agree to the appliance's licence without being shown it")
     add(
         "--from-template",
@@ -108,6 +100,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--rm", action="store_true", help="remove the machine when it has stopped; not with --detach")
     add("--json", action="store_true", help="with --detach: print the machine as JSON")
+
+
+def configure_fences(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say what a machine may reach and use of this host."""
+    add = parser.add_argument
+    add(
+        "--confine",
+        choices=tuple(Confine),
+        help="fence the machine off by all that this host has (auto, the default), by all that jeos knows, or it does "
+        "not start (strict), or by QEMU's own filter alone (off)",
+    )
+    add("--limit-cpu", metavar="SHARE", help="processor time at most, as 150%% or 1.5 processors; none lifts it")
+    add("--limit-memory", metavar="SIZE", help="this host's memory at most, the guest's and QEMU's; none lifts it")
+    add("--limit-io", metavar="RATE", help="bytes a second from the disks, and as many to them, as 20M; none lifts it")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from jeos.backup import boot, known_vaults, points
 from jeos.cli import times, unlock
 from jeos.cli.backup import vaults
-from jeos.cli.run import announce, changed, leave
+from jeos.cli.run import announce, changed, configure_fences, leave
 from jeos.core import log, settings
 from jeos.core.errors import UsageError
 from jeos.model.machine import PORT_SYNTAX
@@ -32,6 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "kvm", "tcg"),
         help="run on the hardware (kvm) or emulate (tcg; default: what works)",
     )
+    configure_fences(parser)
     add("--isolated", action="store_true", help="without a network, so that nobody meets the same machine twice")
     add("--wait", choices=("running", "healthy"), default="running", help="return when it is this")
     add("--timeout", type=times.wait, default=180.0, metavar="TIME", help="how long --wait waits, as 90 or 5m")
