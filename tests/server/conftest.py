@@ -44,6 +44,7 @@ from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402
 from pytest_django import DjangoDbBlocker, Settings  # noqa: E402
 
+from jeos.server.accounts import site as site_decisions  # noqa: E402
 from jeos.server.accounts.models import Member, Role  # noqa: E402
 from jeos.server.content import tags  # noqa: E402
 from jeos.server.forum import categories  # noqa: E402
@@ -103,7 +104,9 @@ def fresh_lists() -> Iterator[None]:
     categories.forget()
     tags.forget_popular()
     rules.forget()
+    site_decisions.forget()
     yield
+    site_decisions.forget()
     categories.forget()
 
 

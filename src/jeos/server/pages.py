@@ -16,7 +16,10 @@ def health(request: HttpRequest) -> HttpResponse:
 def robots(request: HttpRequest) -> HttpResponse:
     """Ask robots to keep to what is worth an index."""
     # Old versions and comparisons are without number, and no crawler is the wiser for them.
-    closed = ("/accounts/", "/search/", "/moderation/", "/wiki/*/compare/", "/wiki/*/version/", "/wiki/*/edit/")
+    closed = (
+        *("/accounts/", "/administration/", "/invited/", "/search/", "/moderation/"),
+        *("/wiki/*/compare/", "/wiki/*/version/", "/wiki/*/edit/"),
+    )
     lines = ["User-agent: *", *(f"Disallow: {path}" for path in closed), "Allow: /"]
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain")
 

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
+from django.forms import BaseForm
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from jeos.server.accounts.models import HANDLE, HANDLE_LENGTH, Member
+from jeos.server.accounts import invitations, site
+from jeos.server.accounts.models import HANDLE, HANDLE_LENGTH, Entry, Member
 
 # Handles that would look like the site itself, or be an address of it.
 RESERVED = frozenset(
@@ -24,10 +27,6 @@ RESERVED = frozenset(
 class Adapter(DefaultAccountAdapter):
     """allauth's hooks."""
 
-    def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Tell whether somebody may make an account with a passphrase."""
-        return bool(settings.SIGN_IN.passphrases)
-
     def clean_username(self, username: str, shallow: bool = False) -> str:
         """Return the handle to take. Raises ValidationError for one that cannot be had."""
         handle = username.lower()
@@ -39,6 +38,28 @@ class Adapter(DefaultAccountAdapter):
         if not shallow and Member.objects.filter(handle=handle).exists():
             raise ValidationError(_("Somebody has this handle already."))
         return handle
+
+    def clean_email(self, email: str) -> str:
+        """Return an address. Raises ValidationError for one that the site takes no members from."""
+        cleaned = str(super().clean_email(email))
+        if site.is_blocked(cleaned):
+            raise ValidationError(_("Addresses of this mail domain are not taken here."))
+        return cleaned
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Tell whether who asks may make an account with a passphrase."""
+        if not settings.SIGN_IN.passphrases:
+            return False
+        entry = site.current().entry
+        return entry == Entry.OPEN or (entry == Entry.INVITED and invitations.held(request) is not None)
+
+    def save_user(
+        self, request: HttpRequest, user: AbstractBaseUser, form: BaseForm, commit: bool = True
+    ) -> AbstractBaseUser:
+        """Make the account; on a site that asks for invitations, use one up."""
+        if site.current().entry == Entry.INVITED and commit:
+            invitations.use(request)
+        return super().save_user(request, user, form, commit)
 
     def generate_unique_username(self, txts: list[str | None], regex: str | None = None) -> str:
         """Return a free handle that comes close to what a foreign account is called."""

@@ -22,12 +22,17 @@ def register(forget: Callable[[Member], None]) -> None:
     _also.append(forget)
 
 
-@transaction.atomic
-def leave(member: Member) -> None:
-    """Delete everything that says who a member was. It cannot be undone."""
+def end_sessions(member: Member) -> None:
+    """Sign a member out, wherever the member is signed in."""
     sessions = UserSession.objects.filter(user=member)
     Session.objects.filter(session_key__in=list(sessions.values_list("session_key", flat=True))).delete()
     sessions.delete()
+
+
+@transaction.atomic
+def leave(member: Member) -> None:
+    """Delete everything that says who a member was. It cannot be undone."""
+    end_sessions(member)
     EmailAddress.objects.filter(user=member).delete()
     Authenticator.objects.filter(user=member).delete()
     SocialAccount.objects.filter(user=member).delete()

@@ -21,7 +21,13 @@ HANDLE = RegexValidator(
 )
 HUES = 12  # colours of avatars; their classes are in the style sheet
 TOKEN_BYTES = 32
+CODE_BYTES = 15  # of randomness in an invitation: 20 characters
 TOKEN_PREFIX = "jeos_"  # noqa: S105 - so that scanners of leaked secrets can tell what they found
+
+
+def new_code() -> str:
+    """Return a word for an invitation that nobody guesses."""
+    return secrets.token_urlsafe(CODE_BYTES)
 
 
 class Role(models.IntegerChoices):
@@ -49,6 +55,14 @@ class Pace(models.IntegerChoices):
     AT_ONCE = 1, _("at once")
     DAILY = 2, _("once a day")
     WEEKLY = 3, _("once a week")
+
+
+class Entry(models.IntegerChoices):
+    """Who may make an account."""
+
+    OPEN = 0, _("everybody")
+    INVITED = 1, _("who has an invitation")
+    CLOSED = 2, _("nobody")
 
 
 class Members(BaseUserManager["Member"]):
@@ -164,6 +178,32 @@ class Token(models.Model):
         """Return the token with this text, if there is one that holds."""
         found = cls.objects.select_related("member").filter(digest=token_digest(text), member__is_active=True).first()
         return found if found and (found.expires is None or found.expires > now) else None
+
+
+class Site(models.Model):
+    """What administrators decided for the whole site: one row, or none while nothing was decided."""
+
+    name = models.CharField(max_length=60, blank=True)
+    entry = models.SmallIntegerField(choices=Entry.choices, default=Entry.OPEN)
+    review = models.BooleanField(default=False)  # what new members write waits for a moderator
+    blocked = models.TextField(max_length=20_000, blank=True)  # domains of mail addresses, one on each line
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Invitation(models.Model):
+    """A word that lets people make an account on a site that asks for invitations."""
+
+    code = models.CharField(max_length=40, unique=True, default=new_code)
+    note = models.CharField(_("for whom"), max_length=100, blank=True)
+    made_by = models.ForeignKey(Member, null=True, on_delete=models.SET_NULL, related_name="+")
+    made = models.DateTimeField(default=timezone.now)
+    expires = models.DateTimeField()
+    left = models.PositiveIntegerField(default=1)  # how many accounts may still be made with it
+
+    def __str__(self) -> str:
+        return f"invitation {self.pk}"
 
 
 def token_digest(text: str) -> str:

@@ -7,6 +7,7 @@ from jeos.server.accounts.organisations import views as organisations
 
 urlpatterns = [
     path("m/<slug:handle>/", views.member, name="member"),
+    path("invited/<str:code>/", views.invited, name="invited"),
     path("settings/", views.profile, name="profile"),
     path("settings/tokens/", views.tokens, name="tokens"),
     path("settings/tokens/<int:number>/remove/", views.remove_token, name="remove-token"),

@@ -6,13 +6,14 @@ from datetime import timedelta
 
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from jeos.server.accounts import activity, export, leaving
+from jeos.server.accounts import activity, export, invitations, leaving
 from jeos.server.accounts.forms import LeaveForm, ProfileForm, TokenForm
 from jeos.server.accounts.models import Member, Token
 from jeos.server.accounts.visitor import for_members, visitor
@@ -28,6 +29,15 @@ def member(request: HttpRequest, handle: str) -> HttpResponse:
         raise Http404
     context = {"found": found, "pieces": activity.of(found, visitor(request)), "member": visitor(request)}
     return render(request, "accounts/member.html", context)
+
+
+@require_GET
+def invited(request: HttpRequest, code: str) -> HttpResponse:
+    """Take an invitation up: the form for a new account is open then."""
+    if invitations.find(code, now=timezone.now()) is None:
+        raise PermissionDenied(_("This invitation does not hold any more."))
+    request.session[invitations.KEY] = code
+    return redirect("account_signup")
 
 
 @for_members

@@ -108,7 +108,7 @@ def publish(post: Post, *, now: datetime | None = None) -> bool:
         trust.count(post.author, now=now)
         following.follow_once(post.author_id, kinds.BLOG_POST, post.pk)
     if held:
-        note = "a new member's post with many links"
+        note = "a new member's post"
         moderation.hold(kinds.BLOG_POST, post.pk, author=post.author_id, note=note)
     if post.shown:
         _show(post, rendered)

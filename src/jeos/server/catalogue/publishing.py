@@ -56,7 +56,7 @@ def publish(one: Publication, *, publisher: Publisher, by: Member, now: datetime
         appliance.save()
         following.follow_once(by.pk, kinds.APPLIANCE, appliance.pk)
         if appliance.hidden:
-            note = "a new member's appliance with many links"
+            note = "a new member's appliance"
             moderation.hold(kinds.APPLIANCE, appliance.pk, author=by.pk, note=note)
     version, new = _version(appliance, one, by=by, now=now)
     if one.sbom is not None and _keep_bill(version, one, parts):

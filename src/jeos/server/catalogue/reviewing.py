@@ -52,7 +52,7 @@ def _first(appliance: Appliance, *, author: Member, runs: str, verdict: Verdict,
     trust.count(author, now=found.made)
     following.follow_once(author.pk, kinds.APPLIANCE, appliance.pk)
     if found.hidden:
-        moderation.hold(kinds.REVIEW, found.pk, author=author.pk, note="a new member's review with many links")
+        moderation.hold(kinds.REVIEW, found.pk, author=author.pk, note="a new member's review")
     else:
         search.index().put([entry(found)], new=True)
         from jeos.server.catalogue import tasks  # tasks import what writes, to be able to write themselves

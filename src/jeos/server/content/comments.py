@@ -86,7 +86,7 @@ def write(kind: int, number: int, *, author: Member, source: str, now: datetime 
     following.follow_once(author.pk, kind, number)
     trust.count(author, now=now)
     if comment.hidden:
-        moderation.hold(kinds.COMMENT, comment.pk, author=author.pk, note="a new member's comment with many links")
+        moderation.hold(kinds.COMMENT, comment.pk, author=author.pk, note="a new member's comment")
         return comment
     known.count_comments(number, 1)
     search.index().put([_entry(comment, rendered)], new=True)

@@ -24,6 +24,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.feedgenerator import Atom1Feed, Rss201rev2Feed
 from django.utils.xmlutils import SimplerXMLGenerator
 
+from jeos.server.accounts import site
 from jeos.server.content import kinds, markdown
 
 SIZE = 30  # items of a feed: what is older has been seen by all who look once a day
@@ -109,7 +110,7 @@ def text(feed: Feed, form: str, *, at: str) -> bytes:
             title=_clean(item.title),
             link=_absolute(item.url),
             description=markdown.with_base(_clean(item.html), settings.ENVIRONMENT.url),
-            author_name=item.author or settings.SITE_NAME,
+            author_name=item.author or site.name(),
             author_link=_absolute(f"/m/{item.author}/") if item.author else None,
             pubdate=item.made,
             updateddate=item.changed or item.made,

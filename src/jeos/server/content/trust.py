@@ -1,11 +1,13 @@
-"""Trust: what a member may do grows with what the member did. Decided from counters alone."""
+"""Trust: what a member may do grows with what the member did, decided from counters; and who waits for a moderator."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import F
 
+from jeos.server.accounts import site
 from jeos.server.accounts.models import Member, Trust
+from jeos.server.content.models import Case, Outcome
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,13 @@ def grown(member: Member) -> Trust:
 
 def waits_for_review(member: Member, *, links: int, mentions: int) -> bool:
     """Tell whether a post is shown only after a moderator saw it."""
-    return member.trust == Trust.NEW and not member.moderates and (links > LINKS_BY_NEW or mentions > LINKS_BY_NEW)
+    if member.moderates:
+        return False
+    if member.trust == Trust.NEW and (links > LINKS_BY_NEW or mentions > LINKS_BY_NEW or site.current().review):
+        return True
+    # Where the first texts are reviewed, writing more of them before anybody has looked opens nothing.
+    unknown = member.trust <= Trust.BASIC and site.current().review
+    return unknown and Case.objects.filter(author=member, outcome=Outcome.OPEN).exists()
 
 
 def may_edit_tags(member: Member) -> bool:

@@ -17,8 +17,12 @@ class Forum(Section):
 
     def ready(self) -> None:
         """Register what threads and posts are for the rest of the site."""
-        from jeos.server.forum import kinds, members, tasks  # models can be imported only now
+        from jeos.server.administration import desk
+        from jeos.server.forum import arranging, kinds, members, tasks  # models can be imported only now
 
         kinds.register()
         members.register()
         tasks.register()
+        desk.register("categories", "forum:categories", _("Categories"))
+        desk.register_figure("threads", _("Threads"), arranging.threads)
+        desk.register_figure("posts", _("Posts"), arranging.posts)

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
-from jeos.server.accounts.models import Member
+from jeos.server.accounts.models import HUES, Member, Trust
 from jeos.server.content.forms import TagsField, TextField, TitleField
 from jeos.server.forum import categories, polls, rights
 from jeos.server.forum.models import TITLE_LENGTH, Category, Thread
@@ -107,3 +108,33 @@ def numbers_of(text: str) -> list[int]:
             raise ValidationError(_("At most 500 posts at once."))
         found += range(low, high + 1)
     return found
+
+
+class CategoryForm(forms.Form):
+    """A category: what it is called, who may write there, how fast."""
+
+    name = forms.CharField(max_length=60)
+    slug = forms.SlugField(max_length=60, required=False)
+    description = forms.CharField(max_length=300, required=False)
+    hue = forms.IntegerField(min_value=0, max_value=HUES - 1, initial=0)
+    staff = forms.BooleanField(required=False)
+    start_trust = forms.TypedChoiceField(choices=Trust.choices, coerce=int, initial=Trust.NEW)
+    reply_trust = forms.TypedChoiceField(choices=Trust.choices, coerce=int, initial=Trust.NEW)
+    slow_seconds = forms.IntegerField(min_value=0, max_value=86_400, initial=0)
+    solvable = forms.BooleanField(required=False)
+
+    def __init__(self, *args: object, category: Category | None = None, **options: object) -> None:
+        super().__init__(*args, **options)  # type: ignore[arg-type]
+        self._category = category
+
+    def clean(self) -> dict[str, object]:
+        """Make the word for the address from the name if there is none; no two categories have the same."""
+        cleaned = super().clean() or self.cleaned_data
+        slug = cleaned.get("slug") or slugify(str(cleaned.get("name", "")))[:60]
+        others = Category.objects.filter(slug=slug)
+        if self._category is not None:
+            others = others.exclude(pk=self._category.pk)
+        if "name" in cleaned and (not slug or others.exists()):
+            self.add_error("slug", _("Another category has this address, or it has none: choose a word."))
+        cleaned["slug"] = slug
+        return cleaned

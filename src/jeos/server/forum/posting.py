@@ -52,7 +52,7 @@ def start(
     reading.mark(author.pk, thread.pk, 1)
     if held:
         tags.clear(kinds.THREAD, thread.pk)
-        moderation.hold(kinds.THREAD, thread.pk, author=author.pk, note="a new member's thread with many links")
+        moderation.hold(kinds.THREAD, thread.pk, author=author.pk, note="a new member's thread")
     else:
         search.index().put([thread_entry(thread, category, rendered)], new=True)
         _announce(post)
@@ -79,7 +79,7 @@ def reply(
     reading.mark(author.pk, thread.pk, post.number)
     following.follow_once(author.pk, kinds.THREAD, thread.pk)
     if post.hidden:
-        moderation.hold(kinds.POST, post.pk, author=author.pk, note="a new member's post with many links")
+        moderation.hold(kinds.POST, post.pk, author=author.pk, note="a new member's post")
     else:
         search.index().put([post_entry(post, thread, category, rendered)], new=True)
         _announce(post)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jeos.server.forum.views import feeds, lists, managing, threads, writing
+from jeos.server.forum.views import arranging, feeds, lists, managing, threads, writing
 
 urlpatterns = [
     path("", lists.latest, name="latest"),
@@ -15,6 +15,11 @@ urlpatterns = [
     path("followed/", lists.followed, name="followed"),
     path("read/", lists.mark_read, name="mark-read"),
     path("new/", writing.new_thread, name="new"),
+    path("categories/", arranging.categories, name="categories"),
+    path("categories/new/", arranging.new, name="new-category"),
+    path("categories/<int:number>/", arranging.edit, name="edit-category"),
+    path("categories/<int:number>/move/", arranging.move, name="move-category"),
+    path("categories/<int:number>/remove/", arranging.remove, name="remove-category"),
     path("c/<slug:slug>/", lists.category, name="category"),
     path("t/<int:number>/", threads.thread, name="thread-number"),
     path("t/<int:number>/unread/", threads.first_unread, name="first-unread"),

@@ -39,7 +39,7 @@ def post(
     following.follow_once(author.pk, kinds.IDEA, idea.pk)
     if idea.hidden:
         tags.clear(kinds.IDEA, idea.pk)
-        moderation.hold(kinds.IDEA, idea.pk, author=author.pk, note="a new member's idea with many links")
+        moderation.hold(kinds.IDEA, idea.pk, author=author.pk, note="a new member's idea")
     else:
         search.index().put([entry(idea, rendered)], new=True)
         from jeos.server.ideas import tasks  # tasks import what writes, to be able to write themselves

@@ -14,7 +14,7 @@ from jeos.server.content import following, kinds, markdown, moderation, search, 
 from jeos.server.content.models import Reference
 from jeos.server.practices.models import HEADINGS, PARTS, PUBLIC, Practice, State, slug_of
 
-MENTIONS_AND_LINKS = "a new member's practice with many links"
+MENTIONS_AND_LINKS = "a new member's practice"
 
 
 @dataclass(frozen=True)

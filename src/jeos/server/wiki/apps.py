@@ -16,7 +16,9 @@ class Wiki(Section):
 
     def ready(self) -> None:
         """Register what pages are for the rest of the site."""
+        from jeos.server.administration import desk
         from jeos.server.wiki import kinds, members  # models can be imported only now
 
         kinds.register()
         members.register()
+        desk.register("wiki", "wiki:rules", _("Wiki"))

@@ -60,7 +60,7 @@ def create(
     links.arrive(page, page.name)
     if page.hidden:
         tags.clear(kinds.WIKI_PAGE, page.pk)
-        moderation.hold(kinds.WIKI_PAGE, page.pk, author=author.pk, note="a new member's page with many links")
+        moderation.hold(kinds.WIKI_PAGE, page.pk, author=author.pk, note="a new member's page")
     else:
         links.store(page, rendered.pages)
         search.index().put([entry(page, rendered)])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from jeos.server.accounts import site
 from jeos.server.blog import queries
 from jeos.server.blog.models import Post, blog_url, post_url, series_url
 from jeos.server.blog.views.access import find_author, find_post, find_series
@@ -21,7 +21,7 @@ from jeos.server.content.models import Comment
 def planet(request: HttpRequest, form: str) -> HttpResponse:
     """Answer with all members' posts."""
     newest = _newest(queries.shown())
-    feed = Feed(title=f"{settings.SITE_NAME}: {_('Blogs')}", url="/blog/", about=_("All members' posts"), items=newest)
+    feed = Feed(title=f"{site.name()}: {_('Blogs')}", url="/blog/", about=_("All members' posts"), items=newest)
     return feeds.answer(request, form, feed)
 
 

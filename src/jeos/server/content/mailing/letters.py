@@ -16,6 +16,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from jeos.server.accounts import site
 from jeos.server.accounts.models import Member, Pace
 from jeos.server.content import answers
 from jeos.server.content.mailing import addresses, cutting
@@ -89,7 +90,7 @@ def _kind(rows: Sequence[Notification]) -> str:
 
 
 def _line(row: Notification) -> str:
-    who = row.actor.handle if row.actor else settings.SITE_NAME
+    who = row.actor.handle if row.actor else site.name()
     return _("{who} {did}: {title}").format(who=who, did=Reason(row.reason).label, title=row.title)
 
 
@@ -98,7 +99,7 @@ def _subject(rows: Sequence[Notification], pace: Pace) -> str:
         subject = rows[0].title
     else:
         subject = ngettext("{n} thing happened on {site}", "{n} things happened on {site}", len(rows)).format(
-            n=len(rows), site=settings.SITE_NAME
+            n=len(rows), site=site.name()
         )
     return " ".join(subject.split())
 

@@ -1,0 +1,1 @@
+"""The administrators' pages: how the site does, its members, its jobs, and what is decided while it runs."""

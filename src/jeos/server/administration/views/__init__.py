@@ -1,0 +1,1 @@
+"""Views of the administrators' pages: one module for each page of the desk."""
