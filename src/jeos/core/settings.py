@@ -19,6 +19,7 @@
 | `JEOS_SERVER_MAIL` | `smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS`, or `smtps://…` | files in `mail/` |
 | `JEOS_SERVER_MAIL_REPLY` | the address whose sub-addresses take answers by mail | no answers by mail |
 | `JEOS_SERVER_MAILDIR` | a maildir from which the server's workers take mail that came | none |
+| `JEOS_SERVER_PUSH` | `mailto:ADDRESS` of who runs the server: browsers show notifications | no push |
 | `JEOS_SERVER_IDEA_VOTES` | how many votes a member of the server may spend on open ideas | 10 |
 | `JEOS_SERVER_PRACTICE_APPROVALS` | how many peers must approve of a practice before it is called proven | 2 |
 | `JEOS_SERVER_FILES` | the folder of files that members of the server upload | `files` in the data folder |

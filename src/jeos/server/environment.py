@@ -7,6 +7,7 @@
 | `JEOS_SERVER_MAIL` | `smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS`, or `smtps://…` | files in `mail/` |
 | `JEOS_SERVER_MAIL_REPLY` | the address whose sub-addresses take answers by mail, as `reply@exchange.example` | none |
 | `JEOS_SERVER_MAILDIR` | a maildir from which workers take mail that came | none |
+| `JEOS_SERVER_PUSH` | `mailto:ADDRESS` or `https://…` of who runs the site, for push services: switches push on | off |
 | `JEOS_SERVER_IDEA_VOTES` | how many votes a member may spend on open ideas | 10 |
 | `JEOS_SERVER_PRACTICE_APPROVALS` | how many peers must approve of a practice before it is called proven | 2 |
 | `JEOS_SERVER_FILES` | the folder of uploaded files; hosts with one PostgreSQL share it | `files` in the data folder |
@@ -44,6 +45,7 @@ class Environment:
     mail: str
     mail_reply: str
     maildir: Path | None
+    push: str
     idea_votes: int
     practice_approvals: int
     files: Path
@@ -83,6 +85,7 @@ def read() -> Environment:
         mail=os.environ.get("JEOS_SERVER_MAIL", ""),
         mail_reply=_reply_address("JEOS_SERVER_MAIL_REPLY"),
         maildir=_path("JEOS_SERVER_MAILDIR"),
+        push=_contact("JEOS_SERVER_PUSH"),
         idea_votes=_number("JEOS_SERVER_IDEA_VOTES", default=10),
         practice_approvals=_number("JEOS_SERVER_PRACTICE_APPROVALS", default=2),
         files=Path(os.environ.get("JEOS_SERVER_FILES") or data / "files").absolute(),
@@ -123,6 +126,14 @@ def _reply_address(name: str) -> str:
         raise UsageError(
             f"{name} is no address with at most 18 characters before the @: {text}", hint="as in reply@exchange.example"
         )
+    return text
+
+
+def _contact(name: str) -> str:
+    """Return how push services reach who runs the site (RFC 8292, section 2.1). Raises UsageError for anything else."""
+    text = os.environ.get(name, "").strip()
+    if text and not re.fullmatch(r"mailto:[^@\s]+@[^@\s]+|https://\S+", text):
+        raise UsageError(f"{name} is neither mailto: nor https: {text}", hint="as in mailto:ada@example.org")
     return text
 
 

@@ -192,6 +192,8 @@ globals().update(MAIL)
 MAIL_REPLY = ENVIRONMENT.mail_reply  # empty: no answers by mail
 MAILDIR = ENVIRONMENT.maildir
 
+PUSH = ENVIRONMENT.push  # whom push services may write to; empty: no push
+
 # Languages and time
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,6 +27,14 @@ class Event:
     actor: int | None
 
 
+_listeners: list[Callable[[Sequence[Notification]], None]] = []
+
+
+def listen(listener: Callable[[Sequence[Notification]], None]) -> None:
+    """Call a function with notifications that are new, in the transaction that makes them."""
+    _listeners.append(listener)
+
+
 @transaction.atomic
 def tell(members: Iterable[int], event: Event) -> None:
     """Tell members of an event; never the one who caused it."""
@@ -40,8 +48,10 @@ def tell(members: Iterable[int], event: Event) -> None:
     again = set(open_rows.select_for_update().values_list("member_id", flat=True))
     open_rows.filter(member__in=again).update(count=F("count") + 1, actor=event.actor, date=now, mailed=False)
     fresh = [member for member in wanted if member not in again]
-    Notification.objects.bulk_create([_row(member, event, now=now) for member in fresh])
+    made = Notification.objects.bulk_create([_row(member, event, now=now) for member in fresh])
     Member.objects.filter(pk__in=fresh).update(unread=F("unread") + 1)
+    for listener in _listeners if made else ():
+        listener(made)
 
 
 def _row(member: int, event: Event, *, now: datetime) -> Notification:
