@@ -6,7 +6,7 @@ import pytest
 
 from jeos.core.errors import HostError, UsageError
 from jeos.server import sign_in
-from jeos.server.sign_in import Groups, Provider, SignIn
+from jeos.server.sign_in import Directory, Groups, Provider, SignIn
 
 LEAST = """
 [[oidc]]
@@ -29,6 +29,13 @@ link_by_address = true
 trust_addresses = true
 """
 )
+LDAP = """
+[[ldap]]
+name = "staff"
+label = "Example Ltd."
+url = "ldaps://ldap.example"
+base = "dc=example"
+"""
 
 
 def read(folder: Path, text: str) -> SignIn:
@@ -60,6 +67,18 @@ def test_every_key_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "very secret" not in repr(one)
 
 
+def test_directory_is_encrypted_in_one_way_or_the_other(tmp_path: Path) -> None:
+    (one,) = read(tmp_path, LDAP).directories
+    least = Directory("staff", "Example Ltd.", "ldap.example", 636, "at once", "", "", base="dc=example")
+    assert one == least
+    (one,) = read(tmp_path, LDAP.replace("ldaps:", "ldap:")).directories
+    assert (one.port, one.tls) == (389, "start")
+    (one,) = read(
+        tmp_path, LDAP.replace("ldaps://ldap.example", "ldap://localhost:3389") + "start_tls = false"
+    ).directories
+    assert (one.host, one.port, one.tls) == ("localhost", 3389, "none")
+
+
 def test_secret_in_a_file_is_for_few(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("from the file\n")
@@ -74,6 +93,15 @@ def test_secret_in_a_file_is_for_few(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (LEAST + LDAP.replace('"staff"', '"example"'), "two have the name example"),
+        (LDAP.replace("ldaps:", "http:"), "url is no ldaps or ldap address: http://ldap.example"),
+        (LDAP.replace("ldaps:", "ldap:") + "start_tls = false", "passphrases would go unencrypted to ldap.example"),
+        (LDAP.replace('base = "dc=example"', ""), "nobody can be found"),
+        (LDAP + 'filter = "(uid=all)"', "nobody can be found"),
+        (LDAP + 'filter = "(uid={login}"', "this is no filter: (uid={login}"),
+        (LDAP + 'user_dn = "uid=all"', "user_dn lacks {login}: uid=all"),
+        (LDAP + 'bind_dn = "cn=x"', "bind_dn and its passphrase belong together"),
+        (LDAP + 'groups_base = "dc=x"\ngroups_filter = "(member=x)"', "groups_filter lacks {dn}"),
         ("passphrases = 1", "passphrases is neither true nor false: 1"),
         ("passphrases = false", "nobody could sign in"),
         ("passphrase = true", "there is no key passphrase"),

@@ -90,7 +90,10 @@ TEMPLATES = [
 SIGN_IN = sign_in.read(ENVIRONMENT.sign_in)
 SITE_URL = ENVIRONMENT.url
 AUTH_USER_MODEL = "accounts.Member"
-AUTHENTICATION_BACKENDS = ["jeos.server.accounts.backends.Passphrases"]
+AUTHENTICATION_BACKENDS = [
+    "jeos.server.accounts.backends.Passphrases",
+    "jeos.server.accounts.backends.Directories",
+]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # of accounts that other forums' importers bring

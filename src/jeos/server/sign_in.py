@@ -9,6 +9,14 @@
     client_id = "exchange"
     client_secret_file = "/etc/jeos/oidc-secret"      # or client_secret_variable = "NAME"
 
+    [[ldap]]                                          # a directory; there may be several
+    name = "staff"
+    label = "Example Ltd."
+    url = "ldaps://ldap.example.org"
+    bind_dn = "cn=exchange,ou=services,dc=example,dc=org"
+    bind_passphrase_file = "/etc/jeos/ldap-passphrase"
+    base = "ou=people,dc=example,dc=org"
+
 Secrets are never in the file itself, so that it may be shown, and are not part of a value's text. The tables in
 `docs/how-to/organisation-accounts.md` list all keys.
 """
@@ -23,10 +31,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from sansldap import LDAPFilter
+
 from jeos.core.errors import HostError, UsageError
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,28}[a-z0-9])?")
 LABEL_LENGTH = 40
+LDAP_PORTS = {"ldap": 389, "ldaps": 636}
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 OTHERS_MAY_READ = 0o004
 MODERATOR, ADMINISTRATOR = 1, 2  # as in accounts.models.Role
@@ -77,21 +88,55 @@ class Provider:
 
 
 @dataclass(frozen=True)
+class Directory:
+    """A directory that is asked over LDAP."""
+
+    name: str
+    label: str
+    host: str
+    port: int
+    tls: str  # "at once" (ldaps), "start" (StartTLS), or "none": on this very machine only
+    bind_dn: str
+    bind_passphrase: str = field(repr=False)  # of who looks for others; both empty: nobody in particular does
+    user_dn: str = ""  # with {login}: people are not looked for, but bind as this
+    base: str = ""
+    filter: str = "(uid={login})"
+    id_attribute: str = "entryUUID"
+    handle_attribute: str = "uid"
+    email_attribute: str = "mail"
+    name_attribute: str = "cn"
+    groups_attribute: str = "memberOf"
+    groups_base: str = ""  # empty: groups are in the attribute
+    groups_filter: str = "(member={dn})"
+    groups: Groups = Groups()
+    sign_up: bool = True
+    link_by_address: bool = False
+    trust_addresses: bool = True
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True)
 class SignIn:
     """All ways to sign in."""
 
     passphrases: bool = True
     providers: tuple[Provider, ...] = ()
+    directories: tuple[Directory, ...] = ()
 
     @property
     def organisations(self) -> bool:
         """Tell whether there is any way but the exchange's own."""
-        return bool(self.providers)
+        return bool(self.providers or self.directories)
 
     @property
     def by_form(self) -> bool:
         """Tell whether a login and a passphrase can sign anybody in."""
-        return self.passphrases
+        return self.passphrases or bool(self.directories)
+
+    def label(self, name: str) -> str:
+        """Return what the provider or directory of that name is called; empty if there is none any more."""
+        every: list[Provider | Directory] = [*self.providers, *self.directories]
+        return next((one.label for one in every if one.name == name), "")
 
 
 def read(path: Path | None) -> SignIn:
@@ -108,6 +153,7 @@ def read(path: Path | None) -> SignIn:
     made = SignIn(
         passphrases=top.switch("passphrases", default=True),
         providers=tuple(_provider(keys) for keys in top.tables("oidc")),
+        directories=tuple(_directory(keys) for keys in top.tables("ldap")),
     )
     top.done()
     _check(made, path)
@@ -116,12 +162,12 @@ def read(path: Path | None) -> SignIn:
 
 def _check(made: SignIn, path: Path) -> None:
     """Raise UsageError for ways that exclude each other."""
-    names = [provider.name for provider in made.providers]
+    names = [one.name for one in made.providers] + [one.name for one in made.directories]
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"{path}: two have the name {name}", hint="each needs a name of its own")
     if not made.passphrases and not made.organisations:
-        raise UsageError(f"{path}: nobody could sign in", hint="passphrases = true, or a table [[oidc]]")
+        raise UsageError(f"{path}: nobody could sign in", hint="passphrases = true, or a table [[oidc]] or [[ldap]]")
 
 
 def _provider(keys: Keys) -> Provider:
@@ -143,6 +189,70 @@ def _provider(keys: Keys) -> Provider:
         raise UsageError(f"{keys.where}: scopes lacks openid: {' '.join(made.scopes)}", hint="OpenID Connect needs it")
     keys.done()
     return made
+
+
+def _directory(keys: Keys) -> Directory:
+    host, port, tls = _server(keys)
+    made = Directory(
+        name=keys.name(),
+        label=keys.label(),
+        host=host,
+        port=port,
+        tls=tls,
+        bind_dn=keys.text("bind_dn", default="", empty=True),
+        bind_passphrase=keys.secret("bind_passphrase"),
+        user_dn=keys.text("user_dn", default="", empty=True),
+        base=keys.text("base", default="", empty=True),
+        filter=keys.text("filter", default=Directory.filter),
+        id_attribute=keys.text("id_attribute", default=Directory.id_attribute),
+        handle_attribute=keys.text("handle_attribute", default=Directory.handle_attribute),
+        email_attribute=keys.text("email_attribute", default=Directory.email_attribute),
+        name_attribute=keys.text("name_attribute", default=Directory.name_attribute),
+        groups_attribute=keys.text("groups_attribute", default=Directory.groups_attribute),
+        groups_base=keys.text("groups_base", default="", empty=True),
+        groups_filter=keys.text("groups_filter", default=Directory.groups_filter),
+        groups=keys.groups(),
+        sign_up=keys.switch("sign_up", default=True),
+        link_by_address=keys.switch("link_by_address", default=False),
+        trust_addresses=keys.switch("trust_addresses", default=True),
+        ca_file=keys.file("ca_file"),
+    )
+    keys.done()
+    _check_directory(made, keys.where)
+    return made
+
+
+def _server(keys: Keys) -> tuple[str, int, str]:
+    """Return host, port and how the connection is encrypted (RFC 4516; RFC 4513, section 3)."""
+    url, start = keys.text("url"), keys.switch("start_tls", default=True)
+    parts = urlsplit(url)
+    if parts.scheme not in LDAP_PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise UsageError(f"{keys.where}: url is no ldaps or ldap address: {url}", hint="as in ldaps://ldap.example.org")
+    tls = "at once" if parts.scheme == "ldaps" else "start" if start else "none"
+    if tls == "none" and parts.hostname not in LOOPBACK:
+        raise UsageError(
+            f"{keys.where}: passphrases would go unencrypted to {parts.hostname}", hint="start_tls = true, or ldaps"
+        )
+    return parts.hostname, parts.port or LDAP_PORTS[parts.scheme], tls
+
+
+def _check_directory(made: Directory, where: str) -> None:
+    """Raise UsageError for keys that do not fit together."""
+    if made.user_dn and "{login}" not in made.user_dn:
+        raise UsageError(f"{where}: user_dn lacks {{login}}: {made.user_dn}", hint='"uid={login},ou=people,…"')
+    if not made.user_dn and not (made.base and "{login}" in made.filter):
+        raise UsageError(f"{where}: nobody can be found", hint="base, and a filter with {login}; or user_dn")
+    if bool(made.bind_dn) != bool(made.bind_passphrase):
+        raise UsageError(f"{where}: bind_dn and its passphrase belong together", hint="bind_passphrase_file names one")
+    if made.groups_base and "{dn}" not in made.groups_filter and "{login}" not in made.groups_filter:
+        raise UsageError(f"{where}: groups_filter lacks {{dn}}: {made.groups_filter}", hint='"(member={dn})"')
+    for text in (made.filter, made.groups_filter):
+        try:
+            LDAPFilter.from_string(text)
+        except ValueError as error:
+            raise UsageError(
+                f"{where}: this is no filter: {text}: {error}", hint="RFC 4515; (uid={{login}})"
+            ) from error
 
 
 def _issuer(keys: Keys) -> str:
@@ -174,10 +284,10 @@ class Keys:
             raise UsageError(f"{self.where}: {key} is no list of tables", hint=f"write [[{key}]] above each")
         return [Keys(one, where=f"{self.where}: {key} {number}") for number, one in enumerate(value, 1)]
 
-    def text(self, key: str, *, default: str | None = None) -> str:
+    def text(self, key: str, *, default: str | None = None, empty: bool = False) -> str:
         """Return a text. Raises UsageError if there is none, or something else."""
         value = self._table.pop(key, default)
-        if not isinstance(value, str) or not value.strip():
+        if not isinstance(value, str) or not (value.strip() or empty):
             raise UsageError(f"{self.where}: {key} is no text: {value!r}", hint=f'as in {key} = "…"')
         return value
 

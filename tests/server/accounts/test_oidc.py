@@ -20,8 +20,8 @@ from pytest_django import Settings
 
 import oidc_provider
 from jeos.core.errors import NetworkError, TrustError
-from jeos.server.accounts import registration
-from jeos.server.accounts.models import Member, Role
+from jeos.server.accounts import registration, site
+from jeos.server.accounts.models import Entry, Member, Role
 from jeos.server.accounts.organisations import discovery, tokens
 from jeos.server.jobs.models import Mail
 from jeos.server.sign_in import Groups, Provider, SignIn
@@ -158,7 +158,9 @@ def test_provider_whose_addresses_are_trusted_needs_not_say_so(
     assert who(client) == "unsure"
 
 
-def test_account_without_an_address_is_asked_for_one(example: Provider, running: Running) -> None:
+@pytest.mark.parametrize("entry", [Entry.OPEN, Entry.INVITED, Entry.CLOSED])
+def test_account_without_an_address_is_asked_for_one(example: Provider, running: Running, entry: Entry) -> None:
+    site.change(name="", entry=entry, review=False, blocked="")  # an organisation vouches for its people
     client = Client()
     answer = come(client, running, "nomail")
     assert answer.headers["Location"] == "/accounts/3rdparty/signup/"

@@ -3,17 +3,21 @@
 import itertools
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.webauthn.internal.flows import did_use_passwordless_login
+from allauth.socialaccount.forms import SignupForm
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.forms import BaseForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from jeos.server.accounts import invitations, site
 from jeos.server.accounts.models import HANDLE, HANDLE_LENGTH, Entry, Member
+from jeos.server.accounts.organisations import answers, members
 
 # Handles that would look like the site itself, or be an address of it.
 RESERVED = frozenset(
@@ -26,6 +30,14 @@ RESERVED = frozenset(
 
 class Adapter(DefaultAccountAdapter):
     """allauth's hooks."""
+
+    def pre_login(self, request: HttpRequest, user: AbstractBaseUser, **options: Any) -> HttpResponse | None:
+        """Send those away who come with a passkey alone although a directory decides about them."""
+        assert isinstance(user, Member)
+        label = members.managed_by(user) if did_use_passwordless_login(request, user) else ""
+        if label:
+            return answers.refused(request, answers.NO_PASSKEY, label=label)
+        return super().pre_login(request, user, **options)
 
     def clean_username(self, username: str, shallow: bool = False) -> str:
         """Return the handle to take. Raises ValidationError for one that cannot be had."""
@@ -56,8 +68,8 @@ class Adapter(DefaultAccountAdapter):
     def save_user(
         self, request: HttpRequest, user: AbstractBaseUser, form: BaseForm, commit: bool = True
     ) -> AbstractBaseUser:
-        """Make the account; on a site that asks for invitations, use one up."""
-        if site.current().entry == Entry.INVITED and commit:
+        """Make the account; on a site that asks for invitations, use one up, unless an organisation vouches."""
+        if site.current().entry == Entry.INVITED and commit and not isinstance(form, SignupForm):
             invitations.use(request)
         return super().save_user(request, user, form, commit)
 

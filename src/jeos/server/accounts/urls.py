@@ -12,6 +12,7 @@ urlpatterns = [
     path("settings/tokens/", views.tokens, name="tokens"),
     path("settings/tokens/<int:number>/remove/", views.remove_token, name="remove-token"),
     path("settings/organisations/", organisations.organisations, name="organisations"),
+    path("settings/organisations/<slug:name>/connect/", organisations.connect, name="connect"),
     path("settings/organisations/<int:number>/disconnect/", organisations.disconnect, name="disconnect"),
     path("settings/data/", views.data, name="data"),
     path("settings/data/download/", views.download, name="download"),

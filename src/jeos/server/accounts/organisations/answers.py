@@ -14,6 +14,10 @@ NOT_BELIEVED = _("What {label} answered could not be believed, so that nobody wa
 STALE = _("This attempt to sign in has ended, or it began in another browser. Begin again.")
 CANCELLED = _("You were not signed in: {label} says that it was cancelled, or that you may not.")
 NOT_ALLOWED = _("Your account at {label} is not meant for this site. Whoever looks after it there can change that.")
+CONNECTED_OTHER = _("That account at {label} is connected with another member.")
+NO_ACCOUNT = _("You have no account here, and {label} makes none. Ask whoever runs this site.")
+NO_ADDRESS = _("{label} knows no e-mail address of you, without which there is no account here.")
+NO_PASSKEY = _("{label} decides whether you may sign in. Use your login and passphrase there.")
 ADDRESS_KNOWN = _(
     "There is an account with your address already. Sign in to it as before, and connect {label} in its settings."
 )

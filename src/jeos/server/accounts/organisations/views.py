@@ -8,13 +8,15 @@ from functools import wraps
 from http import HTTPStatus
 
 from allauth.account.internal.decorators import login_not_required
+from allauth.core import ratelimit
 from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.helpers import complete_social_login
 from allauth.socialaccount.internal import flows, statekit
 from allauth.socialaccount.models import SocialAccount
 from allauth.socialaccount.providers.base.utils import respond_to_login_on_get
+from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -23,7 +25,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from jeos.core.errors import NetworkError, TrustError
 from jeos.server.accounts.models import Member
-from jeos.server.accounts.organisations import answers, tokens
+from jeos.server.accounts.organisations import answers, directory, members, tokens
 from jeos.server.accounts.organisations.provider import Provider, find
 from jeos.server.accounts.visitor import for_members
 
@@ -87,8 +89,46 @@ def callback(request: HttpRequest, provider: Provider) -> HttpResponse:
 def organisations(request: HttpRequest, member: Member) -> HttpResponse:
     """List the accounts of organisations with which the member signs in."""
     mine = list(SocialAccount.objects.filter(user=member).order_by("pk"))
-    connected = [{"account": one, "provider": find(one.provider), "called": _called(one)} for one in mine]
+    connected = [
+        {
+            "account": one,
+            "label": settings.SIGN_IN.label(one.provider),
+            "called": _called(one),
+            "lasting": _lasting(one),
+        }
+        for one in mine
+    ]
     return render(request, "accounts/organisations.html", {"connected": connected, "at": "organisations"})
+
+
+@require_POST
+@for_members
+def connect(request: HttpRequest, member: Member, name: str) -> HttpResponse:
+    """Connect the member with the account in a directory whose login and passphrase are given."""
+    found = next((one for one in settings.SIGN_IN.directories if one.name == name), None)
+    if found is None:
+        raise Http404
+    if not ratelimit.consume(request, action="login_failed", key=f"{name}:{member.pk}"):
+        messages.error(request, _("Too many attempts. Try again in a while."))
+        return redirect("accounts:organisations")
+    try:
+        person = directory.authenticate(found, request.POST.get("login", ""), request.POST.get("passphrase", ""))
+        if person is None:
+            messages.error(request, _("This login and passphrase do not fit."))
+        else:
+            members.connect(member, person, found)
+            messages.success(request, _("Connected."))
+    except NetworkError as error:
+        LOG.warning("%s: %s", name, error)
+        messages.error(request, str(answers.NO_ANSWER).format(label=found.label))
+    except members.Refused as error:
+        messages.error(request, error.messages[0])
+    return redirect("accounts:organisations")
+
+
+def _lasting(account: SocialAccount) -> bool:
+    """Tell whether an account is of a directory, which members do not leave by themselves to pass it by."""
+    return any(one.name == account.provider for one in settings.SIGN_IN.directories)
 
 
 def _called(account: SocialAccount) -> str:
@@ -100,8 +140,13 @@ def _called(account: SocialAccount) -> str:
 @require_POST
 @for_members
 def disconnect(request: HttpRequest, member: Member, number: int) -> HttpResponse:
-    """Disconnect an account, unless the member could not sign in any more."""
+    """Disconnect an account, unless the member could not sign in any more.
+
+    Raises PermissionDenied for an account of a directory.
+    """
     account = get_object_or_404(SocialAccount, pk=number, user=member)
+    if _lasting(account):
+        raise PermissionDenied(_("Whoever runs this site can disconnect it; the directory decides until then."))
     try:
         flows.connect.validate_disconnect(request, account)
     except ValidationError:

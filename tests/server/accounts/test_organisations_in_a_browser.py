@@ -1,4 +1,4 @@
-"""Signing in through a provider in a browser: the exchange is one process, the provider another."""
+"""Signing in with an organisation's account in a browser: exchange, provider and directory are processes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+import directory_server
 import oidc_provider
 from browser_site import LOOKS, Browser, Site, demo_site, judge, look
+from directory_server import Person as Clerk
 from oidc_provider import PASSPHRASE, Person, Running
 
 pytestmark = pytest.mark.browser
@@ -24,6 +26,14 @@ issuer = "{issuer}"
 client_id = "{client}"
 client_secret_variable = "EXAMPLE_SECRET"
 
+[[ldap]]
+name = "staff"
+label = "The works council"
+url = "ldaps://localhost:{port}"
+base = "ou=people,dc=example,dc=org"
+user_dn = "uid={{login}},ou=people,dc=example,dc=org"
+ca_file = "{ca_file}"
+
 [[oidc]]
 name = "away"
 label = "A provider that is away"
@@ -39,7 +49,9 @@ def provider_and_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
     with ExitStack() as stack:
         provider = stack.enter_context(oidc_provider.running(people=PEOPLE, redirects=[back]))
         path: Path = tmp_path_factory.mktemp("sign-in") / "sign-in.toml"
-        path.write_text(SETTINGS.format(issuer=provider.issuer, client=provider.client_id))
+        staff = stack.enter_context(directory_server.running([Clerk("clerk", "clerk@example.org")]))
+        said = {"issuer": provider.issuer, "client": provider.client_id}
+        path.write_text(SETTINGS.format(port=staff.secure_port, ca_file=staff.ca_file, **said))
         more = {"JEOS_SERVER_SIGN_IN": str(path), "EXAMPLE_SECRET": provider.secret}
         yield provider, stack.enter_context(demo_site(port=port, more=more))
 
@@ -107,6 +119,18 @@ def test_answer_that_nobody_asked_for_and_a_provider_that_is_away_are_said(brows
     assert "A provider that is away does not answer at present." in browser.text("[role=alert]")
     refused = ("403 (Forbidden)", "503 (Service Unavailable)")
     assert [line for line in complaints(browser) if not any(status in line for status in refused)] == []
+
+
+def test_account_of_a_directory_signs_in_by_the_form(browse: Callable[..., Browser]) -> None:
+    browser = browse()
+    browser.open("/accounts/login/")
+    browser.write("[name=login]", "clerk")
+    browser.write("[name=password]", directory_server.PASSPHRASE)
+    browser.click("form.form button[type=submit]")
+    browser.find("header .menu a[href='/m/clerk/']")
+    browser.open("/settings/organisations/")
+    assert browser.text(".cards .title") == "The works council"
+    assert complaints(browser) == []
 
 
 @pytest.mark.parametrize("name", LOOKS)
