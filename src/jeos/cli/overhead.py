@@ -3,6 +3,7 @@
 import argparse
 import textwrap
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from jeos.build import appliance, deploy, outputs, scaffold
@@ -11,7 +12,6 @@ from jeos.core import files, log, settings
 from jeos.core.errors import InputError
 from jeos.disk import direct
 from jeos.measure import explain, overhead, picture, words
-from jeos.measure.quantities import QUANTITIES
 from jeos.measure.report import Measured, Report, Result, as_values
 from jeos.model.machine import Boot, Machine
 
@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure, and print what was found."""
     machine = replace(machine_for(args.path), accelerator=args.accel)
     with log.step("measure") as step:
-        report = overhead.measure(machine, quick=not args.full, folder=work_folder(), heard=hear)
+        step.update("start the guest")
+        report = overhead.measure(machine, quick=not args.full, folder=work_folder(), heard=partial(hear, step=step))
         step.done(f"{len(report.results)} quantities on host and guest")
     if args.svg:
         files.write(args.svg, picture.svg(report))
@@ -101,11 +102,11 @@ def work_folder() -> Path:
     return folder
 
 
-def hear(result: Result) -> None:
-    """Say that one more quantity is measured."""
-    number = [each.name for each in QUANTITIES].index(result.name)
+def hear(result: Result, *, step: log.Step) -> None:
+    """Show that one more quantity is measured."""
     times = words.times(result.times) if result.times is not None else "not on both sides"
-    log.debug(f"{number + 1}/{len(QUANTITIES)} {result.quantity.title}: {times}")
+    step.update(f"{result.quantity.title}: {times}")
+    log.debug(f"measured {result.quantity.title}: {times}")
 
 
 def show(report: Report) -> None:

@@ -124,7 +124,7 @@ async def _take_turns(machine: Machine, places: Places, *, command: list[str], h
     load = os.getloadavg()[0]
     began = time.monotonic()
     async with _guest(machine, places) as guest:
-        with _host(command, places.folder / "host.log") as here:
+        with _host(command) as here:
             facts: dict[str, dict[str, str]] = {here.name: {}, guest.side.name: {}}
             first = await guest.counters.read()
             found = {}
@@ -216,11 +216,11 @@ def _kept(done: Done | None) -> Measured | None:
 
 
 @contextlib.contextmanager
-def _host(command: list[str], log: Path) -> Iterator[Side]:
+def _host(command: list[str]) -> Iterator[Side]:
     """Run the measuring program here; it ends with the block."""
     ours, theirs = socket.socketpair()
-    with theirs, log.open("wb") as errors:
-        process = spawn(command, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=errors)
+    with theirs:
+        process = spawn(command, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=theirs.fileno())
     side = Side("host", ours)
     try:
         yield side
@@ -237,7 +237,7 @@ async def _guest(machine: Machine, places: Places) -> AsyncIterator[_Guest]:
     control: qmp.Qmp | None = None
     counters: Counters | None = None
     try:
-        control = await qmp.connect(launched.qmp)
+        control = await _connect(launched, places)
         emulated = launched.accelerator.kind == accelerator.TCG
         counters, why = await open_counters(control, process=launched.process.pid, emulated=emulated)
         missing = (why,) if why else ()
@@ -253,6 +253,14 @@ async def _guest(machine: Machine, places: Places) -> AsyncIterator[_Guest]:
             _end_process(process)
         side.close()
         launched.qmp.close()
+
+
+async def _connect(launched: Launched, places: Places) -> qmp.Qmp:
+    try:
+        return await qmp.connect(launched.qmp)
+    except MachineError as error:
+        said = places.qemu_log.read_text(errors="replace").rstrip()
+        raise MachineError(f"{error.message}\n  {said}", hint="try --accel tcg, and see `jeos doctor`") from None
 
 
 def _end_process(process: "subprocess.Popen[bytes]") -> None:
