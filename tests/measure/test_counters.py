@@ -67,6 +67,15 @@ def test_threads_are_told_apart() -> None:
     assert set(after) == {"processor", "beside", "waited", "in-guest"}
 
 
+def test_thread_is_found_by_its_number_in_a_table_of_its_own(tmp_path: Path) -> None:
+    for number, words in ((812, "812\t1"), (815, "815\t4"), (8154, "8154\t9")):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "status").write_text(f"Name:\tqemu\nNSpid:\t{words}\nNSpgid:\t0\n")
+    assert [counters.outside(tmp_path, number) for number in (1, 4, 9, 5)] == [812, 815, 8154, 5]
+    own = threading.get_native_id()
+    assert counters.outside(Path("/proc/self/task"), own) == own
+
+
 def test_threads_of_a_process_that_has_ended() -> None:
     folder = Path(f"/proc/{os.getpid()}/no-such-folder")
     assert counters.threads(folder, processor=1) == {"processor": 0.0, "beside": 0.0}

@@ -63,9 +63,22 @@ class Counters:
 async def open_counters(qmp: Qmp, *, process: int, emulated: bool) -> tuple[Counters, str]:
     """Return the counters of a QEMU whose guest has one processor, and why exits have no reasons ("" if they have)."""
     processors = await qmp.execute("query-cpus-fast")
-    thread = int(processors[0]["thread-id"]) if isinstance(processors, list) else process
+    inside = int(processors[0]["thread-id"]) if isinstance(processors, list) else process
+    thread = outside(Path(f"/proc/{process}/task"), inside)
     reasons, why = (None, "") if emulated else ExitReasons.open(thread)
     return Counters(qmp, process=process, emulated=emulated, thread=thread, reasons=reasons), why
+
+
+def outside(folder: Path, number: int) -> int:
+    """Return the number that a thread of a process has here, of the one that it has in its own table of processes.
+
+    Machines that are fenced off have such a table. Source: Linux, Documentation/filesystems/proc.rst, `NSpid`.
+    """
+    for thread in folder.glob("*"):
+        found = re.search(r"^NSpid:.*?(\d+)$", (thread / "status").read_text(), re.MULTILINE)
+        if found and int(found[1]) == number:
+            return int(thread.name)
+    return number
 
 
 def difference(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
