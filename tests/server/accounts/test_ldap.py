@@ -13,6 +13,7 @@ from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
 from django.test import Client, RequestFactory
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
@@ -23,8 +24,8 @@ from directory_server import BASE, GROUPS, PASSPHRASE, PEOPLE, SERVICE, SERVICE_
 from jeos.core.errors import NetworkError
 from jeos.server.accounts import registration
 from jeos.server.accounts.adapter import Adapter
-from jeos.server.accounts.models import Member, Role
-from jeos.server.accounts.organisations import directory, ldap
+from jeos.server.accounts.models import Member, Role, Token
+from jeos.server.accounts.organisations import directory, ldap, tasks
 from jeos.server.jobs.models import Mail
 from jeos.server.sign_in import Directory, Groups, SignIn
 from server_site import signed_in
@@ -36,12 +37,13 @@ HELPER = Person("helper", "helper@example.org", groups=("helpers", "staff"))
 CHIEF = Person("chief", "chief@example.org", groups=("chiefs",))
 LOCKED = Person("locked", "locked@example.org")
 GONE = Person("gone", "gone@example.org")
+LEAVER = Person("leaver", "leaver@example.org")
 NOMAIL = Person("nomail")
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
-    with directory_server.running([NEWCOMER, ADA, HELPER, CHIEF, LOCKED, GONE, NOMAIL]) as made:
+    with directory_server.running([NEWCOMER, ADA, HELPER, CHIEF, LOCKED, GONE, LEAVER, NOMAIL]) as made:
         yield made
 
 
@@ -184,6 +186,36 @@ def test_groups_give_and_take_roles_and_keep_others_out(staff: Directory, settin
         "",
         "Your account at Example Ltd. is not meant for this site. Whoever looks after it there can change that.",
     )
+
+
+def test_who_was_removed_is_signed_out_within_the_hour(
+    staff: Directory, running: Running, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    groups = Groups(moderators=frozenset({"helpers"}))
+    configure(settings, replace(staff, groups=groups))
+    clients = {}
+    for handle in ("leaver", "helper"):
+        clients[handle] = Client()
+        clients[handle].post("/accounts/login/", {"login": handle, "password": PASSPHRASE})
+        clients[handle].get("/settings/")
+    leaver = Member.objects.get(handle="leaver")
+    _token, text = Token.make(leaver, name="script", writes=True, expires=None)
+    Member.objects.update(role=Role.MODERATOR)
+    tasks.ask_directories.call()
+    assert [clients[handle].get("/settings/").status_code for handle in ("leaver", "helper")] == [200, 200]
+    assert dict(Member.objects.values_list("handle", "role")) == {"leaver": Role.MEMBER, "helper": Role.MODERATOR}
+    configure(settings, replace(staff, base=f"ou=moved,{BASE}"))
+    tasks.ask_directories.call()
+    assert "none of 2 members is found" in caplog.text
+    configure(settings, replace(staff, bind_passphrase="another"))
+    tasks.ask_directories.call()
+    assert "may not look for others" in caplog.text
+    assert Token.find(text, now=timezone.now()) is not None
+    running.remove(LEAVER.dn)
+    configure(settings, staff)
+    tasks.ask_directories.call()
+    assert [clients[handle].get("/settings/").status_code for handle in ("leaver", "helper")] == [302, 200]
+    assert Token.find(text, now=timezone.now()) is None
 
 
 def test_locked_and_removed_accounts_do_not_sign_in(staff: Directory, running: Running) -> None:

@@ -8,3 +8,9 @@ class Accounts(Section):
 
     name = "jeos.server.accounts"
     label = "accounts"
+
+    def ready(self) -> None:
+        """Register the work that comes back."""
+        from jeos.server.accounts.organisations import tasks  # models can be imported only now
+
+        tasks.register()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sansldap import LDAPFilter
+from sansldap import FilterEquality, LDAPFilter
 
 from jeos.server.accounts.organisations import ldap
 from jeos.server.accounts.organisations.ldap import Entry, Line
@@ -51,10 +52,36 @@ def authenticate(directory: Directory, login: str, passphrase: str) -> Person | 
         return person if person is not None and line.bind(entry.name, passphrase) else None
 
 
-def _find(directory: Directory, line: Line, wanted: LDAPFilter) -> Entry | None:
-    """Return the one entry that a filter finds. Raises NetworkError."""
+def look_up(directory: Directory, ids: Sequence[str]) -> dict[str, Person]:
+    """Return those of some people, by what they are known by, whom the directory still has. Raises NetworkError."""
+    found = {}
+    with ldap.connected(directory) as line:
+        _look_for_others(directory, line)
+        for one in ids:
+            wanted = FilterEquality(directory.id_attribute, _as_kept(directory, one))
+            base = directory.base or directory.user_dn.partition(",")[2]
+            for entry in line.search(base, wanted, _attributes(directory), most=1):
+                person = _person(directory, line, entry, entry.text(directory.handle_attribute))
+                if person is not None:
+                    found[one] = person
+    return found
+
+
+def _as_kept(directory: Directory, known_by: str) -> bytes:
+    """Return what somebody is known by as the directory has it."""
+    binary = directory.id_attribute.lower() in BINARY_IDS
+    return bytes.fromhex(known_by) if binary else known_by.encode()
+
+
+def _look_for_others(directory: Directory, line: Line) -> None:
+    """Bind as who looks for others. Raises NetworkError if that may not be."""
     if not line.bind(directory.bind_dn, directory.bind_passphrase):
         raise line.failed(f"{directory.bind_dn or 'nobody'} may not look for others")
+
+
+def _find(directory: Directory, line: Line, wanted: LDAPFilter) -> Entry | None:
+    """Return the one entry that a filter finds. Raises NetworkError."""
+    _look_for_others(directory, line)
     found = line.search(directory.base, wanted, _attributes(directory), most=2)
     if len(found) > 1:
         LOG.warning("%s: %s finds more than one entry, and so nobody", directory.name, wanted)

@@ -26,7 +26,7 @@ from jeos.core.errors import NetworkError
 from jeos.server.sign_in import Directory
 
 SECONDS = 8.0  # for everything that one signing in asks of a directory
-LIMIT = 1 << 20  # bytes of all answers of a connection
+LIMIT = 4 << 20  # bytes of all answers of a connection
 PART = 16 << 10  # bytes that are read at once
 START_TLS = sansldap.ExtendedOperations.LDAP_START_TLS.value
 MARKS = ("{login}", "{dn}", "{id}")

@@ -36,11 +36,16 @@ def member_of(person: Person, directory: Directory) -> Member:
     assert isinstance(member, Member)
     if account is None:
         connect(member, person, directory)
+    set_role(member, person, directory)
+    return member
+
+
+def set_role(member: Member, person: Person, directory: Directory) -> None:
+    """Give and take the roles that a person's groups decide about."""
     role = directory.groups.role(person.groups, now=member.role)
     if role != member.role:
         member.role = role
         member.save(update_fields=["role"])
-    return member
 
 
 def connect(member: Member, person: Person, directory: Directory) -> None:
