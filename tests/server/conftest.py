@@ -83,6 +83,12 @@ def template() -> Path:
     return path
 
 
+@pytest.fixture
+def empty_database(django_db_setup: None) -> Path:
+    """Return a file of SQLite with all tables, to be copied into the data folder of a site of its own."""
+    return template()
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Make the tables, from the template where the database is SQLite."""

@@ -16,6 +16,7 @@
 | `JEOS_PKCS11_MODULE` | the library that speaks to the token with keys | the key's address names it |
 | `JEOS_SERVER_DATA` | the folder of `jeos server`: database, secrets, mail | `server` in the state folder |
 | `JEOS_SERVER_URL` | the address that visitors of the server use, as `https://exchange.example` | that it listens on |
+| `JEOS_SERVER_PROXIES` | how many proxies stand in front of the server and say who visits | 0 |
 | `JEOS_SERVER_MAIL` | `smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS`, or `smtps://…` | files in `mail/` |
 | `JEOS_SERVER_MAIL_REPLY` | the address whose sub-addresses take answers by mail | no answers by mail |
 | `JEOS_SERVER_MAILDIR` | a maildir from which the server's workers take mail that came | none |

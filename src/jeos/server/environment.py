@@ -4,6 +4,7 @@
 | --- | --- | --- |
 | `JEOS_SERVER_DATA` | the folder of the database, secrets, static files and mail | `server` in the state folder |
 | `JEOS_SERVER_URL` | the address that visitors use, as `https://exchange.example` | `http://127.0.0.1:8000` |
+| `JEOS_SERVER_PROXIES` | how many proxies of one's own stand in front, each of which adds to `X-Forwarded-For` | 0 |
 | `JEOS_SERVER_MAIL` | `smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS`, or `smtps://…` | files in `mail/` |
 | `JEOS_SERVER_MAIL_REPLY` | the address whose sub-addresses take answers by mail, as `reply@exchange.example` | none |
 | `JEOS_SERVER_MAILDIR` | a maildir from which workers take mail that came | none |
@@ -46,6 +47,7 @@ class Environment:
     mail_reply: str
     maildir: Path | None
     push: str
+    proxies: int
     idea_votes: int
     practice_approvals: int
     files: Path
@@ -86,6 +88,7 @@ def read() -> Environment:
         mail_reply=_reply_address("JEOS_SERVER_MAIL_REPLY"),
         maildir=_path("JEOS_SERVER_MAILDIR"),
         push=_contact("JEOS_SERVER_PUSH"),
+        proxies=_number("JEOS_SERVER_PROXIES", default=0, least=0),
         idea_votes=_number("JEOS_SERVER_IDEA_VOTES", default=10),
         practice_approvals=_number("JEOS_SERVER_PRACTICE_APPROVALS", default=2),
         files=Path(os.environ.get("JEOS_SERVER_FILES") or data / "files").absolute(),
@@ -147,9 +150,9 @@ def _endings(name: str, *, default: str) -> tuple[str, ...]:
     return endings
 
 
-def _number(name: str, *, default: int) -> int:
-    """Return a number of at least 1 from the environment. Raises UsageError for anything else."""
+def _number(name: str, *, default: int, least: int = 1) -> int:
+    """Return a number of at least `least` from the environment. Raises UsageError for anything else."""
     text = os.environ.get(name) or str(default)
-    if not text.isascii() or not text.isdecimal() or len(text) > 6 or int(text) < 1:
-        raise UsageError(f"{name} is no number: {text}", hint=f"a whole number from 1 on, as {default}")
+    if not text.isascii() or not text.isdecimal() or len(text) > 6 or int(text) < least:
+        raise UsageError(f"{name} is no number: {text}", hint=f"a whole number from {least} on, as {default}")
     return int(text)

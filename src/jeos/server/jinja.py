@@ -87,6 +87,7 @@ def environment(**options: Any) -> Environment:
         "language": translation.get_language,
         "get_messages": get_messages,
         "languages": settings.LANGUAGES,
+        "theme": lambda: settings.THEME,
         "site_name": settings.SITE_NAME,
     }
     made.globals.update(globals_ | template_names())

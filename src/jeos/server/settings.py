@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from django.utils.translation import gettext_lazy as _
 
-from jeos.server import database, environment, outside, section, sign_in
+from jeos.server import database, environment, outside, section, sign_in, theme
 from jeos.server.secret import secret_key
 
 ENVIRONMENT = environment.read()
@@ -208,7 +208,8 @@ LOCALE_PATHS = [DATA / "locale"]
 # Static files
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA / "static"
-STATICFILES_DIRS = [HERE / "static"]
+STATICFILES_DIRS = [HERE / "static", *theme.folders(DATA)]
+THEME = theme.read(DATA)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

@@ -33,9 +33,18 @@ def prepare() -> None:
 
     with files.locked(place / ".start.lock"), log.step("prepare") as step:
         call_command("migrate", verbosity=0, interactive=False)
-        call_command("collectstatic", verbosity=0, interactive=False)
+        _collect_static()
         translations.write(place / "locale")
         step.done(str(place))
+
+
+def _collect_static() -> None:
+    """Put static files where they are served from. Raises InputError if the theme names a file that is not there."""
+    try:
+        call_command("collectstatic", verbosity=0, interactive=False)
+    except ValueError as error:  # a style sheet refers to a missing file
+        why = str(error).splitlines()[0]
+        raise InputError(f"a style sheet names a file that is not there: {why}", hint="look into theme/") from error
 
 
 def serve(*, host: str, port: int, workers: int, demo: bool) -> int:
