@@ -14,6 +14,7 @@ import pytest
 
 import tiny_guest
 from jeos.core.errors import HostError
+from jeos.model.machine import Share
 from jeos.vm import confine, landlock, syscalls
 from jeos.vm.command import Wiring
 from jeos.vm.fence import Fence, fence_of
@@ -58,6 +59,9 @@ attempts = {
     "make a file in the own room": lambda: open(a["work"] + "/scratch", "w").write("x"),
     "listen for the supervisor": bind,
     "read randomness": lambda: open("/dev/urandom", "rb").read(1),
+    "write to a shared folder": lambda: open(a["shared"] + "/file", "w").write("x"),
+    "make a folder in a shared one": lambda: os.mkdir(a["shared"] + "/folder"),
+    "write to what is shared read-only": lambda: open(a["only"] + "/file", "w").write("x"),
     "read the user's home": lambda: open(a["secret"]).read(),
     "list the user's home": lambda: os.listdir(os.path.dirname(a["secret"])),
     "read another machine's disk": lambda: open(a["other"]).read(),
@@ -98,6 +102,9 @@ EXPECTED = {
     "make a file in the own room": ("done", "done", "done"),
     "listen for the supervisor": ("done", "done", "done"),
     "read randomness": ("done", "done", "done"),
+    "write to a shared folder": ("done", "done", "done"),
+    "make a folder in a shared one": ("done", "done", "done"),
+    "write to what is shared read-only": ("EROFS", "EROFS", "EACCES"),
     "read the user's home": ("ENOENT", "ENOENT", "EACCES"),
     "list the user's home": ("ENOENT", "ENOENT", "EACCES"),
     "read another machine's disk": ("ENOENT", "ENOENT", "EACCES"),
@@ -133,13 +140,18 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     places = Places("tiny", folder=tmp_path / "machines/tiny", runtime=tmp_path / "run/tiny")
-    for folder in (places.work, places.inside, tmp_path / "home", tmp_path / "machines/other"):
+    for folder in (
+        places.work,
+        places.inside,
+        *(tmp_path / name for name in ("home", "shared", "only", "machines/other")),
+    ):
         folder.mkdir(parents=True)
     machine = replace(tiny_guest.machine(tmp_path), isolated=True)
     secret, other = tmp_path / "home/secret", tmp_path / "machines/other/disk.qcow2"
     for path in (secret, other, places.disk, places.machine):
         path.write_text("content")
-    wiring = Wiring("tcg", 0, places.disk, (), places.port, qmp=0, console=0, network="user,id=net,restrict=on")
+    shares = (Share(str(tmp_path / "shared"), "/mnt"), Share(str(tmp_path / "only"), "/srv", read_only=True))
+    wiring = Wiring("tcg", 0, places.disk, (), places.port, qmp=0, console=0, network="user,id=net", folders=shares)
     own = fence_of(machine, places, wiring, program=PYTHON, network=SLIRP)
     left = os.open(secret, os.O_RDONLY)
     os.set_inheritable(left, True)
@@ -159,6 +171,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
             "work": str(places.work),
             "inside": str(places.inside),
             "secret": str(secret),
+            "shared": str(tmp_path / "shared"),
+            "only": str(tmp_path / "only"),
             "other": str(other),
             "machine": str(places.machine),
             "control": str(places.control),

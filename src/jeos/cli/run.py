@@ -17,18 +17,23 @@ from jeos.core.errors import InputError, MachineError, UsageError
 from jeos.core.terminal import plain
 from jeos.model.machine import (
     ALIVE,
+    MOST_SHARES,
     PORT_SYNTAX,
+    SHARE_SYNTAX,
     Boot,
     Confine,
     Limits,
     Machine,
+    Share,
     State,
     Status,
     check_name,
+    parse_folder,
     parse_forward,
 )
 from jeos.vm import session
 from jeos.vm.attach import CONTROL_C, DETACH, attach
+from jeos.vm.folders import MISSING
 from jeos.vm.places import over_template, places_of
 
 if TYPE_CHECKING:
@@ -59,6 +64,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--port", action="append", metavar=PORT_SYNTAX, help="lead a port of this host into the machine; repeatable")
     add("--memory", metavar="SIZE", help="memory, as 512M or 2G (default: what the image asks for)")
     add("--cpus", type=int, metavar="N", help="processors (default: what the image asks for)")
+    add(
+        "--share",
+        action="append",
+        metavar=SHARE_SYNTAX,
+        help="let the machine see a folder of this host, read-only with :ro; repeatable; none takes all away",
+    )
     add("--disk", metavar="SIZE", help="let the disk be larger than the image, as 10G")
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--direct", action="store_true", help="start the kernel without firmware: fast (default)")
@@ -142,7 +153,7 @@ def run_copy(args: argparse.Namespace) -> int:
     """Start a new machine from a template; show its console until it ends, or leave it running."""
     from jeos.vm import template  # what other starts need not load
 
-    fixed = ("memory", "cpus", "disk", "firmware", "bios", "set", "set_file", "accel", "fresh")
+    fixed = ("share", "memory", "cpus", "disk", "firmware", "bios", "set", "set_file", "accel", "fresh")
     for option in fixed:
         if getattr(args, option):
             word = f"--{option.replace('_', '-')}"
@@ -205,6 +216,7 @@ def wanted(args: argparse.Namespace) -> Machine:
         uuid=before.uuid,
         created=before.created,
         confine=before.confine,
+        shares=before.shares,
         limits=before.limits,
     )
 
@@ -226,7 +238,28 @@ def changed(machine: Machine, args: argparse.Namespace) -> Machine:
         accelerator=args.accel or machine.accelerator,
         confine=Confine(args.confine) if args.confine else machine.confine,
         limits=limits(machine.limits, args, memory=memory),
+        shares=shares(machine, args),
     )
+
+
+def shares(machine: Machine, args: argparse.Namespace) -> tuple[Share, ...]:
+    """Return the folders that the machine is to see. Raises UsageError, or InputError for one that cannot be shared."""
+    wanted = getattr(args, "share", None)
+    if not wanted:
+        return machine.shares
+    if wanted == [NO_LIMIT]:
+        return ()
+    from jeos.vm import share  # for few
+
+    asked = [parse_folder(text) for text in wanted]
+    found = tuple(replace(one, path=str(Path(one.path).resolve())) for one in asked)
+    if len(found) > MOST_SHARES or len({one.target for one in found}) < len(found):
+        raise UsageError(
+            f"--share is there {len(found)} times", hint=f"up to {MOST_SHARES} folders, each at a place of its own"
+        )
+    for one in found:
+        share.check(one)
+    return found
 
 
 def limits(before: Limits, args: argparse.Namespace, *, memory: int) -> Limits:
@@ -313,6 +346,9 @@ def announce(machine: Machine, state: State) -> None:
     for fence in state.fences_missing:
         if fence.startswith("limit"):
             log.warn(f"without a {fence}")
+    for share in machine.shares:
+        only = ", read-only" if share.read_only else ""
+        log.info(f"  {share.path} is at {share.target} in it{only} ({state.sharing})")
     for forward in state.forwards:
         log.info(f"  {forward.address} port {forward.host}/{forward.protocol} leads to port {forward.guest} in it")
 
@@ -334,6 +370,10 @@ def wait_healthy(name: str, *, seconds: float) -> None:
     while (state := session.state(name)).status is not Status.HEALTHY:
         if state.status not in ALIVE:
             raise MachineError(f"{name} is {state.status}: {state.reason}", hint=f"jeos logs {name}")
+        if state.reason.startswith(MISSING):
+            raise MachineError(
+                f"{name} runs {state.reason}", hint=f"jeos run {name} --share none starts it without any"
+            )
         if time.monotonic() > deadline:
             reason = f": {state.reason}" if state.reason else ""
             raise MachineError(f"{name} runs, but is not healthy after {seconds:g} s{reason}", hint=f"jeos logs {name}")

@@ -11,6 +11,7 @@
 | `JEOS_CREDENTIALS` | passwords of private repositories, see apt_auth.conf(5) | `~/.config/jeos/credentials` |
 | `JEOS_NETWORK` | `slirp`: machines get QEMU's own network, where 10.0.2.2 leads to this host | passt, if it works |
 | `JEOS_CONFINE` | `strict` or `off`, for machines that are not told by `jeos run --confine` | what the host has |
+| `JEOS_SHARING` | `9p`: QEMU serves shared folders itself, see `jeos run --share` | virtiofsd, if it is usable |
 | `JEOS_PASSPHRASE` | the passphrase (or PIN) of keys, see `jeos keys` | it is asked for |
 | `JEOS_TOKEN` | the personal token with which `jeos publish --to` writes to a catalogue | `--token-file` |
 | `JEOS_PKCS11_MODULE` | the library that speaks to the token with keys | the key's address names it |
@@ -126,6 +127,11 @@ def network() -> str:
 def confine() -> str:
     """Return how machines are to be fenced off that are not told, or nothing."""
     return os.environ.get("JEOS_CONFINE", "")
+
+
+def sharing() -> str:
+    """Return the way in which folders are to reach machines, or nothing."""
+    return os.environ.get("JEOS_SHARING", "")
 
 
 def passphrase() -> str | None:

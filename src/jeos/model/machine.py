@@ -13,6 +13,9 @@ from jeos.core.errors import InputError, UsageError
 NAME_PATTERN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,46}[a-z0-9])?")  # fits file names, host names and socket paths
 LOOPBACK = "127.0.0.1"
 PROTOCOLS = ("tcp", "udp")
+SHARE_SYNTAX = "DIR:/PATH[:ro]"
+SHARE_TARGET = re.compile(r"(?:/[A-Za-z0-9._@+-]+)+")  # what no shell and no list of options takes apart
+MOST_SHARES = 8
 PORT_SYNTAX = "[HOST_IP:]HOST_PORT:GUEST_PORT[/tcp|/udp]"
 
 
@@ -91,6 +94,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """A folder of this host, at `path`, that the machine sees at `target`."""
+
+    path: str
+    target: str
+    read_only: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.target}{':ro' if self.read_only else ''}"
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """What a machine is made of.
 
@@ -130,6 +145,7 @@ class Machine:
     isolated: bool = False
     confine: Confine = Confine.AUTO
     limits: Limits = Limits()
+    shares: tuple[Share, ...] = ()
 
     @property
     def foreign(self) -> bool:
@@ -144,7 +160,8 @@ class State:
     `since` is when the status began and `started` when QEMU was started, in seconds since 1970; `boots` counts the
     guest's starts since then. `forwards` have the real host ports. `version` is the one that the guest's agent told
     last: another than the image's in a machine that has updated itself. `fences` are those around QEMU,
-    `fences_missing` those that could not be put up, as "name: why".
+    `fences_missing` those that could not be put up, as "name: why". `sharing` is how folders of the host reach the
+    machine: "virtiofs", or "9p" and why.
     """
 
     status: Status = Status.STOPPED
@@ -161,6 +178,7 @@ class State:
     version: str = ""
     fences: tuple[str, ...] = ()
     fences_missing: tuple[str, ...] = ()
+    sharing: str = ""
 
     def become(self, status: Status, *, reason: str = "", now: float) -> "State":
         """Return this state with another status from now on; one that it has already goes on, with another reason."""
@@ -195,6 +213,21 @@ def parse_forward(text: str) -> Forward:
     return Forward(host=host, guest=guest, protocol=match["p"] or "tcp", address=address)
 
 
+def parse_folder(text: str) -> Share:
+    """Read a folder to share such as "site:/srv/www" or "/data:/mnt:ro"; raises UsageError.
+
+    The folder may have colons in its name: what follows the last one before a slash is the place in the machine.
+    """
+    rest, read_only = (text[:-3], True) if text.endswith(":ro") else (text, False)
+    path, sign, target = rest.rpartition(":/")
+    target = f"/{target}"
+    if not sign or not path or not SHARE_TARGET.fullmatch(target) or {".", ".."} & set(target.split("/")):
+        raise UsageError(
+            f"--share {text} is not of the form {SHARE_SYNTAX}", hint="for example --share ./site:/srv/www:ro"
+        )
+    return Share(path=path, target=target, read_only=read_only)
+
+
 def _is_address(text: str) -> bool:
     import ipaddress  # costs 5 ms that most verbs need not pay
 
@@ -215,6 +248,7 @@ def parse_machine(text: str, *, source: str) -> Machine:
     try:
         fields = json.loads(text)
         fields["boot"] = Boot(fields["boot"])
+        fields["shares"] = tuple(Share(**share) for share in fields.get("shares", ()))
         fields["limits"] = Limits(**fields.get("limits", {}))
         fields["confine"] = Confine(fields.get("confine", Confine.AUTO))
         fields["forwards"] = tuple(Forward(**forward) for forward in fields["forwards"])

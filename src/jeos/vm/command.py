@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jeos.core.errors import UsageError
-from jeos.model.machine import Boot, Machine
+from jeos.model.machine import Boot, Machine, Share
 from jeos.vm.firmware import Firmware
 
 PROGRAM = "qemu-system-x86_64"
@@ -47,7 +47,8 @@ class Wiring:
     exports the disks' contents, where they are not complete yet.
 
     `ram` is a file that is the machine's memory; if it is `ram_private`, what the machine changes does not go there.
-    One that waits for what its devices are to hold is `incoming`.
+    One that waits for what its devices are to hold is `incoming`. `shares` are the sockets on which the folders of the
+    host are served that the machine sees; those that QEMU serves itself are `folders`.
     """
 
     accelerator: str
@@ -66,6 +67,8 @@ class Wiring:
     ram_private: bool = False
     incoming: bool = False
     balloon: bool = True
+    shares: tuple[Path, ...] = ()
+    folders: tuple[Share, ...] = ()
 
 
 def argv(machine: Machine, wiring: Wiring) -> list[str]:
@@ -136,9 +139,12 @@ def _processor(machine: Machine, wiring: Wiring) -> list[str]:
 
 def _memory(machine: Machine, wiring: Wiring) -> list[str]:
     """Return what makes a file the memory, under the name that it has without: what was saved says that name."""
-    if wiring.ram is None:
+    if wiring.ram is None and not wiring.shares:
         return []
     name = "microvm.ram" if machine.boot is Boot.DIRECT else "pc.ram"
+    if wiring.ram is None:  # who serves a folder by virtiofs reads and writes the guest's memory itself
+        shared = f"memory-backend-memfd,id={name},size={machine.memory}M,share=on"
+        return ["-object", shared, "-machine", f"memory-backend={name}"]
     share = "off" if wiring.ram_private else "on"
     words = f"memory-backend-file,id={name},size={machine.memory}M,share={share},mem-path={escape(wiring.ram)}"
     return ["-object", words, "-machine", f"memory-backend={name}"]
@@ -205,6 +211,7 @@ def _devices(machine: Machine, wiring: Wiring) -> list[str]:
         *("-chardev", f"socket,id=agent,path={escape(wiring.agent)},server=on,wait=off"),
         *("-device", "virtio-serial-pci", "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
         *("-device", "virtio-rng-pci"),
+        *(word for number in range(len(machine.shares)) for word in _share(number, wiring)),
         # Where memory is a file that others see, what a guest gives back would be gone for them, too.
         *(("-device", "virtio-balloon-pci,free-page-reporting=on,deflate-on-oom=on") if wiring.balloon else ()),
     ]
@@ -219,6 +226,18 @@ def _disk(node: str, path: Path, *, wiring: Wiring, device: str) -> list[str]:
         *("-blockdev", f"driver=qcow2,node-name={node},discard=unmap,detect-zeroes=unmap,file={node}-file{backing}"),
         *("-device", ",".join(filter(None, (f"virtio-blk-pci,drive={node}", device)))),
     ]
+
+
+def _share(number: int, wiring: Wiring) -> list[str]:
+    """Return the device of a shared folder; its tag is the name by which the guest mounts it."""
+    tag = f"jeos-share-{number}"
+    if wiring.shares:
+        device = f"vhost-user-fs-pci,chardev=share{number},tag={tag}"
+        return ["-chardev", f"socket,id=share{number},path={escape(wiring.shares[number])}", "-device", device]
+    folder = wiring.folders[number]
+    only = ",readonly=on" if folder.read_only else ""
+    words = f"local,id=share{number},path={escape(folder.path)},security_model=none,multidevs=remap{only}"
+    return ["-fsdev", words, "-device", f"virtio-9p-pci,fsdev=share{number},mount_tag={tag}"]
 
 
 def _supply(node: str, socket: Path) -> list[str]:

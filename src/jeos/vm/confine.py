@@ -129,7 +129,7 @@ class _Entry:
         """Put up the fences in the new process, and tell."""
         report = _Report()
         try:
-            _close_all_but((*self.pass_fds, writing))
+            close_all_but((*self.pass_fds, writing))
             if self.join is not None:
                 self.join()
             if self.without:
@@ -179,7 +179,7 @@ def _end(descriptor: int, **fields: object) -> NoReturn:
     os._exit(1)
 
 
-def _close_all_but(kept: Sequence[int]) -> None:
+def close_all_but(kept: Sequence[int]) -> None:
     """Let no file that happens to be open go along; whoever started jeos may have left some."""
     for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
         if descriptor > STANDARD_ERROR and descriptor not in kept:

@@ -34,13 +34,16 @@ class Fence:
     """What a program may touch; paths are absolute, and what is not there is left out when the fence is put up.
 
     `read` are files and folders that it may read, `write` files that it may also write, `rooms` folders in which it may
-    make and remove files and sockets. `network` tells whether it needs the host's network.
+    make and remove files and sockets. `trees` are folders of the user's own choice with all that is in them, of which
+    those in `read_only` may only be read. `network` tells whether it needs the host's network.
     """
 
     program: Path
     read: tuple[Path, ...] = ()
     write: tuple[Path, ...] = ()
     rooms: tuple[Path, ...] = ()
+    trees: tuple[Path, ...] = ()
+    read_only: tuple[Path, ...] = ()
     devices: tuple[Path, ...] = DEVICES
     network: bool = False
 
@@ -63,6 +66,8 @@ def fence_of(
         program=program,
         read=tuple(path.absolute() for path in read),
         write=tuple(path.absolute() for path in write),
+        trees=tuple(Path(share.path) for share in wiring.folders),
+        read_only=tuple(Path(share.path) for share in wiring.folders if share.read_only),
         rooms=(places.work.absolute(), places.inside.absolute()),
         devices=(*DEVICES, *kvm),
         network=own,

@@ -22,6 +22,8 @@ REMOVE_FILE, MAKE_REG, MAKE_SOCK = 1 << 5, 1 << 8, 1 << 9
 REFER, TRUNCATE, IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
 FIRST = (1 << 13) - 1  # all that version 1 knows
 SINCE = ((2, REFER), (3, TRUNCATE), (5, IOCTL_DEV))
+DEVICES = 1 << 6 | 1 << 11  # MAKE_CHAR, MAKE_BLOCK
+TREE = (FIRST | REFER | TRUNCATE) & ~(EXECUTE | DEVICES)
 OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV  # the rest is about folders
 TCP_SINCE, BIND_TCP, CONNECT_TCP = 4, 1 << 0, 1 << 1
 SCOPES_SINCE, ABSTRACT_SOCKETS, SIGNALS = 6, 1 << 0, 1 << 1
@@ -63,6 +65,7 @@ def _rules(fence: Fence) -> list[tuple[Path, int]]:
         *((path, READ_FILE | READ_DIR) for path in fence.read),
         *((path, write) for path in fence.write),
         *((path, write | READ_DIR | REMOVE_FILE | MAKE_REG | MAKE_SOCK) for path in fence.rooms),
+        *((path, READ_FILE | READ_DIR if path in fence.read_only else TREE) for path in fence.trees),
         *((path, READ_FILE | WRITE_FILE | IOCTL_DEV) for path in fence.devices),
     ]
 

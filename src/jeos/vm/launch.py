@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from jeos.core import files, settings
 from jeos.core.errors import HostError, JeosError, MachineError, UsageError
 from jeos.core.run import find_program, spawn
-from jeos.model.machine import Boot, Confine, Forward, Machine
+from jeos.model.machine import Boot, Confine, Forward, Machine, Share
 from jeos.model.saved import Start
 from jeos.vm import accelerator, command, confine, disks, firmware, network, passt
 from jeos.vm.accelerator import Accelerator
@@ -28,6 +28,7 @@ from jeos.vm.places import Places, make_private
 
 if TYPE_CHECKING:
     from jeos.vm.cgroup import Group
+    from jeos.vm.share import Way
 
 BOOT = Start()
 PROPERTY_PREFIX = "jeos.property."
@@ -50,6 +51,7 @@ class Launched:
     fences: tuple[str, ...] = ()  # around QEMU
     fences_missing: tuple[str, ...] = ()  # that this host or the machine's network does not allow, each with the reason
     group: "Group | None" = None
+    sharing: "Way | None" = None  # how folders of the host reach the machine
 
 
 def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched:
@@ -87,6 +89,7 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched
             helpers.append(passt.start(forwards, descriptor=line_peer.fileno(), log=places.passt_log))
             chosen_network = network.passt(forwards, descriptor=line.fileno())
             inherited.append(line.fileno())
+        folders, way = _share(machine, places, helpers, ours)
         wiring = Wiring(
             accelerator=chosen.kind,
             tsc_khz=accelerator.host_tsc_khz(),
@@ -104,6 +107,8 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched
             ram_private=start.private,
             incoming=bool(start.devices),
             balloon=start.balloon,
+            shares=tuple(places.share(number) for number in range(len(machine.shares))) if not folders else (),
+            folders=folders,
         )
         address = ""
         if start.devices:
@@ -132,6 +137,7 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched
             started.fences,
             started.missing,
             group,
+            way,
         )
 
 
@@ -162,6 +168,24 @@ def _start(
         join = group.join if group is not None else None
         found = confine.start(words, fence, stdout=log, stderr=log, pass_fds=inherited, strict=strict, join=join)
     return replace(found, fences=(*found.fences, "seccomp"))
+
+
+def _share(
+    machine: Machine, places: Places, helpers: "list[subprocess.Popen[bytes]]", stack: ExitStack
+) -> "tuple[tuple[Share, ...], Way | None]":
+    """Have the machine's folders served; return those that QEMU is to serve itself, and how they reach the machine."""
+    if not machine.shares:
+        return (), None
+    from jeos.vm import share  # for few
+
+    way = share.choose()
+    for number, one in enumerate(machine.shares):
+        share.check(one)
+        if way.program is not None:
+            process = share.serve(one, way, socket=places.share(number), log=places.share_log(number))
+            helpers.append(process)
+            stack.callback(share.end, process)
+    return (() if way.program is not None else machine.shares), way
 
 
 def _limited(machine: Machine, places: Places, stack: ExitStack) -> "Group | None":

@@ -30,6 +30,7 @@ READ_ONLY, NO_SETUID, NO_DEVICES, NO_PROGRAMS = 1, 2, 4, 8  # MOUNT_ATTR_*
 MS_NOSUID, MS_NODEV, MS_RECURSIVE, MS_PRIVATE = 2, 4, 0x4000, 0x40000
 FOOTHOLD = "/tmp"  # a folder that each host has; the view is laid over it for the moment until it is the root
 HOST_NAME = "machine"
+OWN_USERS = Path("/proc/self/ns/user")
 MOST_NAMESPACES = Path("/proc/sys/user/max_user_namespaces")  # namespaces(7); counted for each user namespace
 
 
@@ -45,17 +46,15 @@ class _Tree:
 def enter(fence: Fence) -> None:
     """Move this process into namespaces of its own that show what the fence allows. Raises OSError."""
     user, group = os.geteuid(), os.getegid()
+    before = OWN_USERS.readlink()
     fresh = NEW_MOUNTS | NEW_PROCESSES | NEW_IPC | NEW_NAMES | NEW_CGROUP | (0 if fence.network else NEW_NETWORK)
     try:
-        syscalls.unshare(NEW_USER | fresh)
+        _become_root_of_one(fresh, user, group)
     except OSError:
-        if user != 0:
+        if user != 0 or OWN_USERS.readlink() != before:
             raise
         syscalls.unshare(fresh)  # in a container whose root may mount, but not have users of its own
     else:
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
         MOST_NAMESPACES.write_text("0")  # in the new one, not on the host: none below it, with new rights there
     socket.sethostname(HOST_NAME)
     _show(fence)
@@ -67,6 +66,28 @@ def become_first() -> int:
     It is a child of this process's parent, which so need not know that there was one between.
     """
     return syscalls.call(syscalls.CLONE, SHARED_PARENT | signal.SIGCHLD, 0, 0, 0, 0, what="clone")
+
+
+def make_read_only(folder: Path) -> None:
+    """Let this process, and what it becomes, see a folder as one that cannot be written to. Raises OSError."""
+    user, group = os.geteuid(), os.getegid()
+    if user == 0:
+        syscalls.unshare(NEW_MOUNTS)
+    else:
+        _become_root_of_one(NEW_MOUNTS, user, group)
+    syscalls.mount(None, "/", None, MS_RECURSIVE | MS_PRIVATE, None)
+    (tree,) = _tree(folder, READ_ONLY | NO_SETUID | NO_DEVICES)
+    words = (tree.descriptor, b"", HERE, os.fsencode(folder), FROM_DESCRIPTOR)
+    syscalls.call(syscalls.MOVE_MOUNT, *words, what=f"move_mount {folder}")
+    os.close(tree.descriptor)
+
+
+def _become_root_of_one(fresh: int, user: int, group: int) -> None:
+    """Enter a user namespace in which there is this user alone, and namespaces that belong to it."""
+    syscalls.unshare(NEW_USER | fresh)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
 
 
 def _show(fence: Fence) -> None:
@@ -93,6 +114,8 @@ def _trees(fence: Fence) -> Iterator[_Tree]:
     shown = [path for path in (fence.program, *([loader] if loader else [])) if not _below(path, fence.read)]
     for path in dict.fromkeys((*read, *shown)):
         yield from _tree(path, READ_ONLY | NO_SETUID | NO_DEVICES)
+    for path in fence.trees:
+        yield from _tree(path, (READ_ONLY if path in fence.read_only else 0) | NO_SETUID | NO_DEVICES)
     for path in (*fence.write, *fence.rooms):
         yield from _tree(path, NO_SETUID | NO_DEVICES | NO_PROGRAMS)
     for path in fence.devices:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jeos.core.errors import HostError, MachineError
 from jeos.core.settings import runtime_dir, state_dir
-from jeos.model.machine import Machine
+from jeos.model.machine import MOST_SHARES, Machine
 
 SOCKET_PATH_LIMIT = 107  # bytes; sun_path of sockaddr_un without its end mark, unix(7)
 LONGEST_SOCKET = "in/backup.sock"
@@ -134,10 +134,19 @@ class Places:
         """The socket on which a backup is exported that the machine still reads from."""
         return self.inside / "supply.sock"
 
+    def share(self, number: int) -> Path:
+        """The socket on which a folder of the host is served to the machine, counted from 0."""
+        return self.inside / f"share{number}.sock"
+
+    def share_log(self, number: int) -> Path:
+        """What the program said that serves the folder of that number."""
+        return self.folder / f"share-{number}.log"
+
     @property
     def sockets(self) -> tuple[Path, ...]:
         """All sockets of the machine."""
-        return (self.port, self.guest, self.waking, self.console, self.control, self.backup, self.supply)
+        shares = tuple(self.share(number) for number in range(MOST_SHARES))
+        return (self.port, self.guest, self.waking, self.console, self.control, self.backup, self.supply, *shares)
 
     @property
     def supply_log(self) -> Path:

@@ -64,6 +64,7 @@ def supervise(machine: Machine, places: Places, launched: Launched, *, state: St
         forwards=launched.network.forwards,
         fences=launched.fences,
         fences_missing=launched.fences_missing,
+        sharing=str(launched.sharing or ""),
     )
     for fence in launched.fences_missing:
         if fence != confine.ROUTER:  # which is the network's nature, not something that the host lacks

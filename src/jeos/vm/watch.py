@@ -64,6 +64,17 @@ class Watch:
         self._held = ""  # what is under way that nothing else may be beside: a backup, a save
         self._failure: MachineError | None = None  # why a machine could not be brought back
         self._healthy = asyncio.Event()
+        self._folders = None
+        if launched.sharing is not None:
+            from jeos.vm.folders import Folders  # for few
+
+            self._folders = Folders(
+                machine.shares,
+                kind=launched.sharing.kind,
+                place=places.guest,
+                spawn=self._spawn,
+                tell=self._folders_changed,
+            )
 
     async def run(self) -> None:
         """Watch until QEMU ends, then write the machine's last state."""
@@ -156,6 +167,8 @@ class Watch:
     def _qemu_says(self, event: Event) -> None:
         if event.name == "RESET" and event.by_guest:
             self._state = replace(self._state, boots=self._state.boots + 1)
+            if self._folders is not None:
+                self._folders.forget()
             self._tell(Status.RUNNING)
         elif event.name == "GUEST_PANICKED":
             self._tell(Status.RUNNING, reason="the guest's kernel panicked")
@@ -171,6 +184,8 @@ class Watch:
         reasons = event.get("reasons")
         reason = "; ".join(str(each) for each in reasons) if isinstance(reasons, list) else ""
         status = Status.HEALTHY if event.get("state") == "healthy" else Status.RUNNING
+        if self._folders is not None:
+            status, reason = self._folders.hold_back(status, reason, agent=self._agent)
         if status is Status.HEALTHY:
             self._healthy.set()
         version = str(event.get("version") or self._state.version)
@@ -198,6 +213,11 @@ class Watch:
                 await self._pausing.look()
                 if self._pausing.reason != before:
                     self._show()
+
+    def _folders_changed(self, status: Status, reason: str) -> None:
+        """Show how the machine is now that its folders are there, or why they are not."""
+        if not self._ended.is_set():
+            self._tell(status, reason=reason)
 
     async def _pause(self) -> Mapping[str, object]:
         pausing = self._running()
@@ -311,6 +331,11 @@ class Watch:
         pausing = self._running()
         if self._held or self._qmp is None:
             raise self._busy()
+        if self._machine.shares:
+            raise MachineError(
+                "the machine sees folders of this host, whose state cannot be kept with its own",
+                hint=f"start it without them: jeos run {self._machine.name} --share none",
+            )
         if self._machine.supply:
             raise MachineError("the machine's disks are not complete yet", hint="wait until they came from the backup")
         subject = saving.Subject(
