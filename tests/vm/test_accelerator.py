@@ -41,6 +41,29 @@ def test_decide_at_the_threshold() -> None:
     assert decide(Signs(nanoseconds=200.0)).kind == "tcg"
 
 
+@pytest.mark.parametrize(("flags", "words"), [(("vmx",), ""), (("hypervisor", "vmx"), ", nested in another machine")])
+def test_decide_tells_a_processor_from_a_virtual_one(flags: tuple[str, ...], words: str) -> None:
+    found = decide(Signs(nanoseconds=3.1, modules=("kvm_intel",), flags=flags, paging="N", nesting="Y"))
+    assert found == Accelerator(
+        kind="kvm",
+        reason=f"/dev/kvm runs code at the processor's speed, with shadow paging{words}",
+        paging="shadow",
+        nanoseconds=3.1,
+        nested=bool(words),
+        nests=True,
+    )
+
+
+def test_decide_believes_no_sign_but_time() -> None:
+    lie = Signs(nanoseconds=1188.0, modules=("kvm_amd",), flags=("svm",), paging="Y", nesting="Y")
+    assert decide(lie) == Accelerator(
+        kind="tcg",
+        reason="/dev/kvm opens but emulates every instruction, 1,188 ns for two of them: no kernel would come up on it",
+        nanoseconds=1188.0,
+    )
+    assert "neither svm nor vmx" in decide(Signs(nanoseconds=1188.0, flags=("hypervisor",))).reason
+
+
 @pytest.fixture
 def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("JEOS_RUNTIME_DIR", str(tmp_path))
@@ -57,6 +80,68 @@ def test_probe_of_this_host_decides_with_a_reason_and_little_cpu_time(runtime: P
     if not hardware:
         assert found.kind == "tcg"
     assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 0.3
+
+
+def lying_host(folder: Path, monkeypatch: pytest.MonkeyPatch, *, npt: str = "Y", nested: str = "1") -> None:
+    """Let everything that a host says of itself speak for KVM: flags, module, parameters."""
+    parameters = folder / "module/kvm_amd/parameters"
+    parameters.mkdir(parents=True, exist_ok=True)
+    (parameters / "npt").write_text(f"{npt}\n")
+    (parameters / "nested").write_text(f"{nested}\n")
+    (folder / "cpuinfo").write_text("processor\t: 0\nflags\t\t: fpu lm svm npt\nbogomips\t: 5000.00\n")
+    monkeypatch.setattr(accelerator, "MODULES", folder / "module")
+    monkeypatch.setattr(accelerator, "PROCESSOR", folder / "cpuinfo")
+
+
+@pytest.mark.skipif(not os.access("/dev/kvm", os.R_OK | os.W_OK), reason="no right to open /dev/kvm")
+def test_probe_times_this_hosts_own_kvm_whatever_else_speaks_for_it(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = accelerator.probe()
+    (runtime / "accelerator.json").unlink(missing_ok=True)
+    lying_host(runtime, monkeypatch)
+    found = accelerator.probe()
+    assert found.kind == honest.kind  # no sign but time changes it
+    if found.kind == "tcg" and found.nanoseconds is not None:
+        assert found.reason.startswith("/dev/kvm opens but emulates every instruction")
+        assert "neither" not in found.reason
+
+
+TIMINGS = {
+    "emulates": ("echo '{\"nanoseconds\": 1203.5}'", "emulates every instruction, 1,204 ns for two of them: no kernel"),
+    "leaves the loop": ('echo \'{"error": "the loop ended with exit reason 17"}\'', "ended with exit reason 17"),
+    "crashes": ("kill -SEGV $$", "the probe ended with status -11"),
+    "never comes back": ("kill -ALRM $$", accelerator.HUNG),
+}
+
+
+@pytest.mark.parametrize(("script", "words"), TIMINGS.values(), ids=TIMINGS)
+def test_probe_refuses_kvm_that_lies_in_every_other_way(
+    script: str, words: str, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lying_host(runtime, monkeypatch)
+    timing = runtime / "python"
+    timing.write_text(f"#!/bin/sh\n{script}\n")
+    timing.chmod(0o755)
+    monkeypatch.setattr(accelerator, "DEVICE", Path("/dev/null"))
+    monkeypatch.setattr(sys, "executable", str(timing))
+    found = accelerator.probe()
+    assert found.kind == "tcg"
+    assert words in found.reason
+
+
+def test_probe_reads_anew_how_a_module_was_loaded(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accelerator, "DEVICE", Path("/dev/null"))
+    monkeypatch.setattr(accelerator, "_measure", lambda: (2.0, ""))
+    lying_host(runtime, monkeypatch)
+    first = accelerator.probe()
+    lying_host(runtime, monkeypatch, npt="N", nested="0")
+    monkeypatch.setattr(accelerator, "_measure", lambda: (1e9, "not asked again"))
+    second = accelerator.probe()
+    assert [(one.paging, one.nests, one.nanoseconds) for one in (first, second)] == [
+        ("nested", True, 2.0),
+        ("shadow", False, 2.0),
+    ]
 
 
 @pytest.mark.skipif(not os.access("/dev/kvm", os.R_OK | os.W_OK), reason="no right to open /dev/kvm")

@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from jeos.core import files
@@ -23,9 +23,12 @@ KVM = "kvm"
 TCG = "tcg"
 
 DEVICE = Path("/dev/kvm")
+MODULES = Path("/sys/module")
+PROCESSOR = Path("/proc/cpuinfo")
 EMULATED_NANOSECONDS = 200.0  # a turn takes 0 to 27 ns on hardware, nested or not, and over 1,000 ns when emulated
 DEADLINE = 5.0  # seconds of wall time for a measurement that takes 0.05 s of CPU time
 PAGING_PARAMETERS = {"kvm_amd": "npt", "kvm_intel": "ept"}  # second-level address translation, by module
+NESTING = "nested"  # the parameter of both modules that lets machines run machines
 HUNG = "a loop of a few thousand instructions did not end within seconds"
 CACHE = "accelerator.json"
 
@@ -35,7 +38,8 @@ class Signs:
     """What was seen of this host's KVM.
 
     `nanoseconds` is the time of one turn of the loop, `error` why there is none; `modules` are the loaded KVM modules
-    of a kind of hardware, `flags` the processor's "svm" or "vmx", `paging` is "Y", "N" or "" (unknown).
+    of a kind of hardware, `flags` the processor's "svm" or "vmx", and "hypervisor" if it is a virtual one. `paging` is
+    "Y", "N" or "" (unknown); so is `nesting`, whether machines may run machines.
     """
 
     present: bool = True
@@ -44,16 +48,22 @@ class Signs:
     modules: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     paging: str = ""
+    nesting: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
-    """How machines run here: `kind` is "kvm" or "tcg"; `paging` is "nested", "shadow" or "" where not known."""
+    """How machines run here: `kind` is "kvm" or "tcg"; `paging` is "nested", "shadow" or "" where not known.
+
+    With `nested` this host is a virtual machine itself. Its machines may run machines if it `nests`.
+    """
 
     kind: str
     reason: str
     paging: str = ""
     nanoseconds: float | None = None
+    nested: bool = False
+    nests: bool = False
 
 
 def decide(signs: Signs) -> Accelerator:
@@ -63,7 +73,7 @@ def decide(signs: Signs) -> Accelerator:
     if signs.nanoseconds is None:
         return Accelerator(kind=TCG, reason=f"{DEVICE} cannot be used: {signs.error or 'unknown reason'}")
     if signs.nanoseconds >= EMULATED_NANOSECONDS:
-        lacks = [] if signs.flags else ["the processor has neither svm nor vmx"]
+        lacks = [] if {"svm", "vmx"} & set(signs.flags) else ["the processor has neither svm nor vmx"]
         lacks += [] if signs.modules else ["neither kvm_amd nor kvm_intel is loaded"]
         because = f" ({', '.join(lacks)})" if lacks else ""
         return Accelerator(
@@ -73,11 +83,15 @@ def decide(signs: Signs) -> Accelerator:
             nanoseconds=signs.nanoseconds,
         )
     paging = {"Y": "nested", "N": "shadow"}.get(signs.paging, "")
+    nested = "hypervisor" in signs.flags
+    within = ", nested in another machine" if nested else ""
     return Accelerator(
         kind=KVM,
-        reason=f"{DEVICE} runs code at the processor's speed{f', with {paging} paging' if paging else ''}",
+        reason=f"{DEVICE} runs code at the processor's speed{f', with {paging} paging' if paging else ''}{within}",
         paging=paging,
         nanoseconds=signs.nanoseconds,
+        nested=nested,
+        nests=signs.nesting == "Y",
     )
 
 
@@ -88,7 +102,7 @@ def probe() -> Accelerator:
     if not os.access(DEVICE, os.R_OK | os.W_OK):
         right = "no right to open it (add your user to the group kvm: sudo adduser $USER kvm)"
         return decide(Signs(error=right))
-    return decide(_remembered() or _look())
+    return decide(_with_parameters(_remembered() or _look()))
 
 
 def choose(wanted: str) -> Accelerator:
@@ -119,18 +133,31 @@ def host_tsc_khz() -> int:
 def _look() -> Signs:
     """Measure, and remember a measurement until the host boots again."""
     nanoseconds, error = _measure()
-    modules = tuple(module for module in PAGING_PARAMETERS if Path("/sys/module", module).is_dir())
-    paging = "".join(_read(Path("/sys/module", name, "parameters", PAGING_PARAMETERS[name])) for name in modules[:1])
     signs = Signs(
         nanoseconds=nanoseconds,
         error=error,
-        modules=modules,
-        flags=tuple(sorted({"svm", "vmx"} & set(_processor("flags").split()))),
-        paging={"1": "Y", "0": "N"}.get(paging, paging),
+        modules=tuple(module for module in PAGING_PARAMETERS if (MODULES / module).is_dir()),
+        flags=tuple(sorted({"svm", "vmx", "hypervisor"} & set(_processor("flags").split()))),
     )
     if nanoseconds is not None:
         files.write(_cache(), json.dumps({"boot": _boot(), "signs": asdict(signs)}), durable=False)
     return signs
+
+
+def _with_parameters(signs: Signs) -> Signs:
+    """Add what a module's parameters say: they are other ones when it has been loaded anew."""
+    for module in signs.modules[:1]:
+        paging, nesting = (
+            _switch(MODULES / module / "parameters" / name) for name in (PAGING_PARAMETERS[module], NESTING)
+        )
+        return replace(signs, paging=paging, nesting=nesting)
+    return signs
+
+
+def _switch(parameter: Path) -> str:
+    """Return "Y", "N" or "" for a parameter that is a number in some kernels and a letter in others."""
+    value = _read(parameter)
+    return {"1": "Y", "0": "N"}.get(value, value)
 
 
 def _measure() -> tuple[float | None, str]:
@@ -162,7 +189,7 @@ def _remembered() -> Signs | None:
 
 def _processor(name: str) -> str:
     """Return what /proc/cpuinfo says under a name about the first processor."""
-    for line in _read(Path("/proc/cpuinfo")).splitlines():
+    for line in _read(PROCESSOR).splitlines():
         key, _, value = line.partition(":")
         if key.strip() == name:
             return value.strip()
