@@ -32,6 +32,10 @@ GOOD = Facts(
     work=Room("/dev/shm/jeos-1000", "tmpfs", 4 * GIB),
     accelerator="kvm",
     acceleration="/dev/kvm runs code at the processor's speed",
+    paging="nested",
+    iommu_groups=12,
+    huge_pages="madvise",
+    vhost=frozenset({"vhost-net", "vhost-vsock"}),
     firmware="/usr/share/OVMF/OVMF_CODE_4M.fd",
     passt="",
     router="",
@@ -52,7 +56,7 @@ def test_good_host_is_ready_and_needs_nothing() -> None:
     assert host.ready(findings)
     assert {finding.state for finding in findings} == {State.OK}
     assert {finding.mend for finding in findings} == {""}
-    assert [finding.task for finding in findings] == ["host"] * 4 + ["build"] * 7 + ["run"] * 5 + [
+    assert [finding.task for finding in findings] == ["host"] * 4 + ["build"] * 7 + ["run"] * 8 + [
         "convert",
         "sign",
         "test",
@@ -93,6 +97,12 @@ NOTED: dict[str, dict[str, object]] = {
     "room": {"cache": Room("/c", "ext4", 2 * GIB)},
     "work on disk": {"work": Room("/w", "ext4", 20 * GIB)},
     "emulation": {"accelerator": "tcg", "acceleration": "there is no /dev/kvm"},
+    "shadow paging": {"paging": "shadow"},
+    "no iommu": {"iommu_groups": 0},
+    "no huge pages": {"huge_pages": "never"},
+    "a kernel without huge pages": {"huge_pages": ""},
+    "no vsock": {"vhost": frozenset({"vhost-net"})},
+    "no vhost": {"vhost": frozenset()},
     "firmware": {"firmware": ""},
     "passt": {"passt": "passt is not installed"},
     "router": {"router": "slirp4netns is not installed"},

@@ -57,6 +57,11 @@ PROGRAMS = (
     Program("sgdisk", "gdisk", "test", needed=False),
     Program("systemd-dissect", "systemd-container", "test", needed=False),
 )
+VHOST_DEVICES = ("vhost-net", "vhost-vsock")  # below /dev
+SHADOW_MEND = (
+    "machines run, but each change of their page tables costs an exit: load the module with second-level paging "
+    "(kvm_amd npt=1, kvm_intel ept=1)"
+)
 ID_PROGRAMS = ("newuidmap", "newgidmap")  # set the ids of an ordinary user's namespace; both from uidmap
 
 
@@ -83,7 +88,9 @@ class Facts:
 
     `families` are the ids of its distribution and of those that it is like (os-release(5)); `programs` the names that
     were found, of all that are asked for; `mirror` and `keyring` say where they come from, "" for nowhere. A trial or
-    check that worked has no problem. `fences` are those that machines must do without. Sizes are in bytes.
+    check that worked has no problem. `fences` are those that machines must do without. Sizes are in bytes. `paging` is
+    "nested", "shadow" or "" where not known, `huge_pages` when the kernel gives them ("always", "madvise", "never"; ""
+    if it has none), and `vhost` which of VHOST_DEVICES can be opened.
     """
 
     system: str
@@ -104,6 +111,10 @@ class Facts:
     work: Room
     accelerator: str
     acceleration: str
+    paging: str
+    iommu_groups: int
+    huge_pages: str
+    vhost: frozenset[str]
     firmware: str
     passt: str
     router: str
@@ -249,10 +260,41 @@ def _work(facts: Facts) -> Finding:
 
 
 def _accelerator(facts: Facts) -> Finding:
+    if facts.accelerator == "kvm" and facts.paging == "shadow":
+        return Finding("run", "speed", State.NOTE, f"kvm: {facts.acceleration}", SHADOW_MEND)
     if facts.accelerator == "kvm":
         return Finding("run", "speed", State.OK, f"kvm: {facts.acceleration}")
     mend = "machines run, but are emulated, several times slower; a host with hardware virtualization mends it"
     return Finding("run", "speed", State.NOTE, f"{facts.accelerator}: {facts.acceleration}", mend)
+
+
+def _iommu(facts: Facts) -> Finding:
+    if facts.iommu_groups:
+        groups = f"{facts.iommu_groups} group{'' if facts.iommu_groups == 1 else 's'}"
+        return Finding("run", "iommu", State.OK, f"{groups} of devices")
+    mend = (
+        "only to pass devices on: VT-d or AMD-Vi in the firmware's setup, intel_iommu=on on Intel's kernel command line"
+    )
+    return Finding("run", "iommu", State.NOTE, "none, so no device can be passed to a machine", mend)
+
+
+def _huge_pages(facts: Facts) -> Finding:
+    if facts.huge_pages in ("always", "madvise"):
+        return Finding("run", "pages", State.OK, f"huge pages for machines' memory ({facts.huge_pages})")
+    value = "no huge pages for machines' memory"
+    mend = "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled"
+    if not facts.huge_pages:
+        value, mend = f"{value}: this kernel has none", "a kernel with CONFIG_TRANSPARENT_HUGEPAGE, as Debian's"
+    return Finding("run", "pages", State.NOTE, value, mend)
+
+
+def _vhost(facts: Facts) -> Finding:
+    lacking = [name for name in VHOST_DEVICES if name not in facts.vhost]
+    if not lacking:
+        return Finding("run", "vhost", State.OK, " ".join(VHOST_DEVICES))
+    modules = " ".join(name.replace("-", "_") for name in lacking)
+    mend = f"only for programs that ask for it: sudo modprobe -a {modules}, and a user in the group kvm"
+    return Finding("run", "vhost", State.NOTE, f"cannot be opened in /dev: {' '.join(lacking)}", mend)
 
 
 def _firmware(facts: Facts) -> Finding:
@@ -299,6 +341,9 @@ CHECKS: tuple[Callable[[Facts], Finding], ...] = (
     _router,
     _run_programs,
     _accelerator,
+    _huge_pages,
+    _iommu,
+    _vhost,
     _firmware,
     _network,
     _fences,

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from jeos.build import host_trial, namespace, sources, user_network
-from jeos.build.host import ID_PROGRAMS, PROGRAMS, Facts, Problem, Room
+from jeos.build.host import ID_PROGRAMS, PROGRAMS, VHOST_DEVICES, Facts, Problem, Room
 from jeos.core import settings
 from jeos.core.errors import HostError, JeosError
 from jeos.core.run import find_program, run
@@ -17,6 +17,8 @@ from jeos.vm import accelerator, confine, firmware, passt
 
 APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")  # Ubuntu's own switch
 MOUNTS = Path("/proc/self/mounts")
+IOMMU_GROUPS = Path("/sys/kernel/iommu_groups")
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 TRIAL_SECONDS = 60.0  # it takes a fraction of one; a host that needs this long is not fit
 
 
@@ -43,6 +45,10 @@ def gather() -> Facts:
         work=room(settings.work_dir()),
         accelerator=found.kind,
         acceleration=found.reason,
+        paging=found.paging,
+        iommu_groups=len(list(IOMMU_GROUPS.glob("*"))),
+        huge_pages=_huge_pages(),
+        vhost=frozenset(name for name in VHOST_DEVICES if os.access(f"/dev/{name}", os.R_OK | os.W_OK)),
         firmware=_firmware(),
         passt=passt.complaint(),
         router=user_network.complaint(),
@@ -126,6 +132,14 @@ def _keyring() -> str:
     try:
         return str(sources.host_keyrings()[0])
     except HostError:
+        return ""
+
+
+def _huge_pages() -> str:
+    """Return when the kernel gives huge pages: the word that stands in brackets, as in "always [madvise] never"."""
+    try:
+        return HUGE_PAGES.read_text().partition("[")[2].partition("]")[0]
+    except OSError:
         return ""
 
 
