@@ -3,7 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from jeos.build import overlay
@@ -119,6 +119,7 @@ def operate(root: Path, operations: list[tuple[str, str, str]]) -> None:
 
 
 @given(first=OPERATIONS, second=OPERATIONS, lower=st.sets(st.sampled_from(["a/a", "a/b", "b/a", "c/c", "b/c"])))
+@example(first=[("rmtree", "c", "a"), ("mkdir", "c", "a")], second=[("write", "c", "a")], lower={"c/c"})
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_two_changes_merge(
     tmp_path_factory: pytest.TempPathFactory,

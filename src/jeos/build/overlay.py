@@ -159,7 +159,7 @@ def _remove(path: Path) -> None:
 def _copy_folder_status(source: Path, target: Path) -> None:
     _copy_status(source, target)
     shutil.copystat(source, target)
-    _strip_one(target, opaque=False)
+    _strip_one(target, opaque=True)  # what it hid before this change it goes on hiding
 
 
 def _strip(path: Path, *, opaque: bool) -> None:
