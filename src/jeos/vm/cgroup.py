@@ -12,16 +12,19 @@ Source: Linux, Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/; org.freed
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from jeos.core.errors import HostError
 from jeos.core.run import run
 from jeos.model.machine import Limits
 
 SYSTEMD = Path("/run/systemd/system")  # there where it is the init, sd_booted(3)
 PERIOD = 100_000  # microseconds over which the share of processors is measured: the kernel's own default
 PROCESSES = 1024  # threads and processes of a limited machine
+SCOPE_SECONDS, POLL_SECONDS = 5.0, 0.005
 PROCS, SUBTREE = "cgroup.procs", "cgroup.subtree_control"
 FILES = {"cpu": "cpu.max", "memory": "memory.max", "io": "io.max"}
 FIRST_VERSION = {"cpu": "cpu", "memory": "memory", "io": "blkio", "pids": "pids"}
@@ -48,6 +51,15 @@ class Group:
             (folder / PROCS).write_text(str(process))
         if self.unit:
             run(["busctl", "--system" if os.geteuid() == 0 else "--user", "--quiet", *self.order(process)])
+            self._wait_until_in(process)
+
+    def _wait_until_in(self, process: int) -> None:
+        """Wait until a process is in the scope: systemd answers before it has moved it. Raises HostError."""
+        until = time.monotonic() + SCOPE_SECONDS
+        while self.unit not in Path(f"/proc/{process}/cgroup").read_text():
+            if time.monotonic() > until:
+                raise HostError(f"systemd did not make {self.unit} within {SCOPE_SECONDS:g} s")
+            time.sleep(POLL_SECONDS)
 
     def lacking(self, process: int) -> tuple[str, ...]:
         """Return the kinds of limits that were asked for and are not kept for a process."""
