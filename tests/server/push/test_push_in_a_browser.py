@@ -1,12 +1,19 @@
-"""Push in a browser: the page in every look, with and without scripts. Push services are not reached from tests."""
+"""Push in a browser: the page in every look, with and without scripts; what the worker shows of a message."""
 
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from browser_site import LOOKS, Browser, Site, demo_site, judge_as
+from browser_site import LOOKS, Browser, Site, demo_site, judge_as, until
 
 pytestmark = pytest.mark.browser
+SHOWN = """const done = arguments[0];
+navigator.serviceWorker.getRegistration("/settings/push/").then(one => one.getNotifications())
+  .then(all => done(all.map(one => [one.title, one.body, one.data.url])))"""
+REGISTER = """const done = arguments[0];
+navigator.serviceWorker.register("/settings/push/worker.js", {scope: "/settings/push/"})
+  .then(() => navigator.serviceWorker.ready).then(() => done(true), error => done(String(error)))"""
 
 
 @pytest.fixture(scope="module")
@@ -29,3 +36,24 @@ def test_page_says_what_it_needs_without_scripts(browse: Callable[..., Browser])
     browser.open("/settings/push/")
     assert "needs scripts" in browser.text("[data-push=script]")
     assert not browser.find("#push-add").is_displayed()
+
+
+def test_worker_shows_a_message(browse: Callable[..., Browser]) -> None:
+    """Chromium's own push service is not reached from tests: the message comes through the debugging door."""
+    browser = browse()
+    driver, address = browser.driver, browser.site.address
+    driver.execute_cdp_cmd("Browser.grantPermissions", {"permissions": ["notifications"], "origin": address})
+    browser.sign_in("member")
+    browser.open("/settings/push/")
+    assert browser.find("#push-add").is_displayed()
+    assert driver.execute_async_script(REGISTER) is True
+    driver.execute_cdp_cmd("ServiceWorker.enable", {})
+    said = {"title": "bob replied", "text": "Boot order", "url": f"{address}/forum/", "tag": "x"}
+    message = {"origin": address, "registrationId": "0", "data": json.dumps(said)}
+
+    def shown() -> bool:
+        driver.execute_cdp_cmd("ServiceWorker.deliverPushMessage", message)  # one that comes twice is shown once
+        return driver.execute_async_script(SHOWN) == [["bob replied", "Boot order", f"{address}/forum/"]]
+
+    until(shown, "the notification was not shown")
+    assert browser.complaints() == []
