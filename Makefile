@@ -36,6 +36,7 @@ test-slow: setup-test ## the tests that need root, the Debian mirror or a virtua
 soak: setup-test ## the tests that take very long: hangs, slow channels, a hundred power cuts, a thousand starts, virt-v2v
 	JEOS_SOAK=1 $(PYTEST) -v -n 2 --timeout 0 tests/system/test_update_cuts.py
 	JEOS_SOAK=1 $(PYTEST) -v -n 2 --dist loadfile --timeout 0 tests/vm/test_many_starts.py tests/system/test_update_slots.py \
+		tests/system/test_system_kill.py tests/convert/adapt/test_real_initrds.py \
 		tests/system/test_update_channel.py tests/system/test_export_virt_v2v.py \
 		tests/system/test_export_everywhere.py
 

@@ -1,6 +1,7 @@
 """Initrds that Debian's own generators made, without virtio's drivers: their own kmod finds what was appended."""
 
 import gzip
+import os
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from jeos.disk.blocks import File
 from jeos.model.recipe import Recipe
 
 # Run in the tree, with a kernel installed: an initrd as on a machine that has no virtio.
+LONG = pytest.mark.skipif(not os.environ.get("JEOS_SOAK"), reason="takes minutes; `make soak` runs it")
 GENERATORS = {
     "initramfs-tools": """\
 set -e
@@ -55,7 +57,10 @@ def tree(folder: Path, *, suite: str, generator: str) -> Path:
 
 @pytest.mark.root
 @pytest.mark.network
-@pytest.mark.parametrize(("suite", "generator"), [("bookworm", "initramfs-tools"), ("trixie", "dracut")])
+@pytest.mark.parametrize(
+    ("suite", "generator"),
+    [("bookworm", "initramfs-tools"), pytest.param("trixie", "dracut", marks=LONG)],
+)
 def test_kmod_of_a_real_initrd_finds_what_was_appended(tmp_path: Path, suite: str, generator: str) -> None:
     place = tree(tmp_path, suite=suite, generator=generator)
     disk = tmp_path / "disk.raw"

@@ -258,7 +258,7 @@ def small_disks(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     return [disk, with_log(disk, entries, start=0), (folder / "top.vhdx").read_bytes()]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(st.data(), HOSTILE, st.booleans())
 def test_damaged_vhdx_ends_in_an_error(
     small_disks: list[bytes], data: st.DataObject, changes: list[tuple[int, int, bytes]], seals: bool
