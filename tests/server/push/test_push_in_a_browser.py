@@ -53,7 +53,7 @@ def test_worker_shows_a_message(browse: Callable[..., Browser]) -> None:
 
     def shown() -> bool:
         driver.execute_cdp_cmd("ServiceWorker.deliverPushMessage", message)  # one that comes twice is shown once
-        return driver.execute_async_script(SHOWN) == [["bob replied", "Boot order", f"{address}/forum/"]]
+        return bool(driver.execute_async_script(SHOWN) == [["bob replied", "Boot order", f"{address}/forum/"]])
 
     until(shown, "the notification was not shown")
     assert browser.complaints() == []
