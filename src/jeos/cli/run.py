@@ -20,6 +20,7 @@ from jeos.model.machine import (
     MOST_SHARES,
     PORT_SYNTAX,
     SHARE_SYNTAX,
+    SMALLEST_MEMORY,
     Boot,
     Confine,
     Limits,
@@ -44,8 +45,7 @@ HELP = "start an image as a machine of this host, with its console here or (--de
 SIZE_PATTERN = re.compile(r"(\d+)([KMGT]?)(?:i?B)?", re.IGNORECASE)
 SIZE_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 MEBIBYTE = 1 << 20
-SMALLEST_MEMORY = 32  # MiB; Linux does not come up with less
-NO_LIMIT = "none"
+NONE = "none"
 BESIDE = 256  # MiB that QEMU may need beside the guest's memory, the code that it translated included
 POLL_SECONDS = 0.1
 
@@ -247,7 +247,7 @@ def shares(machine: Machine, args: argparse.Namespace) -> tuple[Share, ...]:
     wanted = getattr(args, "share", None)
     if not wanted:
         return machine.shares
-    if wanted == [NO_LIMIT]:
+    if wanted == [NONE]:
         return ()
     from jeos.vm import share  # for few
 
@@ -266,11 +266,11 @@ def limits(before: Limits, args: argparse.Namespace, *, memory: int) -> Limits:
     """Return the limits that the command line asks for, of a machine that has those `before` and `memory` MiB."""
     found = before
     if args.limit_cpu:
-        found = replace(found, cpu=0 if args.limit_cpu == NO_LIMIT else parse_share(args.limit_cpu))
+        found = replace(found, cpu=0 if args.limit_cpu == NONE else parse_share(args.limit_cpu))
     for name in ("memory", "io"):
         text, option = getattr(args, f"limit_{name}"), f"--limit-{name}"
         if text:
-            found = replace(found, **{name: 0 if text == NO_LIMIT else parse_size(text, option=option)})
+            found = replace(found, **{name: 0 if text == NONE else parse_size(text, option=option)})
     if found.memory and found.memory <= memory << 20:
         raise UsageError(
             f"a machine with {memory} MiB of memory needs more than {found.memory >> 20} MiB of this host's",

@@ -16,6 +16,7 @@ PROTOCOLS = ("tcp", "udp")
 SHARE_SYNTAX = "DIR:/PATH[:ro]"
 SHARE_TARGET = re.compile(r"(?:/[A-Za-z0-9._@+-]+)+")  # what no shell and no list of options takes apart
 MOST_SHARES = 8
+SMALLEST_MEMORY = 32  # MiB; Linux does not come up with less, and does not go on
 PORT_SYNTAX = "[HOST_IP:]HOST_PORT:GUEST_PORT[/tcp|/udp]"
 
 

@@ -11,9 +11,9 @@ import asyncio
 from typing import cast
 
 from jeos.core.errors import MachineError, UsageError
+from jeos.model.machine import SMALLEST_MEMORY
 from jeos.vm.pausing import Executes
 
-SMALLEST = 32  # MiB; Linux does not go on with less
 LOOK_SECONDS = 0.1
 PROGRESS_SECONDS = 3.0  # without a page after which the guest has given all that it can
 MEBIBYTE = 1 << 20
@@ -59,8 +59,8 @@ def check(memory: int, *, most: int) -> None:
 
 def check_enough(memory: int) -> None:
     """Raise UsageError if no guest starts with so few MiB."""
-    if memory < SMALLEST:
-        raise UsageError(f"{memory} MiB are too little for a guest", hint=f"at least {SMALLEST} MiB")
+    if memory < SMALLEST_MEMORY:
+        raise UsageError(f"{memory} MiB are too little for a guest", hint=f"at least {SMALLEST_MEMORY} MiB")
 
 
 async def _held(qmp: Executes) -> int:

@@ -20,10 +20,10 @@ from pathlib import Path
 from jeos.core.errors import HostError
 from jeos.core.run import run
 from jeos.model.machine import Limits
+from jeos.vm.fence import PROCESSES
 
 SYSTEMD = Path("/run/systemd/system")  # there where it is the init, sd_booted(3)
 PERIOD = 100_000  # microseconds over which the share of processors is measured: the kernel's own default
-PROCESSES = 1024  # threads and processes of a limited machine
 SCOPE_SECONDS, POLL_SECONDS = 5.0, 0.005
 PROCS, SUBTREE = "cgroup.procs", "cgroup.subtree_control"
 FILES = {"cpu": "cpu.max", "memory": "memory.max", "io": "io.max"}

@@ -228,9 +228,13 @@ def _disk(node: str, path: Path, *, wiring: Wiring, device: str) -> list[str]:
     ]
 
 
+def share_tag(number: int) -> str:
+    """Return the name by which a guest mounts the folder of that number, from 0."""
+    return f"jeos-share-{number}"
+
+
 def _share(number: int, wiring: Wiring) -> list[str]:
-    """Return the device of a shared folder; its tag is the name by which the guest mounts it."""
-    tag = f"jeos-share-{number}"
+    tag = share_tag(number)
     if wiring.shares:
         device = f"vhost-user-fs-pci,chardev=share{number},tag={tag}"
         return ["-chardev", f"socket,id=share{number},path={escape(wiring.shares[number])}", "-device", device]

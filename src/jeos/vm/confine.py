@@ -22,12 +22,11 @@ from typing import IO, NoReturn
 from jeos.core.errors import HostError
 from jeos.core.run import die_with_parent, find_program, spawn
 from jeos.vm import landlock, namespaces, syscalls
-from jeos.vm.fence import SYSTEM, Fence
+from jeos.vm.fence import PROCESSES, SYSTEM, Fence
 
 PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, CLEAR_ALL = 24, 38, 47, 4  # linux/prctl.h
 HIGHEST_CAPABILITY = 63
 CAPABILITIES_VERSION = 0x20080522  # _LINUX_CAPABILITY_VERSION_3, capset(2)
-PROCESSES = 1024  # threads and processes of one machine; QEMU has one for each processor and some dozens for its disks
 STANDARD_ERROR = 2
 COUNTED_SINCE = (5, 14)  # the Linux that counts processes for each user namespace, not for the user altogether
 ROUTER = "network: QEMU's own router needs this host's"

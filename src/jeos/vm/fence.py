@@ -13,17 +13,18 @@ from pathlib import Path
 
 from jeos.model.machine import Machine
 from jeos.model.saved import Start, parse_saved
+from jeos.vm.accelerator import DEVICE as KVM_DEVICE
 from jeos.vm.command import Wiring
 from jeos.vm.network import SLIRP
+from jeos.vm.passt import RESOLVER
 from jeos.vm.places import Places, over_template
 from jeos.vm.saved_files import ABOUT
 
 # Where distributions keep programs, libraries and firmware; those that are there are taken.
 SYSTEM = tuple(map(Path, ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store")))
 LOADER_CACHE = Path("/etc/ld.so.cache")  # ld.so(8)
-RESOLVER = Path("/etc/resolv.conf")  # whom QEMU's own router asks for names
+PROCESSES = 1024  # threads and processes of one machine; QEMU has one for each processor and some dozens for its disks
 DEVICES = tuple(map(Path, ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")))
-KVM = Path("/dev/kvm")
 # From here on QEMU opens a memory file for reading where it may not write to it, if its changes are its own; earlier
 # ones give up. Source: QEMU, system/physmem.c, file_ram_open and its callers.
 READS_PRIVATE_MEMORY = (8, 2)
@@ -61,7 +62,7 @@ def fence_of(
     if wiring.ram is not None:
         may_read = wiring.ram_private and start is not None and _version(start.qemu) >= READS_PRIVATE_MEMORY
         (read if may_read else write).append(wiring.ram)
-    kvm = (KVM,) if wiring.accelerator == "kvm" else ()
+    kvm = (KVM_DEVICE,) if wiring.accelerator == "kvm" else ()
     return Fence(
         program=program,
         read=tuple(path.absolute() for path in read),

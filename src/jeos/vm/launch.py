@@ -23,6 +23,7 @@ from jeos.vm.accelerator import Accelerator
 from jeos.vm.command import Credential, Wiring
 from jeos.vm.confine import Confined
 from jeos.vm.fence import fence_of
+from jeos.vm.listening import last_lines
 from jeos.vm.network import Network
 from jeos.vm.places import Places, make_private
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 BOOT = Start()
 PROPERTY_PREFIX = "jeos.property."
-LAST_LINES = 5  # of what QEMU said before it ended; the log has the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +257,7 @@ def credentials(machine: Machine, places: Places) -> tuple[Credential, ...]:
 def end_error(machine: Machine, places: Places, status: int) -> MachineError:
     """Return the error for a QEMU that ended by itself."""
     how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-    lines = places.qemu_log.read_text(errors="replace").rstrip().splitlines()[-LAST_LINES:]
-    said = "".join(f"\n  {line}" for line in lines)
+    said = last_lines(places.qemu_log)
     return MachineError(f"QEMU of the machine {machine.name} {how}{said}", hint=f"jeos logs {machine.name}")
 
 

@@ -77,9 +77,7 @@ def make_read_only(folder: Path) -> None:
         _become_root_of_one(NEW_MOUNTS, user, group)
     syscalls.mount(None, "/", None, MS_RECURSIVE | MS_PRIVATE, None)
     (tree,) = _tree(folder, READ_ONLY | NO_SETUID | NO_DEVICES)
-    words = (tree.descriptor, b"", HERE, os.fsencode(folder), FROM_DESCRIPTOR)
-    syscalls.call(syscalls.MOVE_MOUNT, *words, what=f"move_mount {folder}")
-    os.close(tree.descriptor)
+    _move(tree, folder)
 
 
 def _become_root_of_one(fresh: int, user: int, group: int) -> None:
@@ -149,6 +147,10 @@ def _place(tree: _Tree) -> None:
         target.mkdir(parents=True, exist_ok=True)
     elif not target.exists():
         target.touch(mode=0o600)
+    _move(tree, target)
+
+
+def _move(tree: _Tree, target: Path) -> None:
     words = (tree.descriptor, b"", HERE, os.fsencode(target), FROM_DESCRIPTOR)
     syscalls.call(syscalls.MOVE_MOUNT, *words, what=f"move_mount {tree.path}")
     os.close(tree.descriptor)

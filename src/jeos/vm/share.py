@@ -11,24 +11,23 @@ Source: QEMU, docs/tools/virtiofsd.rst (version 7.2); virtiofsd's README; Linux,
 
 import os
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jeos.core import settings
-from jeos.core.errors import InputError, MachineError
+from jeos.core.errors import InputError
 from jeos.core.run import die_with_parent, spawn
 from jeos.model.machine import Share
 from jeos.vm import namespaces
+from jeos.vm.command import share_tag
 from jeos.vm.confine import close_all_but
+from jeos.vm.listening import wait_until_listening
 
 OLD = Path("/usr/lib/qemu/virtiofsd")  # QEMU's own until 7.2, in C
 PLACES = (Path("/usr/libexec/virtiofsd"), Path("/usr/lib/virtiofsd"), Path("/usr/bin/virtiofsd"), OLD)
 VIRTIOFS, NINE_P = "virtiofs", "9p"
 READY_SECONDS = 20.0  # until virtiofsd listens; it takes 10 ms
-POLL_SECONDS = 0.005
-LAST_LINES = 5
 LESS = "-mknod:-setfcap"  # a guest's root must not make devices of this host, or programs with rights here
 # Until what a guest's program wrote is seen by others the guest may keep it, and what others change, for a second.
 OPTIONS = {VIRTIOFS: "rw", NINE_P: "rw,trans=virtio,version=9p2000.L,msize=262144,cache=none"}
@@ -87,16 +86,15 @@ def serve(share: Share, way: Way, *, socket: Path, log: Path) -> "subprocess.Pop
 
     with log.open("wb") as file:
         process = spawn(argv(share, way.program, socket=socket), stdout=file, stderr=file, enter=enter)
-    deadline = time.monotonic() + READY_SECONDS
-    while not socket.exists():
-        ended = process.poll() is not None
-        if ended or time.monotonic() > deadline:
-            end(process)
-            lines = log.read_text(errors="replace").rstrip().splitlines()[-LAST_LINES:]
-            said = "".join(f"\n  {line}" for line in lines)
-            how = "ended" if ended else f"did not listen within {READY_SECONDS:g} s"
-            raise MachineError(f"virtiofsd for {share.path} {how}{said}", hint="start it without --share")
-        time.sleep(POLL_SECONDS)
+    wait_until_listening(
+        process,
+        socket,
+        who=f"virtiofsd for {share.path}",
+        log=log,
+        seconds=READY_SECONDS,
+        end=end,
+        hint="start it without --share",
+    )
     return process
 
 
@@ -122,11 +120,6 @@ def argv(share: Share, program: Path, *, socket: Path) -> list[str | Path]:
     return [program, "--socket-path", socket, *words]
 
 
-def tag(number: int) -> str:
-    """Return the name by which a guest mounts the folder of that number, from 0."""
-    return f"jeos-share-{number}"
-
-
 MOUNT = """
 if mountpoint -q "$2"; then exit 0; fi
 mkdir -p "$2" && exec mount -t "$3" -o "$4" "$1" "$2"
@@ -136,4 +129,4 @@ mkdir -p "$2" && exec mount -t "$3" -o "$4" "$1" "$2"
 def mounting(number: int, share: Share, *, kind: str) -> list[str]:
     """Return the command that mounts a folder in the guest."""
     options = OPTIONS[kind].replace("rw", "ro") if share.read_only else OPTIONS[kind]
-    return ["sh", "-c", MOUNT, "sh", tag(number), share.target, kind, f"{options},nosuid,nodev"]
+    return ["sh", "-c", MOUNT, "sh", share_tag(number), share.target, kind, f"{options},nosuid,nodev"]

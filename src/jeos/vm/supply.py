@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -20,12 +19,11 @@ from jeos.core.errors import MachineError
 from jeos.core.run import spawn
 from jeos.vm.command import SUPPLY
 from jeos.vm.fleece import NODE
+from jeos.vm.listening import wait_until_listening
 from jeos.vm.pausing import Executes
 from jeos.vm.places import Places
 
 READY_SECONDS = 120.0  # that the program may take to open the backup; it may lie far away
-POLL_SECONDS = 0.02
-LAST_LINES = 5  # of what it said before it ended
 JOB = "jeos-fill-"  # before the name of a disk
 LOOK_SECONDS = 0.5  # between two looks at the jobs
 QUIET_SECONDS = 15.0  # without a read, of a guest at rest
@@ -39,18 +37,15 @@ def start(words: Sequence[str], places: Places) -> "subprocess.Popen[bytes]":
     with places.supply_log.open("wb") as file:
         argv: list[str | Path] = [sys.executable, "-P", "-m", "jeos", *words, "--socket", places.supply]
         process = spawn(argv, stdout=file, stderr=file)
-    deadline = time.monotonic() + READY_SECONDS
-    while not places.supply.exists():
-        ended = process.poll() is not None
-        if ended or time.monotonic() > deadline:
-            end(process)
-            lines = places.supply_log.read_text(errors="replace").rstrip().splitlines()[-LAST_LINES:]
-            said = "".join(f"\n  {line}" for line in lines)
-            how = "ended" if ended else f"was not ready within {READY_SECONDS:g} s"
-            raise MachineError(
-                f"what exports the backup of {places.name} {how}{said}", hint="can the backup still be reached?"
-            )
-        time.sleep(POLL_SECONDS)
+    wait_until_listening(
+        process,
+        places.supply,
+        who=f"what exports the backup of {places.name}",
+        log=places.supply_log,
+        seconds=READY_SECONDS,
+        end=end,
+        hint="can the backup still be reached?",
+    )
     return process
 
 

@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -266,18 +266,18 @@ class Watch:
     async def _take_order(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             order = json.loads(await reader.readline())
-            short = {"pause": self._pause, "resume": self._resume, "usage": self._usage}.get(order.get("order"))
-            if short is not None:
-                await self._answer(writer, short())
-                return
-            if order.get("order") == "resize-memory":
-                await self._answer(writer, self._resize(order))
+            short: dict[str, Callable[[], Coroutine[Any, Any, Mapping[str, object]]]] = {
+                "pause": self._pause,
+                "resume": self._resume,
+                "usage": self._usage,
+                "resize-memory": partial(self._resize, order),
+                "forget": partial(self._forget, order),
+            }
+            if order.get("order") in short:
+                await self._answer(writer, short[order["order"]]())
                 return
             if order.get("order") == "save":
                 await self._keep(order, writer)
-                return
-            if order.get("order") == "forget":
-                await self._answer(writer, self._forget(order))
                 return
             if order.get("order") == "hold":
                 await self._hold(order, reader, writer)
