@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from jeos.core import files
 from jeos.core.errors import JeosError, MachineError
@@ -47,6 +48,7 @@ QUIT_SECONDS = 5.0
 CMDLINE = "quiet loglevel=1 panic=1"
 
 Heard = Callable[[Result], None]
+Said = TypeVar("Said", Warm, Done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,6 @@ def fill(path: Path, size: int) -> None:
 
 async def _take_turns(machine: Machine, places: Places, *, command: list[str], heard: Heard) -> Report:
     load = os.getloadavg()[0]
-    began = time.monotonic()
     async with _guest(machine, places) as guest:
         with _host(command) as here:
             facts: dict[str, dict[str, str]] = {here.name: {}, guest.side.name: {}}
@@ -150,14 +151,14 @@ async def _take_turns(machine: Machine, places: Places, *, command: list[str], h
         missing=guest.missing,
         load=load,
         processors=len(os.sched_getaffinity(0)),
-        waited=_part(total, seconds=time.monotonic() - began),
+        waited=_part(total),
     )
 
 
-def _part(total: Mapping[str, float], *, seconds: float) -> float | None:
+def _part(total: Mapping[str, float]) -> float | None:
     """Return the part of the time that the guest's processor was ready in which it had to wait for the host's."""
     ready = total.get(WAITED, 0.0) + total.get(PROCESSOR, 0.0)
-    return total.get(WAITED, 0.0) / ready if ready and seconds else None
+    return total.get(WAITED, 0.0) / ready if ready else None
 
 
 async def _next(side: Side, facts: dict[str, str]) -> str:
@@ -176,35 +177,23 @@ async def _one(name: str, here: Side, guest: _Guest) -> Result:
     """Measure one quantity on the host, then in the guest, with the counters around it."""
     assert name in BY_NAME, f"probe/*.lua and quantities.py do not agree on {name}"
     lacks: dict[str, str] = {}
-    on_host = await _repeat(here, lacks) if await _warm(here, lacks) else None
-    if not await _warm(guest.side, lacks):
+    on_host = await _let(here, Done, lacks) if await _let(here, Warm, lacks) else None
+    if not await _let(guest.side, Warm, lacks):
         return Result(name, host=_kept(on_host), lacks=lacks)
     before = await guest.counters.read()
-    in_guest = await _repeat(guest.side, lacks)
+    in_guest = await _let(guest.side, Done, lacks)
     after = await guest.counters.read()
     each = in_guest.operations if in_guest else 1
     costs = {counter: count / each for counter, count in difference(before, after).items()} if in_guest else {}
     return Result(name, host=_kept(on_host), guest=_kept(in_guest), lacks=lacks, costs=costs)
 
 
-async def _warm(side: Side, lacks: dict[str, str]) -> bool:
-    """Let a side prepare what it is ready for; tell whether it can be measured there."""
+async def _let(side: Side, end: type[Said], lacks: dict[str, str]) -> Said | None:
+    """Let a side prepare what it is ready for (until it says `Warm`), then measure it (`Done`); None if it cannot."""
     await side.go()
     while True:
         said = await side.hear()
-        if isinstance(said, Warm):
-            return True
-        if isinstance(said, Lacks):
-            lacks[side.name] = said.why
-            return False
-
-
-async def _repeat(side: Side, lacks: dict[str, str]) -> Done | None:
-    """Let a side measure what it has prepared."""
-    await side.go()
-    while True:
-        said = await side.hear()
-        if isinstance(said, Done):
+        if isinstance(said, end):
             return said
         if isinstance(said, Lacks):
             lacks[side.name] = said.why
