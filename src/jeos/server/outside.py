@@ -101,6 +101,13 @@ def parse(address: str, *, rules: Rules) -> Place:
     return Place(parts.scheme == "https", parts.hostname, port or PORTS[parts.scheme], path)
 
 
+def check(address: str, *, rules: Rules) -> None:
+    """Raise Refused for an address that no request may go to, as far as can be told without asking for its name."""
+    place = parse(address, rules=rules)
+    if is_number(place.host) and not may_reach(place.host, rules=rules):
+        raise Refused(f"{place.host} is not a public address")
+
+
 def resolve(place: Place, *, rules: Rules) -> list[str]:
     """Return the addresses of a place's host, in the order of RFC 6724.
 

@@ -1,6 +1,7 @@
-"""The server's secret key: made at the first start, kept in the data folder, readable by its owner only."""
+"""The server's secrets: made when they are wanted first, kept in the data folder, readable by their owner only."""
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from jeos.core import files
@@ -17,10 +18,27 @@ def secret_key(folder: Path) -> str:
     Raises HostError if others can read it: what it signed could be forged.
     """
     path = folder / NAME
-    with files.locked(folder / ".secret.lock"):
+    return (
+        kept(
+            path,
+            lock=folder / ".secret.lock",
+            make=lambda: secrets.token_urlsafe(BYTES),
+            hint=f"chmod 600 {path}, or delete it for a new one",
+        )
+        .decode()
+        .strip()
+    )
+
+
+def kept(path: Path, *, lock: Path, make: Callable[[], str], hint: str) -> bytes:
+    """Return the secret that a file keeps, and `make` it if there is none; `lock` lets one process do that.
+
+    Raises HostError, with the `hint`, if others can read it.
+    """
+    with files.locked(lock):
         if not path.exists():
-            files.write(path, secrets.token_urlsafe(BYTES), mode=PRIVATE)
+            files.write(path, make(), mode=PRIVATE)
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
-        raise HostError(f"others can read {path} (mode {mode:o})", hint=f"chmod 600 {path}, or delete it for a new one")
-    return path.read_text().strip()
+        raise HostError(f"others can read {path} (mode {mode:o})", hint=hint)
+    return path.read_bytes()

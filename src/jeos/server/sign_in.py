@@ -133,6 +133,10 @@ class SignIn:
         """Tell whether a login and a passphrase can sign anybody in."""
         return self.passphrases or bool(self.directories)
 
+    def directory(self, name: str) -> Directory | None:
+        """Return the directory of that name, if there is one."""
+        return next((one for one in self.directories if one.name == name), None)
+
     def label(self, name: str) -> str:
         """Return what the provider or directory of that name is called; empty if there is none any more."""
         every: list[Provider | Directory] = [*self.providers, *self.directories]

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 HANDLE_LENGTH = 30
+NAME_LENGTH = 60
 HANDLE = RegexValidator(
     r"\A[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?\Z",
     _("A handle is made of small letters, digits, - and _, and begins and ends with a letter or digit."),
@@ -84,7 +85,7 @@ class Member(AbstractBaseUser):
         _("handle"), max_length=HANDLE_LENGTH, unique=True, validators=[MinLengthValidator(2), HANDLE]
     )
     email = models.EmailField(_("e-mail"), unique=True, null=True)
-    name = models.CharField(_("name"), max_length=60, blank=True)
+    name = models.CharField(_("name"), max_length=NAME_LENGTH, blank=True)
     about = models.TextField(_("about you"), max_length=2_000, blank=True)
     picture = models.CharField(max_length=64, default="", blank=True)  # the digest of a face; empty for the letter
     language = models.CharField(_("language"), max_length=8, default="", blank=True)

@@ -21,9 +21,7 @@ class HookForm(forms.Form):
         """Return the address. Raises ValidationError for one that the site would not go to."""
         address = str(self.cleaned_data["address"]).strip()
         try:
-            place = outside.parse(address, rules=settings.OUTSIDE)
-            if outside.is_number(place.host) and not outside.may_reach(place.host, rules=settings.OUTSIDE):
-                raise outside.Refused(f"{place.host} is not a public address")
+            outside.check(address, rules=settings.OUTSIDE)
         except outside.Refused as error:
             raise ValidationError(error.message) from error
         return address

@@ -11,12 +11,10 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.utils.functional import Promise
 
-from jeos.server.accounts.models import Member
+from jeos.server.accounts.models import NAME_LENGTH, Member
 from jeos.server.accounts.organisations import answers
 from jeos.server.accounts.organisations.directory import Person
 from jeos.server.sign_in import Directory
-
-NAME_LENGTH = 60
 
 
 class Refused(ValidationError):  # noqa: N818 - named for what happened; the form of signing in shows it

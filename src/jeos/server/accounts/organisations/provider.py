@@ -12,12 +12,11 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from jeos.server import sign_in
-from jeos.server.accounts.models import Member
+from jeos.server.accounts.models import NAME_LENGTH, Member
 from jeos.server.accounts.organisations import tokens
 from jeos.server.accounts.organisations.discovery import Claims
 
 KEPT = ("sub", "email", "preferred_username", "name")  # of what a provider says; the rest is nobody's business
-NAME_LENGTH = 60
 
 
 def find(name: str) -> sign_in.Provider | None:

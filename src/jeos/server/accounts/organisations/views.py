@@ -105,7 +105,7 @@ def organisations(request: HttpRequest, member: Member) -> HttpResponse:
 @for_members
 def connect(request: HttpRequest, member: Member, name: str) -> HttpResponse:
     """Connect the member with the account in a directory whose login and passphrase are given."""
-    found = next((one for one in settings.SIGN_IN.directories if one.name == name), None)
+    found = settings.SIGN_IN.directory(name)
     if found is None:
         raise Http404
     if not ratelimit.consume(request, action="login_failed", key=f"{name}:{member.pk}"):
@@ -128,7 +128,7 @@ def connect(request: HttpRequest, member: Member, name: str) -> HttpResponse:
 
 def _lasting(account: SocialAccount) -> bool:
     """Tell whether an account is of a directory, which members do not leave by themselves to pass it by."""
-    return any(one.name == account.provider for one in settings.SIGN_IN.directories)
+    return settings.SIGN_IN.directory(account.provider) is not None
 
 
 def _called(account: SocialAccount) -> str:

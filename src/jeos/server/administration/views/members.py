@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.contrib import messages
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -59,10 +60,12 @@ def _show(request: HttpRequest, actor: Member, found: Member, *, leave: LeaveFor
     return render(request, "administration/member.html", context)
 
 
-def _do(request: HttpRequest, number: int, act: Callable[[Member], None]) -> HttpResponse:
-    """Do something about a member, say how it went, and lead back to the member's page."""
+def _do(request: HttpRequest, number: int, act: Callable[[Member], None], *, form: Form) -> HttpResponse:
+    """Do something about a member that a form tells, say how it went, and lead back to the member's page."""
     found = get_object_or_404(Member, pk=number, left_at=None)
     try:
+        if not form.is_valid():
+            raise ValueError(_("Something is missing for that."))
         act(found)
     except ValueError as error:
         messages.warning(request, str(error))
@@ -78,12 +81,10 @@ def standing(request: HttpRequest, member: Member, number: int) -> HttpResponse:
     form = StandingForm(request.POST)
 
     def act(found: Member) -> None:
-        if not form.is_valid():
-            raise ValueError(_("Something is missing for that."))
         wanted = form.cleaned_data
         deeds.set_standing(found, role=wanted["role"], trust=wanted["trust"], actor=member)
 
-    return _do(request, number, act)
+    return _do(request, number, act, form=form)
 
 
 @require_POST
@@ -93,11 +94,9 @@ def silence(request: HttpRequest, member: Member, number: int) -> HttpResponse:
     form = SilenceForm(request.POST)
 
     def act(found: Member) -> None:
-        if not form.is_valid():
-            raise ValueError(_("Something is missing for that."))
         deeds.silence(found, days=form.cleaned_data["days"], actor=member, now=timezone.now())
 
-    return _do(request, number, act)
+    return _do(request, number, act, form=form)
 
 
 @require_POST
@@ -107,11 +106,9 @@ def suspend(request: HttpRequest, member: Member, number: int) -> HttpResponse:
     form = SuspendForm(request.POST)
 
     def act(found: Member) -> None:
-        if not form.is_valid():
-            raise ValueError(_("Something is missing for that."))
         deeds.suspend(found, form.cleaned_data["on"], actor=member, note=form.cleaned_data["note"])
 
-    return _do(request, number, act)
+    return _do(request, number, act, form=form)
 
 
 @require_POST

@@ -23,9 +23,7 @@ LIST = 50
 @for_administrators
 def site_page(request: HttpRequest, member: Member) -> HttpResponse:
     """Show what is decided, and change it."""
-    now = decisions.current()
-    initial = {"name": now.name, "entry": now.entry, "review": now.review, "blocked": now.blocked}
-    form = SiteForm(request.POST or None, initial=initial)
+    form = SiteForm(request.POST or None, initial=_decided())
     if request.method == "POST" and form.is_valid():
         wanted = form.cleaned_data
         different = decisions.change(
@@ -37,6 +35,11 @@ def site_page(request: HttpRequest, member: Member) -> HttpResponse:
         messages.success(request, _("Saved."))
         return redirect("administration:site")
     return _show(request, form, InvitationForm(initial={"accounts": 1, "days": 14}))
+
+
+def _decided() -> dict[str, object]:
+    now = decisions.current()
+    return {"name": now.name, "entry": now.entry, "review": now.review, "blocked": now.blocked}
 
 
 def _shown(value: object) -> audit.Json:
@@ -65,9 +68,7 @@ def invite(request: HttpRequest, member: Member) -> HttpResponse:
     """Make an invitation."""
     form = InvitationForm(request.POST)
     if not form.is_valid():
-        now = decisions.current()
-        initial = {"name": now.name, "entry": now.entry, "review": now.review, "blocked": now.blocked}
-        return _show(request, SiteForm(initial=initial), form)
+        return _show(request, SiteForm(initial=_decided()), form)
     wanted = form.cleaned_data
     made = invitations.make(
         by=member, note=wanted["note"], accounts=wanted["accounts"], days=wanted["days"], now=timezone.now()
