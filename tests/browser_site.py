@@ -110,8 +110,11 @@ class Browser:
         self.driver.quit()
 
     def open(self, path: str) -> None:
-        """Go to a page."""
-        self.driver.get(f"{self.site.address}{path}")
+        """Go to a page; once more if a form that was just sent took its place."""
+        address = f"{self.site.address}{path}"
+        self.driver.get(address)
+        if self.driver.current_url != address:
+            self.driver.get(address)
 
     def find(self, selector: str) -> WebElement:
         """Return the first element that a selector finds, as soon as there is one."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.bindings import _rust
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -121,6 +122,16 @@ def test_little_that_changed_costs_little(vault: Vault) -> None:
     disk[9 * CHUNK] ^= 1
     disk[700 * CHUNK] ^= 1
     assert take(vault, Memory(disk)).disks[0].manifest == first.disks[0].manifest
+
+
+def test_later_points_are_packed_closer_than_the_first(vault: Vault) -> None:
+    program = Path(_rust.__file__).read_bytes()[: 32 * CHUNK]  # text gains nothing
+    first = take(vault, Memory(program))
+    other = Vault.create(MemoryPlace())
+    take(other, Memory(bytes(len(program))))
+    second = take(other, Memory(program))
+    assert content(other, second) == content(vault, first) == program
+    assert second.new < first.new
 
 
 def test_chunk_that_became_zeros_is_forgotten(vault: Vault) -> None:

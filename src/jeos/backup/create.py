@@ -14,6 +14,7 @@ from jeos.backup.capture import capture
 from jeos.backup.segments import Segments
 from jeos.disk.blocks import Blocks
 from jeos.model.snapshot import Consistency, Point, PointDisk, point_text
+from jeos.store import codec
 from jeos.store.vault import Vault
 
 Progress = Callable[[str, int, int], None]  # a disk's name, its bytes that are done, and all
@@ -58,7 +59,7 @@ def create(
     before = {disk.name: disk for disk in parent.disks} if parent else {}
     segments = Segments(vault.read)
     disks, read = [], 0
-    with vault.session() as session:
+    with vault.session(level=codec.CLOSER if parent else codec.LEVEL) as session:
         if parent and parent.name not in vault.points():  # deleted, and maybe collected, before the session began
             before = {}
         for source in sources:

@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from jeos.core.errors import StoreError, TrustError, UsageError
-from jeos.store import vault_keys, vault_session
+from jeos.store import codec, vault_keys, vault_session
 from jeos.store.places.folder import FolderPlace
 from jeos.store.places.place import MissingFileError, Place, Reader
 from jeos.store.vault_chunks import Chunks
@@ -103,9 +103,12 @@ class Vault:
         master = _unlock(place, _asker(secret))
         return cls(place, header, vault_keys.seal_of(master, expected=header.key, where=place.place), master=master)
 
-    def session(self) -> AbstractContextManager[Session]:
-        """Open a writer, which spares what it writes or finds from being deleted for as long as it lives."""
-        return vault_session.opened(self.files, self.chunks)
+    def session(self, *, level: int = codec.LEVEL) -> AbstractContextManager[Session]:
+        """Open a writer, which spares what it writes or finds from being deleted for as long as it lives.
+
+        `level` is how hard zstd packs what it writes.
+        """
+        return vault_session.opened(self.files, self.chunks, level=level)
 
     def read(self, chunk_id: bytes) -> bytes:
         """Return a chunk, checked. Raises MissingObjectError and DamagedObjectError."""

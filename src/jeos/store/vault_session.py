@@ -42,9 +42,10 @@ INDEX_RECORDS = 1 << 16  # chunks after which an index is written: what a killed
 class Session:
     """One writer; any number of threads may call `write`."""
 
-    def __init__(self, files: VaultFiles, chunks: Chunks, lease: Lease) -> None:
+    def __init__(self, files: VaultFiles, chunks: Chunks, lease: Lease, *, level: int) -> None:
         self.new_bytes = 0  # stored, as they lie in packs
         self.new_chunks = 0
+        self._level = level
         self._files = files
         self._chunks = chunks
         self._lease = lease
@@ -84,7 +85,7 @@ class Session:
         if not self.has(chunk_id):
             if len(data) > CHUNK_LIMIT:
                 raise StoreError(f"a chunk of {len(data)} bytes is too long", hint="this is a fault in jeos: report it")
-            form, packed = codec.pack(data)
+            form, packed = codec.pack(data, level=self._level)
             self.write_packed(chunk_id, packed, form=form)
         return chunk_id
 
@@ -173,10 +174,13 @@ def check_point(name: str) -> str:
 
 
 @contextmanager
-def opened(files: VaultFiles, chunks: Chunks) -> Iterator[Session]:
-    """Open a session for the block; after an error what was stored so far is indexed, so that it is not sent twice."""
+def opened(files: VaultFiles, chunks: Chunks, *, level: int) -> Iterator[Session]:
+    """Open a session for the block that packs at this level of zstd.
+
+    After an error what was stored so far is indexed, so that it is not sent twice.
+    """
     with vault_lease.held(files) as lease:
-        session = Session(files, chunks, lease)
+        session = Session(files, chunks, lease, level=level)
         try:
             yield session
             session.flush()
