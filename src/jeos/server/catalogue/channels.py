@@ -134,7 +134,7 @@ def _fill(row: Version, release: Release, *, now: datetime) -> bool:
     row.download_size = content.download_size
     if row.pk is None:
         row.date = datetime.fromtimestamp(min(content.date, int(now.timestamp())), tz=UTC)
-        row.changes, row.changes_html = content.notes, texts.render(content.notes)[0].html
+        publishing.say(row, content.notes)
     return True
 
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from jeos.server.accounts.models import Member
-from jeos.server.catalogue import publishing, reviewing
+from jeos.server.catalogue import publishing, reviewing, rights
 from jeos.server.catalogue.models import Appliance, Review
 from jeos.server.content import kinds, markdown
 from jeos.server.content.kinds import Body, Card, Kind
@@ -25,6 +25,7 @@ def register() -> None:
             body=body,
             set_hidden=publishing.set_hidden,
             texts=texts,
+            sees=sees,
         )
     )
     kinds.register(
@@ -35,6 +36,7 @@ def register() -> None:
             cards=review_cards,
             body=review_body,
             set_hidden=reviewing.set_hidden,
+            sees=sees_review,
         )
     )
 
@@ -75,6 +77,12 @@ def body(number: int) -> Body | None:
     return Body(row.by_id, row.title, row.get_absolute_url(), f"{row.summary}\n\n{row.source}", row.hidden)
 
 
+def sees(number: int, member: Member) -> bool:
+    """Tell whether a member sees an appliance that lists do not have: those who publish it do."""
+    row = Appliance.objects.select_related("publisher").filter(pk=number).first()
+    return row is not None and rights.may_see(row, member)
+
+
 def review_cards(numbers: Sequence[int], member: Member | None) -> dict[int, Card]:
     """Return the cards of reviews of appliances that are shown."""
     rows = Review.objects.filter(pk__in=numbers, hidden=False, appliance__hidden=False).select_related(
@@ -102,3 +110,9 @@ def review_body(number: int) -> Body | None:
         return None
     title = _("Review of {title}").format(title=row.appliance.title)
     return Body(row.author_id, title, row.get_absolute_url(), row.source, row.hidden)
+
+
+def sees_review(number: int, member: Member) -> bool:
+    """Tell whether a member sees a review that lists do not have."""
+    row = Review.objects.select_related("appliance__publisher").filter(pk=number).first()
+    return row is not None and rights.may_see(row.appliance, member) and rights.may_see_review(row, member)

@@ -22,6 +22,7 @@ from jeos.server.accounts.models import Member
 from jeos.server.catalogue.models import Appliance, Bill, Package, Publisher, Signature, Version
 from jeos.server.content import following, kinds, moderation, search, tags, texts, trust
 from jeos.server.content.markdown import Rendered
+from jeos.server.content.models import Reference
 
 BATCH = 1_000  # packages written at once
 
@@ -119,14 +120,19 @@ def _version(appliance: Appliance, one: Publication, *, by: Member, now: datetim
                     f"{one.name} {one.version} was published already, with other content: its {what} is {known}"
                 )
     version.date = datetime.fromtimestamp(min(one.date, int(now.timestamp())), tz=UTC)
-    rendered, _mentioned = texts.render(one.changes)
-    version.changes, version.changes_html = one.changes, rendered.html
+    say(version, one.changes)
     version.architecture, version.ring = one.architecture, one.ring
     for field in ("root_hash", "kernel_sha256", "disk_size", "system_size", "kernel_size", "download_size"):
         setattr(version, field, getattr(one, field) or getattr(version, field))
     version.downloads = [asdict(download) for download in one.downloads] or version.downloads
     version.save()
     return version, new
+
+
+def say(version: Version, changes: str) -> None:
+    """Set what is new in a version of an appliance that is saved; the files in it are the appliance's."""
+    version.changes, version.changes_html = changes, texts.render(changes)[0].html
+    Reference.note(kinds.APPLIANCE, version.appliance_id, changes)
 
 
 def _keep_bill(version: Version, one: Publication, parts: list[bill.Part]) -> bool:
