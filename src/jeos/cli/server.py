@@ -56,7 +56,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     bring.set_defaults(act=_import)
     other = actions.add_parser("import-from", help="bring the members and threads of another forum here")
     other.add_argument("source", choices=("discourse", "phpbb"), help="the program that the forum ran on")
-    other.add_argument("file", type=Path, metavar="FILE", help="its dump: .sql, .sql.gz, or a backup of Discourse")
+    other.add_argument(
+        "file",
+        type=Path,
+        nargs="?",
+        metavar="FILE",
+        help="its dump: .sql, .sql.gz, or a backup of Discourse; without it, say how the import stands",
+    )
+    other.add_argument("--resume", action="store_true", help="go on with an import that failed, from where it stopped")
     other.add_argument("--prefix", default="", metavar="TEXT", help="what names of tables begin with, as phpbb_")
     other.add_argument("--closed", metavar="NUMBERS", help="forums for moderators only, as 3,9; none if there are none")
     other.set_defaults(act=_import_from)
@@ -118,6 +125,11 @@ def _advisories(args: argparse.Namespace) -> int:
 
 
 def _import_from(args: argparse.Namespace) -> int:
+    if args.resume and args.file is not None:
+        raise UsageError("--resume reads no dump", hint=f"jeos server import-from {args.source} --resume")
+    if args.resume or args.file is None:
+        print(_start().import_standing(args.source, resume=args.resume))
+        return 0
     prefix = args.prefix or ("phpbb_" if args.source == "phpbb" else "")
     _start().import_from(args.source, args.file, prefix=prefix, closed=_numbers(args.closed))
     return 0

@@ -170,6 +170,16 @@ def import_from(source: str, path: Path, *, prefix: str, closed: set[int] | None
     log.info("workers make content of them now: jeos server, or jeos server work, goes on wherever it was stopped")
 
 
+def import_standing(source: str, *, resume: bool) -> str:
+    """Return how the import of a forum stands, after going on with it if that is wanted. Raises UsageError."""
+    prepare()
+    from jeos.server.importing import standing
+
+    if resume:
+        standing.resume(source)
+    return standing.told(source)
+
+
 def _fill() -> None:
     """Fill an empty site with the example community."""
     from jeos.server import demo

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from jeos.server.content.models import Notification
 from jeos.server.forum import categories
 from jeos.server.forum.models import Category, Post, Thread
 from jeos.server.importing import loading, staging
-from jeos.server.importing.models import Import, Kind, Old, Staged
+from jeos.server.importing.models import Import, Kind, Old, Staged, State
 from jeos.server.jobs import work
 from jeos.server.jobs.models import Mail
 from server_site import make_member, signed_in
@@ -239,12 +240,19 @@ def test_dump_is_read_however_it_is_packed(tmp_path: Path, name: str) -> None:
         (phpbb().encode(), "no members"),
     ],
 )
-def test_dump_that_is_torn_or_another_changes_nothing(tmp_path: Path, data: bytes, message: str) -> None:
+def test_dump_that_is_torn_or_another_brings_nothing_and_a_whole_one_may_follow(
+    tmp_path: Path, data: bytes, message: str
+) -> None:
     path = tmp_path / "dump.sql"
     path.write_bytes(data)
     with pytest.raises(InputError, match=message):
         staging.stage("discourse", path)
-    assert (Import.objects.count(), Staged.objects.count(), DBTaskResult.objects.count()) == (0, 0, 0)
+    assert (Staged.objects.count(), DBTaskResult.objects.count()) == (0, 0)
+    run = Import.objects.get()
+    assert run.state is State.UNREAD
+    assert re.search(message, run.error)
+    assert bring("discourse", discourse(), tmp_path).state is State.FINISHED
+    assert Post.objects.count() == 8
 
 
 def test_forum_comes_once(tmp_path: Path) -> None:

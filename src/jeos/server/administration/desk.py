@@ -1,4 +1,4 @@
-"""What stands on the administrators' desk: the pages in its tabs, and the figures on its overview.
+"""What stands on the administrators' desk: the pages in its tabs, the figures and the problems on its overview.
 
 Sections add theirs: desk.register("categories", "forum:categories", _("Categories"))
 """
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+from jeos.server.administration.health import Problem
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Figure:
 
 _tabs: dict[str, Tab] = {}
 _figures: dict[str, Figure] = {}
+_problems: dict[str, Callable[[], list[Problem]]] = {}
 
 
 def register(name: str, view: str, title: str | Promise, *, order: int = 50) -> None:
@@ -50,6 +53,11 @@ def register_figure(name: str, title: str | Promise, count: Callable[[], int]) -
     _figures[name] = Figure(title, count)
 
 
+def register_problems(name: str, find: Callable[[], list[Problem]]) -> None:
+    """Add what finds out what is wrong with a section."""
+    _problems[name] = find
+
+
 def tabs() -> list[Tab]:
     """Return the pages in their order."""
     return sorted(_tabs.values(), key=lambda tab: (tab.order, tab.name))
@@ -58,6 +66,11 @@ def tabs() -> list[Tab]:
 def figures() -> list[tuple[str, int]]:
     """Return title and number of all figures."""
     return [(str(figure.title), figure.count()) for figure in _figures.values()]
+
+
+def problems() -> list[Problem]:
+    """Return what is wrong with the sections."""
+    return [problem for find in _problems.values() for problem in find()]
 
 
 def register_own() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.text import slugify
@@ -32,21 +32,39 @@ HANDLE_TRIES = 1_000
 NOBODY = "imported"  # the handle of who wrote what has no author any more
 
 
+class Unloadable(Exception):  # noqa: N818 - named for what happened
+    """A record of which no content could be made; its cause says why."""
+
+    def __init__(self, row: Staged) -> None:
+        super().__init__(f"{Kind(row.kind).name.lower()} {row.number}")
+        self.row = row.pk
+
+
 @transaction.atomic
 def advance(number: int) -> bool:
-    """Make content of the next records of an import; return whether there are more."""
-    run = Import.objects.select_for_update().filter(pk=number, finished=None).first()
+    """Make content of the next records of an import; return whether there are more. Raises Unloadable."""
+    run = Import.objects.select_for_update().filter(pk=number, finished=None).exclude(read=None).first()
     if run is None:
         return False
     rows = list(Staged.objects.filter(run=run).order_by("kind", "topic", "place", "number")[:BATCH])
     if not rows:
         Import.objects.filter(pk=number).update(finished=timezone.now())
         return False
-    passed_over = sum(not LOADERS[Kind(row.kind)](run.source, row.data) for row in rows)
-    Import.objects.filter(pk=number).update(passed_over=F("passed_over") + passed_over)
+    passed_over = sum(not _load(run.source, row) for row in rows)
+    Import.objects.filter(pk=number).update(passed_over=F("passed_over") + passed_over, done=F("done") + len(rows))
     Staged.objects.filter(pk__in=[row.pk for row in rows]).delete()
     categories.forget()
     return True
+
+
+def _load(source: str, row: Staged) -> bool:
+    """Make content of a record; return whether that could be. Raises Unloadable, after which nothing may be written."""
+    try:
+        return LOADERS[Kind(row.kind)](source, row.data)
+    except OperationalError:  # the database is the cause, not the record
+        raise
+    except Exception as error:
+        raise Unloadable(row) from error
 
 
 def new_number(source: str, kind: Kind, number: int) -> int | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class Kind(models.IntegerChoices):
@@ -17,16 +18,44 @@ class Kind(models.IntegerChoices):
     MESSAGE = 4
 
 
+class State(models.TextChoices):
+    """How an import stands."""
+
+    READING = "reading", _("its dump is read")
+    UNREAD = "unread", _("its dump could not be read")
+    LOADING = "loading", _("under way")
+    FAILED = "failed", _("stopped")
+    FINISHED = "finished", _("has come")
+
+
 class Import(models.Model):
     """One forum that came here. A site takes one of each program."""
 
     source = models.CharField(max_length=20, unique=True)
     made = models.DateTimeField(default=timezone.now)
+    read = models.DateTimeField(null=True, blank=True)  # since when all records of its dump wait
+    failed = models.DateTimeField(null=True, blank=True)
+    error = models.CharField(max_length=500, blank=True)  # why it failed
     finished = models.DateTimeField(null=True, blank=True)
-    passed_over = models.PositiveIntegerField(default=0)  # records that refer to what is not there
+    turn = models.PositiveIntegerField(default=0)  # of the task that goes on with it; others do nothing
+    tries = models.PositiveSmallIntegerField(default=0)  # of this turn, that the database ended
+    total = models.PositiveIntegerField(default=0)  # records that its dump had
+    done = models.PositiveIntegerField(default=0)
+    passed_over = models.PositiveIntegerField(default=0)  # records that refer to what is not there, or were refused
+    stuck = models.BigIntegerField(null=True, blank=True)  # the staged record at which it failed
+    notes: models.JSONField[list[str], list[str]] = models.JSONField(default=list)  # what was refused, and why
 
     def __str__(self) -> str:
         return self.source
+
+    @property
+    def state(self) -> State:
+        """Tell how it stands."""
+        if self.finished is not None:
+            return State.FINISHED
+        if self.read is None:
+            return State.READING if self.failed is None else State.UNREAD
+        return State.LOADING if self.failed is None else State.FAILED
 
 
 class Staged(models.Model):

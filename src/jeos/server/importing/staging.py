@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO, TypeGuard
 
 from django.db import transaction
+from django.utils import timezone
 
 from jeos.core.errors import InputError, UsageError
+from jeos.server.importing import standing
 from jeos.server.importing.models import Import, Kind, Staged
 from jeos.server.importing.records import Message, Person, Record, Room, Topic
 from jeos.server.importing.sources import discourse, phpbb
@@ -43,41 +45,67 @@ def stage(source: str, path: Path, *, prefix: str = "", closed: Collection[int] 
 
     `closed` are the numbers of parts that only moderators may read here; phpBB's dump does not say plainly which were
     closed there, so that somebody must. Raises UsageError for a program that is not known or that came already,
-    InputError for a dump that is torn.
+    InputError for a dump that is torn. Then nothing waits, and the import says why; a better dump can be read.
     """
     if source not in SOURCES:
         raise UsageError(f"forums of {source} are not known", hint=" or ".join(sorted(SOURCES)))
-    if Import.objects.filter(source=source).exists():
-        raise UsageError(f"a forum of {source} came here already", hint="a site takes one of each program")
     if source == phpbb.NAME and closed is None:
         raise UsageError(
             "it must be said which forums of phpBB were closed: its dump does not say it plainly",
             hint="--closed 3,9 with the numbers f=… in their addresses, or --closed none",
         )
-    counted = dict.fromkeys((kind.name.lower() for kind in Kind), 0)
-    with transaction.atomic():
-        run = Import.objects.create(source=source)
-        waiting = (
-            _staged(run, record if not _is_closed(record, closed) else replace(record, closed=True))
-            for record in records(source, path, prefix=prefix)
-        )
-        while batch := list(islice(waiting, BATCH)):
-            Staged.objects.bulk_create(batch, ignore_conflicts=True)
-            for row in batch:
-                counted[Kind(row.kind).name.lower()] += 1
-        if not counted["person"] or not counted["message"]:
-            raise InputError(
-                f"{path} holds no members or no posts of {source}", hint="is it the right dump, and whole?"
-            )
-        from jeos.server.importing import tasks  # tasks import what they do
+    run, _new = Import.objects.get_or_create(source=source)
+    if run.read is not None:
+        raise _came(run)
+    Import.objects.filter(pk=run.pk, read=None).update(failed=None, error="", made=timezone.now())
+    try:
+        return _stage(run, path, prefix=prefix, closed=closed or ())
+    except Exception as error:
+        unread = Import.objects.filter(pk=run.pk, read=None)
+        unread.update(failed=timezone.now(), error=standing.reason(error)[: standing.REASON])
+        raise
 
-        tasks.advance.enqueue(run.pk)
+
+def _came(run: Import) -> UsageError:
+    """Return what is said to who brings a forum that came."""
+    if run.finished is not None:
+        return UsageError(f"a forum of {run.source} came here already", hint="a site takes one of each program")
+    return UsageError(
+        f"the dump of {run.source} was read already, and content is being made of it",
+        hint=f"jeos server import-from {run.source} --resume goes on where it stopped",
+    )
+
+
+@transaction.atomic
+def _stage(run: Import, path: Path, *, prefix: str, closed: Collection[int]) -> dict[str, int]:
+    """Read a dump into records that wait, and put the first task for them into the queue."""
+    from jeos.server.importing import tasks  # tasks import what they do
+
+    held = Import.objects.select_for_update().get(pk=run.pk)
+    if held.read is not None:  # somebody else read it while this process waited
+        raise _came(held)
+    counted = dict.fromkeys((kind.name.lower() for kind in Kind), 0)
+    waiting = (
+        _staged(run, record if not _is_closed(record, closed) else replace(record, closed=True))
+        for record in records(run.source, path, prefix=prefix)
+    )
+    while batch := list(islice(waiting, BATCH)):
+        Staged.objects.bulk_create(batch, ignore_conflicts=True)
+        for row in batch:
+            counted[Kind(row.kind).name.lower()] += 1
+    if not counted["person"] or not counted["message"]:
+        raise InputError(
+            f"{path} holds no members or no posts of {run.source}", hint="is it the right dump, and whole?"
+        )
+    total = Staged.objects.filter(run=run).count()
+    Import.objects.filter(pk=run.pk).update(read=timezone.now(), total=total)
+    tasks.advance.enqueue(run.pk, held.turn)
     return counted
 
 
-def _is_closed(record: Record, closed: Collection[int] | None) -> TypeGuard[Room]:
+def _is_closed(record: Record, closed: Collection[int]) -> TypeGuard[Room]:
     """Tell whether a record is a part of the forum that was said to be closed."""
-    return isinstance(record, Room) and record.number in (closed or ())
+    return isinstance(record, Room) and record.number in closed
 
 
 def records(source: str, path: Path, *, prefix: str = "") -> Iterator[Record]:

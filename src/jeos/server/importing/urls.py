@@ -1,10 +1,12 @@
-"""Old addresses of Discourse and phpBB, as they were at the root of a site or in a folder of it."""
+"""Old addresses of Discourse and phpBB, at the root of a site or in a folder of it, and the administrators' page."""
 
 from django.urls import path, re_path
 
-from jeos.server.importing import views
+from jeos.server.importing import desk_views, views
 
 urlpatterns = [
+    path("administration/imports/", desk_views.imports, name="imports"),
+    path("administration/imports/<int:number>/", desk_views.resume, name="resume"),
     re_path(r"^t/(?:[\w%-]+/)?(?P<number>\d{1,15})(?:/(?P<place>\d{1,9}))?/?$", views.discourse_topic),
     re_path(r"^p/(?P<number>\d{1,15})(?:/\d+)?/?$", views.discourse_post),
     re_path(r"^c/(?:[\w%-]+/)+(?P<number>\d{1,15})(?:/.*)?$", views.discourse_category),

@@ -23,8 +23,9 @@ def overview(request: HttpRequest, member: Member) -> HttpResponse:
     """Show how the site does."""
     now = timezone.now()
     standing, disks = queues.standing(now=now), health.disks()
+    problems = health.problems(standing, disks, mail_goes_out=bool(settings.ENVIRONMENT.mail), now=now)
     context = {
-        "problems": health.problems(standing, disks, mail_goes_out=bool(settings.ENVIRONMENT.mail), now=now),
+        "problems": problems + desk.problems(),
         "figures": desk.figures(),
         "cases": Case.objects.filter(outcome=Outcome.OPEN).count(),
         "standing": standing,
