@@ -52,6 +52,7 @@ def test_argv_of_a_direct_boot() -> None:
         "-smp 2",
         "-m 384",
         "-machine microvm,acpi=on,pcie=on,rtc=on,graphics=off,dump-guest-core=off",
+        "-bios qboot.rom",
         "-kernel /cache/vmlinux",
         "-initrd /cache/initrd",
         "-append roothash=00ff quiet console=ttyS0 tsc_early_khz=2596095 tsc=reliable cryptomgr.notests",

@@ -16,6 +16,7 @@ PROGRAM = "qemu-system-x86_64"
 AGENT_PORT = "org.jeos.agent.0"
 CREDENTIAL = "opt/io.systemd.credentials/"  # where systemd looks in fw_cfg, systemd.system-credentials(7)
 LONGEST_FW_CFG_NAME = 55  # bytes; FW_CFG_MAX_FILE_PATH without its end mark, QEMU docs/specs/fw_cfg.rst
+QUICK_FIRMWARE = "qboot.rom"  # among QEMU's own files; Debian 12 has it as microvm's usual firmware, too
 TRANSLATION_CACHE = 128  # MiB; QEMU's own default of up to 1 GiB is memory that small machines never give back
 # Nothing in a machine may start programs, gain rights or change how the host schedules it.
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
@@ -164,6 +165,8 @@ def _direct(machine: Machine, wiring: Wiring) -> list[str]:
         # A clock, because kernels without one poll for it; ACPI, because the bus is only announced there; PCI, because
         # on virtio's own bus each queue has 1,024 places that the guest fills with buffers: 12 MiB of its memory.
         *("-machine", "microvm,acpi=on,pcie=on,rtc=on,graphics=off,dump-guest-core=off"),
+        # SeaBIOS, which QEMU would take, keeps the ACPI tables at the end of memory, just where QEMU puts the initrd.
+        *("-bios", QUICK_FIRMWARE),
         *("-kernel", machine.kernel),
         *("-initrd", machine.initrd),
         *("-append", guest_cmdline(machine, wiring)),
