@@ -19,47 +19,15 @@ from jeos.server.ideas import suggesting
 from jeos.server.ideas.models import Idea
 from jeos.server.wiki import writing
 from jeos.server.wiki.models import Page
-from server_site import signed_in
+from server_program import API, Program, programs
 
 pytestmark = pytest.mark.django_db
-API = "/api/v1"
 THREAD = {"category": "building", "title": "No network after it", "source": "It says *no link*.", "tags": ["uefi"]}
-
-
-class Program:
-    """A program that acts for a member, or for nobody."""
-
-    def __init__(self, member: Member | None = None, *, writes: bool = True, browser: Client | None = None) -> None:
-        self.browser = browser or Client()
-        self.headers: dict[str, str] = {}
-        if member is not None:
-            _made, text = Token.make(member, name="program", writes=writes, expires=None)
-            self.headers["Authorization"] = f"Bearer {text}"
-
-    def call(self, method: str, path: str, value: object = None, **headers: str) -> tuple[int, Any]:
-        """Return status and value of an answer."""
-        data = "" if value is None else json.dumps(value)
-        answer = self.browser.generic(
-            method, API + path, data, content_type="application/json", headers={**self.headers, **headers}
-        )
-        return answer.status_code, json.loads(answer.content) if answer.content else None
 
 
 @pytest.fixture
 def thread(category: Category, ada: Member) -> Thread:
     return posting.start(category, author=ada, title="No network after it", source="It says *no link*.")
-
-
-def programs(*, author: Member, other: Member, moderator: Member) -> dict[str, Program]:
-    """Return a program for each that may call."""
-    return {
-        "anybody": Program(),
-        "session": Program(browser=signed_in(author)),
-        "reading": Program(author, writes=False),
-        "other": Program(other),
-        "author": Program(author),
-        "moderator": Program(moderator),
-    }
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from schemathesis import GenerationMode
 from schemathesis import checks as common
 from schemathesis.specs.openapi import checks
 
+from catalogue_site import make_appliance
 from jeos.server.accounts.models import Member, Token, Trust
 from jeos.server.api.frame import api
 from jeos.server.forum import posting
@@ -43,6 +44,7 @@ def document(administrator: Member, category: Category) -> Any:
     posting.reply(thread, category, author=administrator, source="And hello again.")
     suggesting.post(author=administrator, title="A first idea", source="It would be good.")
     writing.create(title="Boot order", source="First this, then that.", author=administrator)
+    make_appliance(administrator)
     _made, text = Token.make(administrator, name="tests", writes=True, expires=None)
     schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", WSGIHandler())
     schema.config.update(headers={"Authorization": f"Bearer {text}"})

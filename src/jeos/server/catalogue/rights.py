@@ -42,6 +42,11 @@ def may_own(publisher: Publisher, member: Member | None, *, now: datetime) -> bo
     return member.administers or power(publisher, member) >= Power.OWNER
 
 
+def may_star(appliance: Appliance, member: Member | None, *, now: datetime) -> bool:
+    """Tell whether somebody may give an appliance a star, or take it back."""
+    return not appliance.hidden and trust.may_write(member, now=now)
+
+
 def may_review(appliance: Appliance, member: Member | None, *, now: datetime) -> bool:
     """Tell whether somebody may review an appliance: not those who publish it."""
     if appliance.hidden or not trust.may_write(member, now=now):

@@ -146,7 +146,7 @@ def feed(request: HttpRequest, publisher: str, name: str, form: str) -> HttpResp
 def star(request: HttpRequest, member: Member, publisher: str, name: str) -> HttpResponse:
     """Give an appliance a star, or take it back; what was told about it counts as seen."""
     found = find_appliance(publisher, name, member)
-    if found.hidden or not trust.may_write(member, now=timezone.now()):
+    if not rights.may_star(found, member, now=timezone.now()):
         raise PermissionDenied(_("You cannot give it a star at present."))
     limits.use("vote", member=member)
     reviewing.star(found, member, wanted=request.POST.get("want") == "1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -31,9 +32,13 @@ KEYS: dict[str, dict[str, type]] = {
 }
 
 
-def narrow(request: HttpRequest, rows: QuerySet[Appliance]) -> tuple[QuerySet[Appliance], dict[str, str]]:
-    """Return the appliances that the filters in an address leave, and these filters."""
-    said = {name: request.GET[name][:200].replace("\x00", "") for name in FILTERS if request.GET.get(name)}
+def filters(request: HttpRequest) -> dict[str, str]:
+    """Return the filters in an address."""
+    return {name: request.GET[name][:200].replace("\x00", "") for name in FILTERS if request.GET.get(name)}
+
+
+def narrow(rows: QuerySet[Appliance], said: Mapping[str, str]) -> QuerySet[Appliance]:
+    """Return the appliances that filters leave."""
     if "tag" in said:
         tagged = Tagged.objects.filter(tag__name=said["tag"], kind=kinds.APPLIANCE)
         rows = rows.filter(pk__in=tagged.values("number"))
@@ -45,7 +50,7 @@ def narrow(request: HttpRequest, rows: QuerySet[Appliance]) -> tuple[QuerySet[Ap
         rows = rows.filter(publisher__name=said["publisher"])
     if "verified" in said:
         rows = rows.filter(verified=True)
-    return rows, said
+    return rows
 
 
 def shown() -> QuerySet[Appliance]:
@@ -56,7 +61,8 @@ def shown() -> QuerySet[Appliance]:
 def _listing(request: HttpRequest, show: str, *, order: str) -> HttpResponse:
     """Return a page with a list of appliances."""
     member = visitor(request)
-    rows, said = narrow(request, shown())
+    said = filters(request)
+    rows = narrow(shown(), said)
     page = paging.newest(rows, keys=KEYS[order], after=request.GET.get("after"), size=PAGE)
     return _page(request, member, show, page.rows, said=said, after=page.after)
 
@@ -119,14 +125,19 @@ def new(request: HttpRequest) -> HttpResponse:
         return _listing(request, "new", order="new")
     member = visitor(request)
     limits.use("search", member=member, address=request.META.get("REMOTE_ADDR", ""))
+    said = filters(request)
+    response = _page(request, member, "found", found_by(words, said), said=said, words=words)
+    response["Cache-Control"] = "private"  # counted against a limit, and so not to be shared
+    return response
+
+
+def found_by(words: str, said: Mapping[str, str]) -> list[Appliance]:
+    """Return the appliances that words find and filters leave, best first."""
     terms = search.parse(words).terms
     query = Query(terms=terms, kinds=("appliance",))
     numbers = [hit.number for hit in search.index().find(query, limit=FOUND)] if terms else []
-    rows, said = narrow(request, shown().filter(pk__in=numbers))
     place = {number: position for position, number in enumerate(numbers)}
-    response = _page(request, member, "found", sorted(rows, key=lambda row: place[row.pk]), said=said, words=words)
-    response["Cache-Control"] = "private"  # counted against a limit, and so not to be shared
-    return response
+    return sorted(narrow(shown().filter(pk__in=numbers), said), key=lambda row: place[row.pk])
 
 
 @require_GET
