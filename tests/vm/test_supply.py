@@ -1,6 +1,7 @@
 """When a guest that starts from a backup counts as up."""
 
 import asyncio
+import math
 
 import pytest
 
@@ -10,8 +11,9 @@ from jeos.vm import supply
 class Guest:
     """A guest whose reads and processor time follow a script: bytes and seconds of each look."""
 
-    def __init__(self, looks: list[tuple[int, float]]) -> None:
+    def __init__(self, looks: list[tuple[int, float]], *, well_after: float = math.inf) -> None:
         self.looks = looks
+        self.well_after = well_after
         self.seen = 0
 
     @property
@@ -25,6 +27,9 @@ class Guest:
 
     def processor(self) -> float:
         return self.now[1]
+
+    def well(self) -> bool:
+        return self.seen >= self.well_after
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def waited(guest: Guest) -> float:
     """Return the seconds until the guest counted as up."""
 
     async def wait() -> float:
-        await supply.wait_until_quiet(guest, processor=guest.processor)
+        await supply.wait_until_quiet(guest, processor=guest.processor, well=guest.well)
         return asyncio.get_running_loop().time()
 
     return asyncio.run(wait())
@@ -72,3 +77,11 @@ def test_guest_that_computed_and_rests_is_up() -> None:
     resting = [(4096, 30.0)] * 200
     seconds = waited(Guest(busy + resting))
     assert supply.QUIET_SECONDS < seconds < supply.BUSY_SECONDS + supply.LOOK_SECONDS
+
+
+@pytest.mark.usefixtures("looks")
+def test_guest_that_is_well_is_up_as_soon_as_it_stops_reading() -> None:
+    answering = [(4096 * number, 0.5 * number) for number in range(40)]
+    computing = [(4096 * 39, 0.5 * number) for number in range(40, 1000)]
+    seconds = waited(Guest(answering + computing, well_after=20))
+    assert seconds == 39 * supply.LOOK_SECONDS + supply.SETTLED_SECONDS

@@ -26,7 +26,8 @@ from jeos.vm.places import Places
 READY_SECONDS = 120.0  # that the program may take to open the backup; it may lie far away
 JOB = "jeos-fill-"  # before the name of a disk
 LOOK_SECONDS = 0.5  # between two looks at the jobs
-QUIET_SECONDS = 15.0  # without a read, of a guest at rest
+SETTLED_SECONDS = 5.0  # without a read, of a guest that is well
+QUIET_SECONDS = 15.0  # the same, of one at rest
 BUSY_SECONDS = 60.0  # the same, of one that computes: emulated on a slow host, it may well be unpacking its kernel
 REST = 0.5  # of a processor, that a guest at rest takes at most
 RETRY_SECONDS = 30.0  # after a job that failed, because the backup could not be read
@@ -60,14 +61,16 @@ def end(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-async def wait_until_quiet(qmp: Executes, *, processor: Callable[[], float]) -> None:
+async def wait_until_quiet(qmp: Executes, *, processor: Callable[[], float], well: Callable[[], bool]) -> None:
     """Wait until the guest has read nothing from its disks for a while: it is up, or waits for something else.
 
-    `processor` tells the processor seconds that it has taken until now.
+    `processor` tells the processor seconds that it has taken until now, `well` whether it said that it is well.
     """
     loop = asyncio.get_running_loop()
     before, since, taken = -1, loop.time(), processor()
     while (quiet := loop.time() - since) < BUSY_SECONDS:
+        if quiet >= SETTLED_SECONDS and well():
+            return
         if quiet >= QUIET_SECONDS and processor() - taken <= REST * quiet:
             return
         await asyncio.sleep(LOOK_SECONDS)

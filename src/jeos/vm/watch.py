@@ -152,12 +152,10 @@ class Watch:
 
     async def _become_independent(self, qmp: Qmp) -> None:
         """Fill the disks from the backup that they came from, once the guest is up, and let go of it."""
-        healthy = asyncio.ensure_future(self._healthy.wait())
         used = partial(usage.processor_seconds, self._launched.process.pid)
-        quiet = asyncio.ensure_future(supply.wait_until_quiet(qmp, processor=used))
-        await asyncio.wait((healthy, quiet), timeout=FILL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        for waiting in (healthy, quiet):
-            waiting.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FILL_SECONDS):
+                await supply.wait_until_quiet(qmp, processor=used, well=self._healthy.is_set)
         await supply.fill(qmp)
         self._machine = replace(self._machine, supply=())
         files.write(self._places.machine, machine_text(self._machine), mode=0o600)
