@@ -63,6 +63,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="its dump: .sql, .sql.gz, or a backup of Discourse; without it, say how the import stands",
     )
+    other.add_argument(
+        "--files",
+        type=Path,
+        metavar="DIR",
+        help="the folder of its uploaded files: files of phpBB, public/uploads of Discourse unless the backup has them",
+    )
     other.add_argument("--resume", action="store_true", help="go on with an import that failed, from where it stopped")
     other.add_argument("--prefix", default="", metavar="TEXT", help="what names of tables begin with, as phpbb_")
     other.add_argument("--closed", metavar="NUMBERS", help="forums for moderators only, as 3,9; none if there are none")
@@ -131,7 +137,7 @@ def _import_from(args: argparse.Namespace) -> int:
         print(_start().import_standing(args.source, resume=args.resume))
         return 0
     prefix = args.prefix or ("phpbb_" if args.source == "phpbb" else "")
-    _start().import_from(args.source, args.file, prefix=prefix, closed=_numbers(args.closed))
+    _start().import_from(args.source, args.file, prefix=prefix, closed=_numbers(args.closed), files=args.files)
     return 0
 
 

@@ -226,7 +226,7 @@ def test_dump_is_read_however_it_is_packed(tmp_path: Path, name: str) -> None:
             archive.addfile(about, io.BytesIO(packed))
     else:
         path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
-    assert staging.stage("discourse", path) == {"person": 3, "room": 2, "topic": 3, "message": 9}
+    assert staging.stage("discourse", path) == {"person": 3, "room": 2, "topic": 3, "message": 9, "file": 0}
 
 
 @pytest.mark.parametrize(

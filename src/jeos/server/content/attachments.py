@@ -55,43 +55,67 @@ def place() -> storage.Storage:
     return storage.Folder(settings.FILES)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What is kept of a file: a picture made anew with a small one, anything else as it was."""
+
+    name: str
+    media: str
+    data: bytes
+    small: bytes = b""
+    width: int = 0
+    height: int = 0
+
+
 def keep(member: Member, *, name: str, data: bytes, now: datetime | None = None) -> Attachment:
-    """Keep a file that a member uploads: a picture made anew, anything else as it is.
+    """Keep a file that a member uploads.
 
     Raises BadFile for what is not taken, and TooOften for more than a member may upload.
     """
     now = now or timezone.now()
-    name = file_kinds.clean_name(name)
-    if not data:
-        raise BadFile("empty", name)
-    if len(data) > settings.FILE_BYTES:
-        raise BadFile("large", name)
+    _check_size(name, data)
     _allow(member, len(data), now=now)
-    if pictures.looks_like_one(data):
-        return _keep_picture(member, name, data, now=now)
-    media = file_kinds.media_of(name, data, allowed=settings.FILE_KINDS)
-    digest = place().put(data)
-    return Attachment.objects.create(owner=member, name=name, media=media, size=len(data), digest=digest, made=now)
+    return store(member.pk, prepare(name, data), made=now)
 
 
-def _keep_picture(member: Member, name: str, data: bytes, *, now: datetime) -> Attachment:
+def prepare(name: str, data: bytes) -> Prepared:
+    """Return what is kept of a file, which takes a while for a picture. Raises BadFile for what is not taken."""
+    name = file_kinds.clean_name(name)
+    _check_size(name, data)
+    if not pictures.looks_like_one(data):
+        return Prepared(name, file_kinds.media_of(name, data, allowed=settings.FILE_KINDS), data)
     try:
         made = pictures.make(data)
     except pictures.BadPicture as bad:
         raise BadFile("pixels" if bad.why == "pixels" else "picture", name) from None
     stem = name.rpartition(".")[0] if file_kinds.ending_of(name) in file_kinds.PICTURES else name
+    return Prepared(
+        f"{stem or 'picture'}.webp", "image/webp", made.whole, small=made.small, width=made.width, height=made.height
+    )
+
+
+def store(owner: int, file: Prepared, *, made: datetime) -> Attachment:
+    """Keep a prepared file for a member."""
     where = place()
     return Attachment.objects.create(
-        owner=member,
-        name=f"{stem or 'picture'}.webp",
-        media="image/webp",
-        size=len(made.whole),
-        digest=where.put(made.whole),
-        small=where.put(made.small),
-        width=made.width,
-        height=made.height,
-        made=now,
+        owner_id=owner,
+        name=file.name,
+        media=file.media,
+        size=len(file.data),
+        digest=where.put(file.data),
+        small=where.put(file.small) if file.small else "",
+        width=file.width,
+        height=file.height,
+        made=made,
     )
+
+
+def _check_size(name: str, data: bytes) -> None:
+    """Raise BadFile for what is empty or too large."""
+    if not data:
+        raise BadFile("empty", file_kinds.clean_name(name))
+    if len(data) > settings.FILE_BYTES:
+        raise BadFile("large", file_kinds.clean_name(name))
 
 
 def _allow(member: Member, size: int, *, now: datetime) -> None:

@@ -11,6 +11,8 @@ import html
 import re
 from dataclasses import dataclass, field
 
+from jeos.server.importing.records import file_link
+
 LONGEST = 200_000  # characters of one text
 DEEPEST = 12  # quotes within quotes
 _MARK = re.compile(r"\[(/?)([a-z*]{1,12})(?::[a-z0-9:]{1,20})?(?:=([^\]\n]{0,500}))?\]", re.IGNORECASE)
@@ -23,8 +25,9 @@ _DISCOURSE_QUOTE = re.compile(
     r'\[quote="([^",\]\n]{1,60})[^\]\n]{0,200}\]\n?(.*?)\n?\[/quote\]', re.DOTALL | re.IGNORECASE
 )
 _SAFE = re.compile(r"\A(?:https?://|mailto:|/)[^\s<>]{1,1900}\Z", re.IGNORECASE)
+_INDEX = re.compile(r"[0-9]{1,4}\Z")
 WRAPPED = {"b": "**", "i": "*", "s": "~~"}
-DROPPED = {"u", "size", "color", "font", "center", "left", "right", "attachment"}
+DROPPED = {"u", "size", "color", "font", "center", "left", "right"}
 
 
 @dataclass
@@ -76,7 +79,7 @@ def to_markdown(text: str) -> str:
 
 
 def _known(name: str) -> bool:
-    return name in WRAPPED or name in DROPPED or name in {"url", "email", "img", "quote", "code", "list"}
+    return name in WRAPPED or name in DROPPED or name in {"url", "email", "img", "quote", "code", "list", "attachment"}
 
 
 def _put(stack: list[_Open], text: str) -> None:
@@ -140,6 +143,8 @@ def _made(mark: _Open, inner: str) -> str:
         fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", inner)), default=0) + 1)
         body = inner.strip("\n")
         return f"\n\n{fence}\n{body}\n{fence}\n\n"
+    if mark.name == "attachment":
+        return file_link(stripped, int(mark.value)) if _INDEX.match(mark.value) else inner
     if mark.name == "quote":
         return _quotation(mark.value, stripped)
     return f"\n{stripped}\n\n" if mark.name == "list" else inner

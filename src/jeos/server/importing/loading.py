@@ -25,6 +25,7 @@ from jeos.server.accounts.models import HANDLE_LENGTH, Member, Trust
 from jeos.server.content import kinds, markdown, search, tags, texts
 from jeos.server.forum import categories, posting
 from jeos.server.forum.models import TITLE_LENGTH, Category, Post, Thread, slug_of
+from jeos.server.importing import gathering, placing
 from jeos.server.importing.models import Import, Kind, Old, Staged
 
 BATCH = 100  # records of one transaction: a fraction of a second, for which others wait
@@ -48,6 +49,7 @@ def advance(number: int) -> bool:
         return False
     rows = list(Staged.objects.filter(run=run).order_by("kind", "topic", "place", "number")[:BATCH])
     if not rows:
+        gathering.clear(run.source)
         Import.objects.filter(pk=number).update(finished=timezone.now())
         return False
     passed_over = sum(not _load(run.source, row) for row in rows)
@@ -165,9 +167,10 @@ def topic(source: str, data: dict[str, Any]) -> bool:
 def message(source: str, data: dict[str, Any]) -> bool:
     """Make a post; with its first, a thread is shown. Return False where its thread did not come, or it is empty."""
     number = new_number(source, Kind.TOPIC, data["topic"])
-    text = str(data["source"])[: markdown.LENGTH].strip()
-    if number is None or not text:
+    if number is None or not str(data["source"]).strip():
         return False
+    source_text = placing.placed(source, data, author=lambda old: _author(source, old))
+    text = source_text[: markdown.LENGTH].strip()
     thread = Thread.objects.select_related("category").get(pk=number)
     author, made = _author(source, data["author"]), datetime.fromisoformat(data["made"])
     reply_to = _reply_to(source, data)
@@ -219,4 +222,5 @@ LOADERS: dict[Kind, Callable[[str, dict[str, Any]], bool]] = {
     Kind.ROOM: room,
     Kind.TOPIC: topic,
     Kind.MESSAGE: message,
+    Kind.FILE: lambda _source, _data: True,  # the posts that refer to it have it
 }

@@ -10,12 +10,16 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Kind(models.IntegerChoices):
-    """What a record is; they become content in this order."""
+    """What a record is; they become content in this order. Files do with the first post that refers to them."""
 
     PERSON = 1
     ROOM = 2
     TOPIC = 3
     MESSAGE = 4
+    FILE = 5
+
+
+RAW, READY = 0, 1  # what `topic` says of a file
 
 
 class State(models.TextChoices):
@@ -63,7 +67,9 @@ class Staged(models.Model):
 
     run = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="+")
     kind = models.SmallIntegerField(choices=Kind.choices)
-    topic = models.BigIntegerField(default=0)  # of messages, so that those of a thread come one after another
+    topic = models.BigIntegerField(
+        default=0
+    )  # of messages, so that those of a thread come one after another; of files, READY
     place = models.BigIntegerField(default=0)
     number = models.BigIntegerField()
     data: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField()
@@ -85,7 +91,7 @@ class Old(models.Model):
     kind = models.SmallIntegerField(choices=Kind.choices)
     number = models.BigIntegerField()
     new = models.BigIntegerField()
-    name = models.CharField(max_length=100, blank=True)  # of a person, as it stood in addresses
+    name = models.CharField(max_length=100, blank=True)  # of a person or a file, as it stood in addresses
     topic = models.BigIntegerField(default=0)  # of a message
     place = models.BigIntegerField(default=0)
 

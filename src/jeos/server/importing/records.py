@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
+
+_MARKS = re.compile(r"[\[\]\\`<>]")
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,31 @@ class Message:
     place: int
     author: int
     made: datetime
-    source: str  # Markdown
+    source: str  # Markdown, where `[name](old-file:NUMBER)` is a file
     reply_to: int = 0  # a place
+    files: tuple[int, ...] = ()  # numbers of files that it may refer to
 
 
-Record = Person | Room | Topic | Message
+@dataclass(frozen=True)
+class File:
+    """A file that a post refers to; `place` is where it is within the uploads of the old forum."""
+
+    number: int
+    name: str
+    author: int
+    made: datetime
+    place: str
+    key: str = ""  # by which addresses named it
+
+
+Record = Person | Room | Topic | Message | File
+
+
+def plain_words(text: str) -> str:
+    """Return the words of a link without what would end them or mark them."""
+    return " ".join(_MARKS.sub("", text).split())
+
+
+def file_link(words: str, number: int) -> str:
+    """Return how a text refers to a file of the old forum."""
+    return f"[{plain_words(words)}](old-file:{number})"

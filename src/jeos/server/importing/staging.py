@@ -18,14 +18,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from jeos.core.errors import InputError, UsageError
-from jeos.server.importing import standing
+from jeos.server.importing import gathering, placing, standing
 from jeos.server.importing.models import Import, Kind, Staged
-from jeos.server.importing.records import Message, Person, Record, Room, Topic
+from jeos.server.importing.records import File, Message, Person, Record, Room, Topic
 from jeos.server.importing.sources import discourse, phpbb
 from jeos.server.importing.sql import Row, bounded, rows
 
 BATCH = 1_000
-KINDS = {Person: Kind.PERSON, Room: Kind.ROOM, Topic: Kind.TOPIC, Message: Kind.MESSAGE}
+KINDS = {Person: Kind.PERSON, Room: Kind.ROOM, Topic: Kind.TOPIC, Message: Kind.MESSAGE, File: Kind.FILE}
+ARCHIVES = (".tar.gz", ".tgz", ".tar")
 BACKUP_DUMP = "dump.sql.gz"  # within a backup of Discourse
 
 
@@ -37,12 +38,23 @@ class Reader(Protocol):
 
 
 SOURCES = {"discourse": discourse, "phpbb": phpbb}
-FIRST = {"discourse": ("user_emails", "tags", "topic_tags"), "phpbb": ()}  # tables that others refer to
+FIRST = {
+    "discourse": ("user_emails", "tags", "topic_tags", "uploads"),
+    "phpbb": ("attachments",),
+}  # tables that others refer to
 
 
-def stage(source: str, path: Path, *, prefix: str = "", closed: Collection[int] | None = None) -> dict[str, int]:
+def stage(
+    source: str,
+    path: Path,
+    *,
+    prefix: str = "",
+    closed: Collection[int] | None = None,
+    files: Path | None = None,
+) -> dict[str, int]:
     """Read a dump of a program; return how many records of each kind wait now.
 
+    `files` is the folder of the forum's uploaded files; a backup of Discourse may hold them.
     `closed` are the numbers of parts that only moderators may read here; phpBB's dump does not say plainly which were
     closed there, so that somebody must. Raises UsageError for a program that is not known or that came already,
     InputError for a dump that is torn. Then nothing waits, and the import says why; a better dump can be read.
@@ -59,8 +71,11 @@ def stage(source: str, path: Path, *, prefix: str = "", closed: Collection[int] 
         raise _came(run)
     Import.objects.filter(pk=run.pk, read=None).update(failed=None, error="", made=timezone.now())
     try:
-        return _stage(run, path, prefix=prefix, closed=closed or ())
+        gathering.clear(source)  # of a try that was killed
+        return _stage(run, path, prefix=prefix, closed=closed or (), files=files)
     except Exception as error:
+        if not Import.objects.filter(pk=run.pk).exclude(read=None).exists():
+            gathering.clear(source)
         unread = Import.objects.filter(pk=run.pk, read=None)
         unread.update(failed=timezone.now(), error=standing.reason(error)[: standing.REASON])
         raise
@@ -77,7 +92,7 @@ def _came(run: Import) -> UsageError:
 
 
 @transaction.atomic
-def _stage(run: Import, path: Path, *, prefix: str, closed: Collection[int]) -> dict[str, int]:
+def _stage(run: Import, path: Path, *, prefix: str, closed: Collection[int], files: Path | None) -> dict[str, int]:
     """Read a dump into records that wait, and put the first task for them into the queue."""
     from jeos.server.importing import tasks  # tasks import what they do
 
@@ -97,10 +112,37 @@ def _stage(run: Import, path: Path, *, prefix: str, closed: Collection[int]) -> 
         raise InputError(
             f"{path} holds no members or no posts of {run.source}", hint="is it the right dump, and whole?"
         )
+    if counted["file"]:
+        counted["file"] -= _gather(run, path, files)
     total = Staged.objects.filter(run=run).count()
     Import.objects.filter(pk=run.pk).update(read=timezone.now(), total=total)
     tasks.advance.enqueue(run.pk, held.turn)
     return counted
+
+
+def _gather(run: Import, path: Path, folder: Path | None) -> int:
+    """Put the files that posts refer to onto the shelf; return how many are not taken."""
+    waiting = Staged.objects.filter(run=run, kind=Kind.FILE)
+    archive = path.name.endswith(ARCHIVES)
+    if folder is None and not archive:
+        count = waiting.delete()[0]
+        placing.note(run.pk, [f"{count} files: neither the dump nor --files has them"])
+        return count
+    rows = list(waiting.values_list("number", "data__place", "data__name"))
+    wanted = {str(place): number for number, place, _name in rows}
+    names = {number: str(name) for number, _place, name in rows}
+    with _readable(path):
+        left = dict(
+            gathering.from_folder(folder, run.source, wanted)
+            if folder is not None
+            else gathering.from_archive(path, run.source, wanted)
+        )
+    left |= dict.fromkeys(names.keys() - set(wanted.values()), "is named twice")
+    numbers = iter(left)
+    while part := list(islice(numbers, BATCH)):
+        waiting.filter(number__in=part).delete()
+    placing.note(run.pk, [f"{names[number]}: {why}" for number, why in list(left.items())[: placing.NOTES]])
+    return len(left)
 
 
 def _is_closed(record: Record, closed: Collection[int]) -> TypeGuard[Room]:
@@ -134,8 +176,8 @@ def lines_of(path: Path) -> Iterator[TextIO]:
     """Open a dump: plain, packed by gzip, or within a backup of Discourse. Raises InputError while it is read."""
     if not path.is_file():
         raise UsageError(f"there is no {path}", hint="name the file with the dump")
-    try:
-        if path.name.endswith((".tar.gz", ".tgz", ".tar")):
+    with _readable(path):
+        if path.name.endswith(ARCHIVES):
             with tarfile.open(path, mode="r:*") as archive:
                 yield io.TextIOWrapper(gzip.GzipFile(fileobj=_within(archive, path)), encoding="utf-8", newline="\n")
         elif path.name.endswith(".gz"):
@@ -144,6 +186,13 @@ def lines_of(path: Path) -> Iterator[TextIO]:
         else:
             with path.open(encoding="utf-8", newline="\n") as plain:
                 yield plain
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Raise InputError for a file that turns out to be damaged."""
+    try:
+        yield
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}", hint="it is damaged, or no dump") from error
 

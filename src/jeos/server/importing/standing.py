@@ -12,12 +12,17 @@ from django.utils import timezone
 from jeos.core.errors import JeosError, UsageError
 from jeos.server.importing.loading import Unloadable
 from jeos.server.importing.models import Import, Staged, State
+from jeos.server.importing.placing import NOTES, Unpreparable
 
 _log = logging.getLogger(__name__)
 TRIES = 6  # of a turn that the database ends
 FIRST_PAUSE = 2  # seconds before the second; doubled with each
 REASON = 500  # characters
-NOTES = 100  # of what was refused that are kept
+
+
+def has_turn(number: int, turn: int) -> bool:
+    """Tell whether it is somebody's turn to go on with an import."""
+    return Import.objects.filter(pk=number, turn=turn, failed=None, finished=None).exists()
 
 
 def take_turn(number: int, turn: int) -> bool:
@@ -41,7 +46,7 @@ def try_later(number: int, turn: int, error: Exception) -> datetime | None:
 def fail(number: int, turn: int, error: Exception) -> None:
     """Write down that an import failed, and why, if it was this turn's to go on with it."""
     _log.error("import %d failed", number, exc_info=error)
-    stuck = error.row if isinstance(error, Unloadable) else None
+    stuck = error.row if isinstance(error, Unloadable | Unpreparable) else None
     Import.objects.filter(pk=number, turn=turn, finished=None).update(
         failed=timezone.now(), error=reason(error)[:REASON], stuck=stuck
     )
@@ -49,7 +54,7 @@ def fail(number: int, turn: int, error: Exception) -> None:
 
 def reason(error: BaseException) -> str:
     """Return in a line what went wrong."""
-    if isinstance(error, Unloadable) and error.__cause__ is not None:
+    if isinstance(error, Unloadable | Unpreparable) and error.__cause__ is not None:
         return f"{error}: {reason(error.__cause__)}"
     lines = str(error).strip().splitlines()
     if isinstance(error, JeosError):

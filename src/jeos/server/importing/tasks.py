@@ -3,7 +3,7 @@
 from django.db import OperationalError, transaction
 from django_tasks import task
 
-from jeos.server.importing import loading, standing
+from jeos.server.importing import loading, placing, standing
 
 
 @task()
@@ -14,8 +14,9 @@ def advance(number: int, turn: int = 0) -> None:
     written down after that transaction was rolled back.
     """
     try:
+        more_files = standing.has_turn(number, turn) and placing.prepare(number)
         with transaction.atomic():
-            if standing.take_turn(number, turn) and loading.advance(number):
+            if standing.take_turn(number, turn) and (more_files or loading.advance(number)):
                 advance.enqueue(number, turn + 1)
     except OperationalError as error:  # locks, a database that restarts: it is tried again by itself for a while
         pause = standing.try_later(number, turn, error)

@@ -12,6 +12,8 @@ urlpatterns = [
     re_path(r"^c/(?:[\w%-]+/)+(?P<number>\d{1,15})(?:/.*)?$", views.discourse_category),
     re_path(r"^u/(?P<name>[\w.%-]{1,60})(?:/.*)?$", views.discourse_member),
     path("tag/<str:name>", views.discourse_tag),
+    re_path(r"^(?P<path>uploads/(?:[\w.-]{1,60}/){1,9}[\w.-]{1,100})$", views.discourse_upload),
+    re_path(r"^(?:[\w-]{1,40}/)?download/file\.php$", views.phpbb_file),
     re_path(r"^(?:[\w-]{1,40}/)?viewtopic\.php$", views.phpbb_topic),
     re_path(r"^(?:[\w-]{1,40}/)?viewforum\.php$", views.phpbb_forum),
     re_path(r"^(?:[\w-]{1,40}/)?memberlist\.php$", views.phpbb_member),

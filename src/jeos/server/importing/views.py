@@ -8,10 +8,12 @@ from django.urls import reverse
 
 from jeos.server.accounts.models import Member
 from jeos.server.accounts.visitor import visitor
-from jeos.server.content import tags
+from jeos.server.content import attachments, tags
+from jeos.server.content.models import Attachment
 from jeos.server.forum.models import Category, thread_url
 from jeos.server.forum.views.access import find_category, find_post, find_thread
 from jeos.server.importing.models import Kind, Old
+from jeos.server.importing.sources import uploads
 
 DISCOURSE, PHPBB = "discourse", "phpbb"
 
@@ -77,6 +79,28 @@ def discourse_tag(request: HttpRequest, name: str) -> HttpResponsePermanentRedir
     if not wanted or not Old.objects.filter(source=DISCOURSE).exists():
         raise Http404
     return HttpResponsePermanentRedirect(reverse("content:tag", args=[wanted]))
+
+
+def _to_file(request: HttpRequest, **wanted: object) -> HttpResponsePermanentRedirect:
+    """Lead to a file that the visitor may have; its address is for nobody else. Raises Http404."""
+    old = Old.objects.filter(kind=Kind.FILE, **wanted).first()
+    found = Attachment.objects.filter(pk=old.new).first() if old else None
+    if found is None or not attachments.may_have(found, visitor(request)):
+        raise Http404
+    return HttpResponsePermanentRedirect(found.url)
+
+
+def discourse_upload(request: HttpRequest, path: str) -> HttpResponsePermanentRedirect:
+    """Lead from `/uploads/…` to the file."""
+    sha1 = uploads.sha1_of(f"/{path}")
+    if not sha1:
+        raise Http404
+    return _to_file(request, source=DISCOURSE, name=sha1)
+
+
+def phpbb_file(request: HttpRequest) -> HttpResponsePermanentRedirect:
+    """Lead from `download/file.php?id=NUMBER` to the file."""
+    return _to_file(request, source=PHPBB, number=_asked(request, "id") or 0)
 
 
 def _asked(request: HttpRequest, name: str) -> int | None:

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 
 from jeos.core.errors import InputError
 from jeos.server.importing import bbcode
-from jeos.server.importing.records import Message, Person, Record, Room, Topic
+from jeos.server.importing.records import File, Message, Person, Record, Room, Topic
+from jeos.server.importing.sources.uploads import Uploads
 from jeos.server.importing.sql import Row, Value
 
 NAME = "discourse"
-ORDER = ("user_emails", "users", "categories", "tags", "topic_tags", "topics", "posts")
+ORDER = ("user_emails", "users", "categories", "tags", "topic_tags", "uploads", "topics", "posts")
 TABLES = frozenset(ORDER)
 REGULAR_POST = "1"  # others are small notes of what somebody did, and whispers
 ITERATIONS = 64_000  # of PBKDF2, in Discourse's lib/auth before 3.2
@@ -28,6 +29,7 @@ class Reader:
         self._emails: dict[str, str] = {}
         self._tags: dict[str, str] = {}
         self._tagged: dict[str, list[str]] = {}
+        self._uploads = Uploads()
 
     def records(self, row: Row) -> Iterator[Record]:
         """Return what a row says; tables come in the order of `ORDER`."""
@@ -50,6 +52,8 @@ class Reader:
                 name = self._tags.get(text(row, "tag_id"))
                 if name:
                     self._tagged.setdefault(text(row, "topic_id"), []).append(name)
+            case "uploads":
+                self._uploads.add(self._file(row))
             case "topics":
                 yield from self._topic(row)
             case "posts":
@@ -81,17 +85,30 @@ class Reader:
             tags=tuple(self._tagged.get(text(row, "id"), ())),
         )
 
-    def _message(self, row: Row) -> Iterator[Message]:
+    def _message(self, row: Row) -> Iterator[File | Message]:
         if row.values.get("deleted_at") is not None or text(row, "post_type") not in (REGULAR_POST, ""):
             return
+        source, files = self._uploads.placed(bbcode.of_discourse(text(row, "raw")))
+        yield from self._uploads.new(files)
         yield Message(
             number=number(row, "id"),
             topic=number(row, "topic_id"),
             place=number(row, "post_number"),
             author=number(row, "user_id"),
             made=moment(row, "created_at"),
-            source=bbcode.of_discourse(text(row, "raw")),
+            source=source,
             reply_to=number(row, "reply_to_post_number"),
+            files=files,
+        )
+
+    def _file(self, row: Row) -> File:
+        return File(
+            number=number(row, "id"),
+            name=text(row, "original_filename"),
+            author=number(row, "user_id"),
+            made=moment(row, "created_at"),
+            place=text(row, "url"),
+            key=text(row, "sha1").lower(),
         )
 
 
