@@ -9,11 +9,12 @@ The rest of the disks streams in behind the running guest; then the machine is i
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from jeos.backup.restored import PointBlocks
+from jeos.backup.restored import PointBlocks, ReadAhead
 from jeos.backup.segments import Segments
 from jeos.disk.nbd_serve import Server
 from jeos.disk.volumes import firmware
@@ -56,14 +57,16 @@ def nvram(vault: Vault, point: Point) -> bytes:
     return vault.read(point.nvram) if point.nvram else b""
 
 
-def exported(vault: Vault, point: Point, place: Path) -> Server:
-    """Export the disks of a point on a socket, under the names that QEMU has for them."""
+@contextmanager
+def exported(vault: Vault, point: Point, place: Path) -> Iterator[Server]:
+    """Export the disks of a point on a socket for the block, under the names that QEMU has for them."""
     segments = Segments(vault.read)
-    found = {
-        disks.node(number): PointBlocks(vault, disk.manifest, segments=segments)
-        for number, disk in enumerate(point.disks)
-    }
-    return Server(found, place)
+    with ExitStack() as undo:
+        found = {
+            disks.node(number): undo.enter_context(ReadAhead(PointBlocks(vault, disk.manifest, segments=segments)))
+            for number, disk in enumerate(point.disks)
+        }
+        yield undo.enter_context(Server(found, place))
 
 
 def _described(vault: Vault, point: Point) -> Machine:

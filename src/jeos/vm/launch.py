@@ -116,6 +116,9 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched
             theirs.callback(os.close, devices)
             inherited.append(devices)
             address = f"fd:{devices}"
+        supplier = helpers[0] if machine.supply else None
+        if supplier is not None:
+            supply.wait(supplier, places)
         group = _limited(machine, places, ours)
         started = _start(
             machine, places, wiring, network=chosen_network.kind, start=start, inherited=inherited, group=group
@@ -123,7 +126,6 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched
         if group is not None:
             started = _hold_to(group, started, strict=_confine(machine) is Confine.STRICT)
         ours.pop_all()
-        supplier = helpers[0] if machine.supply else None
         return Launched(
             started.process,
             tuple(helpers),

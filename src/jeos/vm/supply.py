@@ -34,10 +34,14 @@ RETRY_SECONDS = 30.0  # after a job that failed, because the backup could not be
 
 
 def start(words: Sequence[str], places: Places) -> "subprocess.Popen[bytes]":
-    """Start the program, and return it once it listens. Raises MachineError, with what it said, if it does not."""
+    """Start the program and return it; it takes its time to listen."""
     with places.supply_log.open("wb") as file:
         argv: list[str | Path] = [sys.executable, "-P", "-m", "jeos", *words, "--socket", places.supply]
-        process = spawn(argv, stdout=file, stderr=file)
+        return spawn(argv, stdout=file, stderr=file)
+
+
+def wait(process: "subprocess.Popen[bytes]", places: Places) -> None:
+    """Wait until the program listens. Raises MachineError, with what it said, if it does not."""
     wait_until_listening(
         process,
         places.supply,
@@ -47,7 +51,6 @@ def start(words: Sequence[str], places: Places) -> "subprocess.Popen[bytes]":
         end=end,
         hint="can the backup still be reached?",
     )
-    return process
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
