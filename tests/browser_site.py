@@ -1,6 +1,7 @@
 """A browser for tests: headless Chromium on a site that `jeos server --demo` serves, and axe-core to judge pages."""
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -24,6 +25,10 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
+from jeos.core import files
+
+SERVER = Path(__file__).parents[1] / "src/jeos/server"
+TEMPLATE_SECONDS = 43_200  # for which a community is kept, because its events are near
 START_SECONDS = 180
 STEP_SECONDS = 30
 AXE = "axe-core"  # a package of npm; fetched for the tests and not kept in the repository
@@ -40,14 +45,27 @@ class Site:
 
 
 @contextlib.contextmanager
-def demo_site(*, database: str = "", port: int = 0, more: Mapping[str, str] | None = None) -> Iterator[Site]:
-    """Serve the example community from an empty folder; `more` is added to the environment."""
+def demo_site(*, port: int = 0, more: Mapping[str, str] | None = None) -> Iterator[Site]:
+    """Serve the example community from a folder of its own; `more` is added to the environment."""
     folder = Path(tempfile.mkdtemp(prefix="jeos-browser-"))
+    try:
+        passphrase = _copied(folder / "data")
+        with _serving(folder, port=port, more=more or {}) as (address, server):
+            yield Site(address=address, passphrase=passphrase, stop=lambda: _stop(server))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _serving(
+    folder: Path, *, port: int = 0, more: Mapping[str, str]
+) -> "Iterator[tuple[str, subprocess.Popen[bytes]]]":
+    """Run the server on a folder's data for the block; yield its address and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", port))
         port = free.getsockname()[1]
     log = folder / "log"
-    env = {**os.environ, "JEOS_SERVER_DATA": str(folder / "data"), "DATABASE_URL": database, **(more or {})}
+    env = {**os.environ, "JEOS_SERVER_DATA": str(folder / "data"), "DATABASE_URL": "", **more}
     env.pop("JEOS_SERVER_URL", None)
     env.pop("DJANGO_SETTINGS_MODULE", None)
     command = [sys.executable, "-m", "jeos", "server", "--demo", "--port", str(port), "--workers", "1"]
@@ -56,12 +74,36 @@ def demo_site(*, database: str = "", port: int = 0, more: Mapping[str, str] | No
     try:
         address = f"http://127.0.0.1:{port}"
         _wait(server, address, log)
-        found = re.search(r"with the passphrase (\S+)", log.read_text())
-        assert found is not None, log.read_text()
-        yield Site(address=address, passphrase=found.group(1), stop=lambda: _stop(server))
+        yield address, server
     finally:
         _stop(server)
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copied(data: Path) -> str:
+    """Fill a folder with the example community, made once for each state of the code; return its passphrase."""
+    digest = hashlib.sha256(os.environ.get("LANG", "").encode())
+    for path in sorted(path for path in SERVER.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+        digest.update(path.read_bytes())
+    kept = Path(tempfile.gettempdir()) / f"jeos-browser-template-{os.getuid()}" / digest.hexdigest()[:16]
+    with files.locked(kept.parent / "lock"):
+        for old in kept.parent.glob("*/"):
+            if time.time() - old.stat().st_mtime > TEMPLATE_SECONDS:
+                shutil.rmtree(old)
+        if not (kept / "passphrase").exists():
+            shutil.rmtree(kept, ignore_errors=True)
+            kept.mkdir()
+            with _serving(kept, more={}):
+                pass
+            (kept / "passphrase").write_text(_passphrase(kept))
+        shutil.copytree(kept / "data", data)
+        return (kept / "passphrase").read_text()
+
+
+def _passphrase(folder: Path) -> str:
+    log = (folder / "log").read_text()
+    found = re.search(r"with the passphrase (\S+)", log)
+    assert found is not None, log
+    return found.group(1)
 
 
 def _stop(server: "subprocess.Popen[bytes]") -> None:
@@ -216,7 +258,8 @@ def axe_source() -> str:
     return kept.read_text()
 
 
-LOOKS = ("desktop-light", "desktop-dark", "phone-light", "phone-dark")
+# Each width and each scheme once; `make soak` sees them all.
+LOOKS = ("desktop-light", "phone-dark", *(("desktop-dark", "phone-light") if os.environ.get("JEOS_SOAK") else ()))
 
 
 def look(name: str) -> dict[str, object]:
