@@ -37,3 +37,23 @@ def own_sockets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setattr(first_start, "SHORT", Path(folder))
         yield
         assert list(Path(folder).iterdir()) == []
+
+
+# Files of the slow tests that take minutes, the longest first: they must not be what the others wait for.
+LONGEST = (
+    "test_system_kill",
+    "test_backup_of_a_running_system",
+    "test_update_cuts",
+    "test_update_slots",
+    "test_update",
+    "test_convert_machines",
+    "test_update_channel",
+    "test_on_postgres",
+    "test_export_everywhere",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; what is there in `make test-slow` is then given to processes in this order."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))

@@ -1,6 +1,7 @@
-"""An appliance that was exported comes back: each form of it is converted, is the same disk, and boots."""
+"""An appliance that was exported comes back: each form of it is converted and is the same disk, which boots."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from jeos_command import Jeos
 from machine_use import BOOT, free_port
 
 pytestmark = [pytest.mark.network, pytest.mark.vm]
+SOAK = bool(os.environ.get("JEOS_SOAK"))  # set by `make soak`: each of them boots
 
 
 @pytest.fixture(params=["ova", "vhdx", "vdi", "qcow2"])
@@ -25,13 +27,17 @@ def exported(request: pytest.FixtureRequest, jeos: Jeos, web: Outputs, tmp_path:
     shutil.rmtree(tmp_path)
 
 
-def test_exported_appliance_boots_after_it_is_converted(exported: Path, jeos: Jeos, web: Outputs) -> None:
+def test_exported_appliance_is_the_same_after_it_is_converted_and_boots(
+    exported: Path, jeos: Jeos, web: Outputs
+) -> None:
     back = exported.with_name("back.qcow2")
     jeos.run("convert", exported, "-o", back)
     compare = ["qemu-img", "compare", "-f", "raw", "-F", "qcow2", str(web.disk), str(back)]
     assert subprocess.run(compare, capture_output=True, text=True).stdout == "Images are identical.\n"
     report = json.loads(back.with_name("back.convert.json").read_text())
     assert (report["fixes"], report["hardware"]["boot"]) == ([[]], "firmware")
+    if exported.suffix != ".vdi" and not SOAK:  # the disks are the same
+        return
     port = free_port()
     words = ["--name", "back", "--port", f"{port}:80", "--accel", "tcg", "--memory", "256M", "--detach"]
     jeos.run("run", back, *words)

@@ -146,7 +146,10 @@ def test_exported_ova_takes_what_was_typed_in_at_deployment(jeos: Jeos, tmp_path
         wait_until(lambda: "the title is Tom & Jerry." in machine.said(), "the title never came", seconds=BOOT)
 
 
-@pytest.mark.parametrize(("name", "storage"), [("vhdx", foreign_hardware.NVME), ("vdi", foreign_hardware.VIRTIO_SCSI)])
+@pytest.mark.parametrize(
+    ("name", "storage"),
+    [("vhdx", foreign_hardware.NVME), pytest.param("vdi", foreign_hardware.VIRTIO_SCSI, marks=LONG)],
+)
 def test_exported_disk_boots(
     exported: dict[str, Path], web: Outputs, tmp_path: Path, name: str, storage: tuple[str, ...]
 ) -> None:

@@ -17,7 +17,7 @@ from ordinary_user import give
 
 # Fifty builds and more take their time where other programs want the processors too.
 pytestmark = [pytest.mark.network, pytest.mark.timeout(2400)]
-AS_ROOT, AS_USER = (40, 10) if os.environ.get("JEOS_SOAK") else (16, 4)  # times that a build is killed
+AS_ROOT, AS_USER = (40, 10) if os.environ.get("JEOS_SOAK") else (8, 3)  # times that a build is killed
 LATEST = 1.1  # of the time that an undisturbed build takes, so that some kills come too late
 
 # What is taken out of the cache before a build, so that it goes through other steps; and how often, of 20 times.

@@ -38,6 +38,9 @@ PATCH, PACKS = "patch", "packs"  # how the release comes
 _PACKS = max(1, STARTED // 4)
 COUNTS = {PATCH: STARTED - _PACKS, PACKS: _PACKS}  # cuts whose disks are started, by kind
 SAID = {PATCH: "comes as a patch of", PACKS: "so that packs are fetched"}
+LONG = pytest.mark.skipif(not SOAK, reason="takes minutes; `make soak` runs it")
+MARKS = {PATCH: [], PACKS: [LONG]}
+KINDS = [pytest.param(kind, marks=marks) for kind, marks in MARKS.items()]
 RECORDED, CUT, KILLED = "recorded", "cut", "killed"  # machines
 DATA = "what the appliance looks after"
 
@@ -148,7 +151,7 @@ def moment(recording: Recording, number: int) -> int:
     return found[number]
 
 
-@pytest.mark.parametrize("kind", SAID)
+@pytest.mark.parametrize("kind", KINDS)
 def test_nothing_writes_to_the_slot_that_runs(recordings: Recordings, kind: str) -> None:
     recording = recordings[kind]
     parts = recording.vendor.builds["1"].image.partitions
@@ -157,7 +160,7 @@ def test_nothing_writes_to_the_slot_that_runs(recordings: Recordings, kind: str)
             assert not write.meets(parts[1].start, parts[2].start + parts[2].size - parts[1].start)
 
 
-@pytest.mark.parametrize("kind", SAID)
+@pytest.mark.parametrize("kind", KINDS)
 def test_whatever_a_cut_leaves_starts_a_whole_release(recordings: Recordings, tmp_path: Path, kind: str) -> None:
     recording = recordings[kind]
     chance = random.Random(SEED)
@@ -179,7 +182,11 @@ def test_whatever_a_cut_leaves_starts_a_whole_release(recordings: Recordings, tm
 
 @pytest.mark.parametrize(
     ("kind", "number"),
-    [pytest.param(kind, number, id=f"{kind}-{number:03}") for kind in COUNTS for number in range(COUNTS[kind])],
+    [
+        pytest.param(kind, number, id=f"{kind}-{number:03}", marks=MARKS[kind])
+        for kind in COUNTS
+        for number in range(COUNTS[kind])
+    ],
 )
 def test_a_machine_whose_power_was_cut_is_well_and_finishes_its_update(
     recordings: Recordings, tmp_path: Path, kind: str, number: int
@@ -199,7 +206,7 @@ def test_a_machine_whose_power_was_cut_is_well_and_finishes_its_update(
     sys.stdout.write(f"cut after write {point}, {done}: {first} ran, and the update was finished\n")
 
 
-@pytest.mark.skipif(not SOAK, reason="takes minutes; `make soak` runs it")
+@LONG
 @pytest.mark.parametrize("number", range(KILLS), ids="{:03}".format)
 def test_a_machine_whose_qemu_is_killed_is_well_and_finishes_its_update(recordings: Recordings, number: int) -> None:
     recording = recordings[PATCH]
