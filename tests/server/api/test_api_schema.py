@@ -16,10 +16,12 @@ from schemathesis.specs.openapi import checks
 from catalogue_site import make_appliance
 from jeos.server.accounts.models import Member, Token, Trust
 from jeos.server.api.frame import api
+from jeos.server.events import topics
 from jeos.server.forum import posting
 from jeos.server.forum.models import Category
 from jeos.server.ideas import suggesting
 from jeos.server.wiki import writing
+from server_events import gather, make_event
 
 EXAMPLES = 12  # calls of each operation with made-up values, besides those at the bounds of each value
 
@@ -45,6 +47,8 @@ def document(administrator: Member, category: Category) -> Any:
     suggesting.post(author=administrator, title="A first idea", source="It would be good.")
     writing.create(title="Boot order", source="First this, then that.", author=administrator)
     make_appliance(administrator)
+    event = make_event(gather())
+    topics.suggest(event, author=administrator, title="Booting from tape")
     _made, text = Token.make(administrator, name="tests", writes=True, expires=None)
     schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", WSGIHandler())
     schema.config.update(headers={"Authorization": f"Bearer {text}"})

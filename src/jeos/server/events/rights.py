@@ -57,6 +57,11 @@ def may_edit(session: Session, who: Standing, *, speaks: bool, now: datetime) ->
     return who.organises or (own and (session.state != State.SUBMITTED or session.event.calls(now=now)))
 
 
+def is_fixed(session: Session, who: Standing) -> bool:
+    """Tell whether track and type are decided for somebody: it was accepted as what it is, for as long as it is."""
+    return not who.organises and session.state != State.SUBMITTED
+
+
 def may_review(session: Session, who: Standing, *, speaks: bool, now: datetime) -> bool:
     """Tell whether somebody may review a session: who reviews for the event, and never a speaker of it."""
     return who.reviews and not speaks and session.state == State.SUBMITTED and trust.may_write(who.member, now=now)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from jeos.server.accounts.models import Member
 from jeos.server.events import rights
-from jeos.server.events.models import Event, Session
+from jeos.server.events.models import Event, Session, Speaker
 from jeos.server.events.rights import Standing
 
 
@@ -42,6 +42,14 @@ def find_session(slug: str, number: int, member: Member | None) -> tuple[Session
     if not rights.may_see(session, who, speaks=speaks):
         raise Http404
     return session, who, speaks
+
+
+def find_spoken(slug: str, number: int, member: Member) -> Session:
+    """Return a session in which the member agreed to speak. Raises Http404, and PermissionDenied for others'."""
+    session, _who, _speaks = find_session(slug, number, member)
+    if not Speaker.objects.filter(session=session, member=member, agreed=True).exists():
+        raise PermissionDenied(_("This is for those who speak in the session."))
+    return session
 
 
 def frame(event: Event, who: Standing, at: str) -> dict[str, object]:

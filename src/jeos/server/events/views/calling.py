@@ -17,8 +17,8 @@ from jeos.server.accounts.visitor import for_members, visitor
 from jeos.server.content import kinds, limits, notifications, texts, trust
 from jeos.server.events import rights, submitting
 from jeos.server.events.forms import SessionForm
-from jeos.server.events.models import Session, Speaker, State
-from jeos.server.events.views.access import find_event, find_session, frame
+from jeos.server.events.models import Session, Speaker
+from jeos.server.events.views.access import find_event, find_session, find_spoken, frame
 
 OWN = 50  # sessions of one member at one event that are listed
 
@@ -73,9 +73,7 @@ def edit(request: HttpRequest, member: Member, slug: str, number: int) -> HttpRe
         raise PermissionDenied(_("You cannot edit this session."))
     called = not session.invited
     initial = SessionForm.initial_of(session)
-    fixed = (
-        not who.organises and session.state != State.SUBMITTED
-    )  # it was accepted as what it is, for as long as it is
+    fixed = rights.is_fixed(session, who)
     form = SessionForm(request.POST or None, event=session.event, called=called, fixed=fixed, initial=initial)
     context: dict[str, object] = {
         **frame(session.event, who, "sessions"),
@@ -99,7 +97,7 @@ def edit(request: HttpRequest, member: Member, slug: str, number: int) -> HttpRe
 @for_members
 def withdraw(request: HttpRequest, member: Member, slug: str, number: int) -> HttpResponse:
     """Take a session back."""
-    session = _own(slug, number, member)
+    session = find_spoken(slug, number, member)
     try:
         submitting.withdraw(session)
     except ValueError as error:
@@ -112,7 +110,7 @@ def withdraw(request: HttpRequest, member: Member, slug: str, number: int) -> Ht
 @for_members
 def confirm(request: HttpRequest, member: Member, slug: str, number: int) -> HttpResponse:
     """Promise to come."""
-    session = _own(slug, number, member)
+    session = find_spoken(slug, number, member)
     try:
         submitting.confirm(session)
     except ValueError as error:
@@ -120,15 +118,6 @@ def confirm(request: HttpRequest, member: Member, slug: str, number: int) -> Htt
     notifications.see(member, about=(kinds.SESSION, session.pk))
     messages.success(request, _("Thank you; see you there."))
     return redirect(session)
-
-
-def _own(slug: str, number: int, member: Member) -> Session:
-    """Return a session in which the member agreed to speak. Raises Http404, and PermissionDenied for others'."""
-    session, _who, _speaks = find_session(slug, number, member)
-    agreed = Speaker.objects.filter(session=session, member=member, agreed=True).exists()
-    if not agreed:
-        raise PermissionDenied(_("This is for those who speak in the session."))
-    return session
 
 
 @require_POST

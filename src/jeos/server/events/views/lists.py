@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, timedelta
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -26,12 +27,21 @@ def _today() -> date:
     return timezone.now().astimezone(UTC).date() - timedelta(days=1)
 
 
+def coming_rows() -> QuerySet[Event]:
+    """Return the events that are going on or to come."""
+    return Event.objects.filter(published=True, hidden=False, ends__gte=_today())
+
+
+def past_rows() -> QuerySet[Event]:
+    """Return the events that are over."""
+    return Event.objects.filter(published=True, hidden=False, ends__lt=_today())
+
+
 @require_GET
 def coming(request: HttpRequest) -> HttpResponse:
     """Show the events that are going on or to come, the next first; and those that the member prepares."""
     member = visitor(request)
-    rows = Event.objects.filter(published=True, hidden=False, ends__gte=_today())
-    page = paging.by_name(rows, keys=KEYS, after=request.GET.get("after"), size=PAGE)
+    page = paging.by_name(coming_rows(), keys=KEYS, after=request.GET.get("after"), size=PAGE)
     context = {"events": page.rows, "after": page.after, "show": "coming", "mine": preparing(member), "member": member}
     return render(request, "events/list.html", context)
 
@@ -39,8 +49,7 @@ def coming(request: HttpRequest) -> HttpResponse:
 @require_GET
 def past(request: HttpRequest) -> HttpResponse:
     """Show the events that are over, the last first."""
-    rows = Event.objects.filter(published=True, hidden=False, ends__lt=_today())
-    page = paging.newest(rows, keys=KEYS, after=request.GET.get("after"), size=PAGE)
+    page = paging.newest(past_rows(), keys=KEYS, after=request.GET.get("after"), size=PAGE)
     context = {"events": page.rows, "after": page.after, "show": "past", "mine": [], "member": visitor(request)}
     return render(request, "events/list.html", context)
 
