@@ -7,15 +7,19 @@ import this one within their tasks, so that a process that answers does not carr
     seen = worker.follow("https://updates.example/hello", root=root, folder=folder, known={}, rules=settings.OUTSIDE)
 """
 
+import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import OK
 from pathlib import Path
 from urllib.parse import quote
+from uuid import NAMESPACE_DNS, uuid5
 
+from jeos.channel import example
 from jeos.channel import follow as steps
 from jeos.core.errors import NetworkError
+from jeos.model import release
 from jeos.server import outside
 from jeos.server.outside import Rules
 
@@ -74,7 +78,6 @@ def follow(address: str, *, root: bytes, folder: Path, known: Mapping[str, str],
 
     Raises outside.Refused for an address that the server does not go to, and what `jeos.channel.follow` raises.
     """
-    (folder / "roots").mkdir(parents=True, exist_ok=True, mode=0o700)
     end = time.monotonic() + SECONDS
 
     def get(name: str, limit: int) -> bytes | None:
@@ -87,6 +90,42 @@ def follow(address: str, *, root: bytes, folder: Path, known: Mapping[str, str],
             raise NetworkError(f"{address} answers {what} for {name}", hint="look at the server's log")
         return answer.body
 
+    return _follow(address, get, root=root, folder=folder, known=known)
+
+
+def write_example(folder: Path, contents: Mapping[str, Content], *, now: float) -> bytes:
+    """Write the channel of an example, signed at a time by keys that are made for it, and return its root.
+
+    It lists the contents by version; the blobs that they speak of are nowhere.
+    """
+    return example.write(folder, [_described(version, content) for version, content in contents.items()], now=now)
+
+
+def _described(version: str, content: Content) -> release.Release:
+    blobs = [release.Blob(hashlib.sha256(part.encode()).hexdigest(), release.BLOCK) for part in ("index", "pack")]
+    rest = max(content.download_size - content.kernel_size - release.BLOCK, 1)
+    uuid = str(uuid5(NAMESPACE_DNS, f"{version}.{content.name}.example"))
+    return release.Release(
+        name=content.name,
+        version=version,
+        architecture=content.architecture,
+        date=content.date,
+        root_hash=content.root_hash,
+        system=release.System(content.system_size, uuid, "", content.date, release.BLOCK, uuid, ""),
+        kernel=release.Blob(content.kernel_sha256, content.kernel_size),
+        index=blobs[0],
+        packs=(release.Blob(blobs[1].sha256, rest),),
+        notes=content.notes,
+    )
+
+
+def follow_example(address: str, place: Path, *, root: bytes, folder: Path) -> Channel:
+    """Read an example's channel where it was written, as one at an address; raises what `follow` does."""
+    return _follow(address, example.get_from(place), root=root, folder=folder, known={})
+
+
+def _follow(address: str, get: steps.Get, *, root: bytes, folder: Path, known: Mapping[str, str]) -> Channel:
+    (folder / "roots").mkdir(parents=True, exist_ok=True, mode=0o700)
     found = steps.follow(address, get, root=root, folder=folder, now=time.time(), known=known)
     return Channel(
         releases=tuple(_release(one) for one in found.releases),
@@ -98,17 +137,17 @@ def follow(address: str, *, root: bytes, folder: Path, known: Mapping[str, str],
 def _release(one: steps.Seen) -> Release:
     content = None
     if one.release is not None:
-        release = one.release
+        said = one.release
         content = Content(
-            name=release.name,
-            architecture=release.architecture,
-            date=release.date,
-            root_hash=release.root_hash,
-            kernel_sha256=release.kernel.sha256,
-            system_size=release.system.size,
-            kernel_size=release.kernel.length,
-            download_size=release.kernel.length + release.index.length + sum(pack.length for pack in release.packs),
-            notes=release.notes,
+            name=said.name,
+            architecture=said.architecture,
+            date=said.date,
+            root_hash=said.root_hash,
+            kernel_sha256=said.kernel.sha256,
+            system_size=said.system.size,
+            kernel_size=said.kernel.length,
+            download_size=said.kernel.length + said.index.length + sum(pack.length for pack in said.packs),
+            notes=said.notes,
         )
     return Release(
         version=one.version,

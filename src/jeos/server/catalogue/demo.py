@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import tomllib
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
+from jeos.core.errors import JeosError
 from jeos.model.advisory import Urgency
 from jeos.model.image import Port
 from jeos.model.publication import Download, Publication
 from jeos.model.recipe import Property
 from jeos.server.accounts.models import Member
-from jeos.server.catalogue import publishers, publishing, reviewing, vulnerabilities
+from jeos.server.catalogue import channels, publishers, publishing, reviewing, vulnerabilities
 from jeos.server.catalogue.models import (
     Appliance,
     KnownVulnerability,
     Power,
     Publisher,
-    Signature,
     Verdict,
     Verified,
     Version,
 )
+
+if TYPE_CHECKING:
+    from jeos.server.worker import Content
 
 SCRIPT = Path(__file__).with_name("demo.toml")
 Row = dict[str, Any]
@@ -66,7 +70,8 @@ def _appliance(row: Row, base: dict[str, str], *, publisher: Publisher, members:
         done = publishing.publish(one, publisher=publisher, by=members[row["by"]], now=when)
         vulnerabilities.match(done.version, now=now)
     appliance = done.version.appliance
-    _as_if_followed(row, appliance)
+    if "signed" in row:
+        _follow(appliance, days=row["signed"])
     for handle in row["stars"]:
         reviewing.star(appliance, members[handle], wanted=True)
     for review in row.get("review", ()):
@@ -79,23 +84,46 @@ def _appliance(row: Row, base: dict[str, str], *, publisher: Publisher, members:
         )
 
 
-def _as_if_followed(row: Row, appliance: Appliance) -> None:
-    """Let an appliance look as if its channel had been read: there is none, and `check_after` stays empty."""
-    if "signed" not in row and "problem" not in row:
-        return
+def _follow(appliance: Appliance, *, days: int) -> None:
+    """Write a channel of an appliance, signed so many days ago with keys that are made for it, and follow it once.
+
+    The channel is gone then: its address leads nowhere, and a look later finds that it does.
+    """
+    from jeos.server import worker  # brings the steps along, which who answers has no need of
+
     now = timezone.now()
-    appliance.channel = f"https://updates.{row['publisher']}.example/{row['name']}"
-    appliance.checked = now - timedelta(minutes=20)
-    if "problem" in row:
-        appliance.signature, appliance.signature_problem = Signature.FAILED, row["problem"]
-    else:
-        appliance.signature, appliance.fresh_until = Signature.VERIFIED, now + timedelta(days=27)
-        appliance.keys = [
-            {"role": role, "ids": [_digest(f"{row['name']} {role}")], "scheme": "ed25519", "threshold": 1}
-            for role in ("root", "targets", "snapshot", "timestamp")
-        ]
-        Version.objects.filter(appliance=appliance).update(signed=True)
-    appliance.save()
+    signed = (now - timedelta(days=days)).timestamp()
+    address = f"https://updates.{appliance.publisher.name}.example/{appliance.name}"
+    with tempfile.TemporaryDirectory() as place:
+        root = worker.write_example(Path(place), _contents(appliance), now=signed)
+        appliance.channel, appliance.root = address, root.decode()
+        appliance.save()
+        try:
+            folder = channels.folder(appliance)
+            found = worker.follow_example(address, Path(place), root=root, folder=folder)
+            channels.take(appliance, found, now=now)
+        except JeosError as error:
+            channels.fail(appliance, error, now=now)
+
+
+def _contents(appliance: Appliance) -> dict[str, Content]:
+    """Return what the channel of an appliance says of its versions."""
+    from jeos.server.worker import Content
+
+    return {
+        row.version: Content(
+            name=appliance.name,
+            architecture=row.architecture,
+            date=int(row.date.timestamp()),
+            root_hash=row.root_hash,
+            kernel_sha256=row.kernel_sha256,
+            system_size=row.system_size,
+            kernel_size=row.kernel_size,
+            download_size=row.kernel_size + row.system_size // 3,
+            notes=row.changes,
+        )
+        for row in Version.objects.filter(appliance=appliance)
+    }
 
 
 def _publication(row: Row, version: Row, packages: dict[str, str], *, when: datetime) -> Publication:
