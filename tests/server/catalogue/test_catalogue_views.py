@@ -438,6 +438,20 @@ PAGES = [
 MOST_QUERIES = 20  # of any of these pages, session and member included
 
 
+def test_thread_about_an_appliance_begins_on_its_page_and_stands_there(
+    people: dict[str, Client], appliance: Appliance, category: Category, bob: Member
+) -> None:
+    begin = "/forum/new/?tags=web"
+    assert f'href="{begin}"' in people["member"].get(WEB).content.decode()
+    assert f'href="{begin}"' not in people["visitor"].get(WEB).content.decode()
+    form = people["member"].get(begin).content.decode()
+    assert 'name="tags" value="web"' in form
+    posting.start(category, author=bob, title="How do you run it?", source="x", tag_names=["web"])
+    assert "How do you run it?" in people["visitor"].get(WEB).content.decode()
+    publishing.set_hidden(appliance.pk, True)
+    assert begin not in people["author"].get(WEB).content.decode()
+
+
 @pytest.mark.parametrize("who", ["visitor", "member", "moderator"])
 def test_number_of_queries_does_not_grow_with_the_rows(people: dict[str, Client], ada: Member, who: str) -> None:
     counts: list[dict[str, int]] = []

@@ -12,6 +12,12 @@ OF_EACH = 12  # pieces that are looked at for each tag
 MOST = 8
 
 
+def tag_of(appliance: Appliance) -> str:
+    """Return the tag of what is about an appliance: its name, or the tag that this is a synonym of."""
+    name = tags.normal(appliance.name)
+    return next((tag.name for tag in tags.resolve([name], create=False)), name)
+
+
 def cards(appliance: Appliance, member: Member | None) -> list[Card]:
     """Return the newest threads, pages, practices and so on; what has the appliance's name as a tag comes first."""
     names = [tags.normal(appliance.name), *appliance.tags.split()]

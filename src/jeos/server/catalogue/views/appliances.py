@@ -36,7 +36,7 @@ def appliance(request: HttpRequest, publisher: str, name: str) -> HttpResponse:
     member, now = visitor(request), timezone.now()
     found = find_appliance(publisher, name, member)
     newest = Version.objects.filter(appliance=found, version=found.newest).first()
-    may_review = rights.may_review(found, member, now=now)
+    may_review, may_write = rights.may_review(found, member, now=now), trust.may_write(member, now=now)
     reviews = paging.newest(
         Review.objects.filter(appliance=found).select_related("author"),
         keys={"made": datetime, "id": int},
@@ -54,7 +54,8 @@ def appliance(request: HttpRequest, publisher: str, name: str) -> HttpResponse:
         "may_review": may_review,
         "own_review": Review.objects.filter(appliance=found, author=member).exists() if may_review else False,
         "related": related.cards(found, member),
-        "may_write": trust.may_write(member, now=now),
+        "may_write": may_write,
+        "talk_tag": related.tag_of(found) if may_write and not found.hidden else "",
     }
     return render(request, "catalogue/appliance.html", context)
 
