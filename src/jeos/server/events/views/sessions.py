@@ -20,6 +20,7 @@ from jeos.server.events.views.access import find_session, frame
 from jeos.server.events.views.offline import kept
 
 RATINGS = 20  # on a page
+VIEWS = "tl"  # the table and the list of a schedule, in each of which a session has a star
 
 
 @require_GET
@@ -85,9 +86,11 @@ def star(request: HttpRequest, member: Member, slug: str, number: int) -> HttpRe
     if not rights.may_star(found, member):
         raise PermissionDenied(_("This session is on no schedule yet."))
     limits.use("star", member=member)
-    attending.star(found, member, wanted=request.POST.get("want") == "1")
+    wanted = request.POST.get("want") == "1"
+    attending.star(found, member, wanted=wanted)
     if request.headers.get("HX-Request"):
-        context = {"session": found, "own": {found.pk} if request.POST.get("want") == "1" else set(), "member": member}
+        views = [view for view in VIEWS if view in request.POST.get("views", "")]
+        context = {"session": found, "own": {found.pk} if wanted else set(), "member": member, "views": views}
         return render(request, "events/starred.html", context)
     return redirect(found)
 
