@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from jeos.core.errors import MachineError
 from jeos.measure import protocol
-from jeos.measure.protocol import Done, End, Fact, Failed, Lacks, Ready, Said, Warm
+from jeos.measure.protocol import Done, End, Fact, Failed, Lacks, Ready, Said, Stop, Warm
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,7 @@ from jeos.measure.protocol import Done, End, Fact, Failed, Lacks, Ready, Said, W
         ("@ fact processor AMD EPYC", Fact("processor", "AMD EPYC")),
         ("@ ready fork", Ready("fork")),
         ("@ warm fork", Warm("fork")),
+        ("@ stop fork", Stop("fork")),
         ("@ lacks memory-2m the kernel gives none", Lacks("memory-2m", "the kernel gives none")),
         ("@ failed cannot open /dev/vda", Failed("cannot open /dev/vda")),
         ("@ end", End()),

@@ -24,7 +24,7 @@ from jeos.core.run import spawn
 from jeos.measure.counters import PROCESSOR, WAITED, Counters, difference, open_counters
 from jeos.measure.kit import Kit, Value, read_kit
 from jeos.measure.peer import LOOPBACK, Peer
-from jeos.measure.protocol import Done, End, Fact, Lacks, Ready, Warm
+from jeos.measure.protocol import Done, End, Fact, Lacks, Ready, Stop, Warm
 from jeos.measure.quantities import BY_NAME, QUANTITIES
 from jeos.measure.report import Measured, Report, Result, measured
 from jeos.measure.side import Side
@@ -48,7 +48,7 @@ QUIT_SECONDS = 5.0
 CMDLINE = "quiet loglevel=1 panic=1"
 
 Heard = Callable[[Result], None]
-Said = TypeVar("Said", Warm, Done)
+Said = TypeVar("Said", Warm, Stop, Done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,19 +177,22 @@ async def _one(name: str, here: Side, guest: _Guest) -> Result:
     """Measure one quantity on the host, then in the guest, with the counters around it."""
     assert name in BY_NAME, f"probe/*.lua and quantities.py do not agree on {name}"
     lacks: dict[str, str] = {}
-    on_host = await _let(here, Done, lacks) if await _let(here, Warm, lacks) else None
+    on_host = None
+    if await _let(here, Warm, lacks) and await _let(here, Stop, lacks):
+        on_host = await _let(here, Done, lacks)
     if not await _let(guest.side, Warm, lacks):
         return Result(name, host=_kept(on_host), lacks=lacks)
     before = await guest.counters.read()
-    in_guest = await _let(guest.side, Done, lacks)
-    after = await guest.counters.read()
+    stopped = await _let(guest.side, Stop, lacks)
+    after = await guest.counters.read()  # before it says its numbers: each letter is an exit
+    in_guest = await _let(guest.side, Done, lacks) if stopped else None
     each = in_guest.operations if in_guest else 1
     costs = {counter: count / each for counter, count in difference(before, after).items()} if in_guest else {}
     return Result(name, host=_kept(on_host), guest=_kept(in_guest), lacks=lacks, costs=costs)
 
 
 async def _let(side: Side, end: type[Said], lacks: dict[str, str]) -> Said | None:
-    """Let a side prepare what it is ready for (until it says `Warm`), then measure it (`Done`); None if it cannot."""
+    """Let a side prepare what it is ready for (`Warm`), measure it (`Stop`), tell of it (`Done`); None if it cannot."""
     await side.go()
     while True:
         said = await side.hear()

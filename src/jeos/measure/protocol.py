@@ -35,6 +35,13 @@ class Warm:
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """The program has measured this, and waits for a line before it says what came out."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """What was measured: `nanoseconds` of one operation for each repetition, in order.
 
@@ -70,7 +77,7 @@ class End:
     """All is measured."""
 
 
-Said = Fact | Ready | Warm | Done | Lacks | Failed | End
+Said = Fact | Ready | Warm | Stop | Done | Lacks | Failed | End
 
 
 def parse(line: str) -> Said | None:
@@ -85,6 +92,8 @@ def parse(line: str) -> Said | None:
         return Ready(first)
     if kind == "warm":
         return Warm(first)
+    if kind == "stop":
+        return Stop(first)
     if kind == "lacks":
         return Lacks(first, text)
     if kind == "failed":

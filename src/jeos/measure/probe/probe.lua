@@ -4,6 +4,7 @@
 --   @ fact NAME TEXT                                   what is worth knowing of this system
 --   @ ready NAME                                       waits for a line before it measures NAME
 --   @ warm NAME                                        waits again, with all prepared and caches filled
+--   @ stop NAME                                        waits again, so that what it says next is not counted as NAME's
 --   @ done NAME OPERATIONS FAULTS MISSES WAITED NS …   operations of all repetitions; page faults, misses of the data
 --                                                      TLB and ns of waiting for a processor during them ("-": not
 --                                                      known); then ns of one operation, for each repetition
@@ -61,6 +62,8 @@ local function measure(one, settings, misses)
   end
   faults, missed = linux.faults() - faults, missed and misses() - missed
   waited = waited and linux.waited() - waited
+  say("stop", one.name)
+  io.stdin:read("*l")
   if finish then finish() end
   local function number(value) return value and string.format("%.0f", value) or "-" end
   say("done", one.name, number(operations), number(faults), number(missed), number(waited), table.concat(took, " "))
