@@ -1,6 +1,8 @@
 import json
 import os
 import resource
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -111,7 +113,7 @@ TIMINGS = {
     "emulates": ("echo '{\"nanoseconds\": 1203.5}'", "emulates every instruction, 1,204 ns for two of them: no kernel"),
     "leaves the loop": ('echo \'{"error": "the loop ended with exit reason 17"}\'', "ended with exit reason 17"),
     "crashes": ("kill -SEGV $$", "the probe ended with status -11"),
-    "never comes back": ("kill -ALRM $$", accelerator.HUNG),
+    "never comes back": ("kill -PROF $$", accelerator.HUNG),
 }
 
 
@@ -155,6 +157,19 @@ def test_probe_measures_once_per_boot(runtime: Path, monkeypatch: pytest.MonkeyP
     remembered["boot"] = "another boot"
     (runtime / "accelerator.json").write_text(json.dumps(remembered))
     assert accelerator.probe().nanoseconds == 1.5
+
+
+@pytest.mark.parametrize(
+    ("loop", "status", "said"),
+    [("while True: pass", -signal.SIGPROF, ""), ("time.sleep(0.3); return 2.0", 0, '{"nanoseconds": 2.0}\n')],
+    ids=["computes", "waits"],
+)
+def test_timing_gives_up_by_the_time_that_it_computes(loop: str, status: int, said: str) -> None:
+    program = f"import kvm_timing, sys, time\ndef measure(device):\n {loop}\n"
+    program += "kvm_timing.measure = measure; kvm_timing.GIVE_UP_SECONDS = 0.1\nsys.exit(kvm_timing.main())"
+    folder = Path(accelerator.__file__).parent
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (status, said)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"boot": 1}', '{"boot": "x", "signs": {"modules": 3}}'])
