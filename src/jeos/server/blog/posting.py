@@ -100,16 +100,19 @@ def publish(post: Post, *, now: datetime | None = None) -> bool:
         return False
     first = post.published is None
     rendered, mentioned = texts.render(post.source)
-    held = first and trust.waits_for_review(post.author, links=rendered.links, mentions=len(mentioned))
+    held = ""
+    if first:
+        held = trust.reason_to_wait(
+            post.author, source=post.source, links=rendered.links, mentions=len(mentioned), what="post"
+        )
     post.state, post.due, post.published, post.touched = State.PUBLISHED, None, post.published or now, now
-    post.hidden = post.hidden or held
+    post.hidden = post.hidden or bool(held)
     post.save(update_fields=["published", "touched", "hidden"])
     if first:
         trust.count(post.author, now=now)
         following.follow_once(post.author_id, kinds.BLOG_POST, post.pk)
     if held:
-        note = "a new member's post"
-        moderation.hold(kinds.BLOG_POST, post.pk, author=post.author_id, note=note)
+        moderation.hold(kinds.BLOG_POST, post.pk, author=post.author_id, note=held)
     if post.shown:
         _show(post, rendered)
     return True

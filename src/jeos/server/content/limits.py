@@ -71,11 +71,11 @@ def use(action: str, *, member: Member | None = None, address: str = "", now: fl
     began = moment - moment % limit.seconds
     who = f"member:{member.pk}" if member is not None else f"address:{address}"
     allowed = limit.times * (limit.known if member is not None and member.trust >= Trust.KNOWN else 1)
-    if _count(who, action, began) > allowed:
+    if count(who, action, began) > allowed:
         raise TooOften(action, began + limit.seconds - moment)
 
 
-def _count(who: str, action: str, began: int) -> int:
+def count(who: str, action: str, began: int) -> int:
     """Count one up and return the count, in one statement that both databases understand."""
     with connection.cursor() as cursor:
         cursor.execute(

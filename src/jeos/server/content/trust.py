@@ -7,6 +7,7 @@ from django.db.models import F
 
 from jeos.server.accounts import site
 from jeos.server.accounts.models import Member, Trust
+from jeos.server.content import repeats
 from jeos.server.content.models import Case, Outcome
 
 
@@ -50,6 +51,13 @@ def waits_for_review(member: Member, *, links: int, mentions: int) -> bool:
     # Where the first texts are reviewed, writing more of them before anybody has looked opens nothing.
     unknown = member.trust <= Trust.BASIC and site.current().review
     return unknown and Case.objects.filter(author=member, outcome=Outcome.OPEN).exists()
+
+
+def reason_to_wait(member: Member, *, source: str, links: int, mentions: int, what: str) -> str:
+    """Return why a text that is new is shown only after a moderator saw it, and count it; empty if it is shown."""
+    if waits_for_review(member, links=links, mentions=mentions):
+        return f"a new member's {what}"
+    return "the same text was written before" if repeats.again(member, source) else ""
 
 
 def may_edit_tags(member: Member) -> bool:

@@ -30,7 +30,8 @@ def post(
     now = now or timezone.now()
     idea = Idea(title=title, slug=slug_of(title), author=author, made=now, trend=voting.trend(now, ()))
     rendered, mentioned = texts.fill(idea, source)
-    idea.hidden = trust.waits_for_review(author, links=rendered.links, mentions=len(mentioned))
+    held = trust.reason_to_wait(author, source=source, links=rendered.links, mentions=len(mentioned), what="idea")
+    idea.hidden = bool(held)
     idea.save()
     chosen = tags.set_tags(kinds.IDEA, idea.pk, tag_names, date=now)
     idea.tags = " ".join(tag.name for tag in chosen)
@@ -39,7 +40,7 @@ def post(
     following.follow_once(author.pk, kinds.IDEA, idea.pk)
     if idea.hidden:
         tags.clear(kinds.IDEA, idea.pk)
-        moderation.hold(kinds.IDEA, idea.pk, author=author.pk, note="a new member's idea")
+        moderation.hold(kinds.IDEA, idea.pk, author=author.pk, note=held)
     else:
         search.index().put([entry(idea, rendered)], new=True)
         from jeos.server.ideas import tasks  # tasks import what writes, to be able to write themselves

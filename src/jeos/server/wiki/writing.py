@@ -52,7 +52,8 @@ def create(
     now = now or timezone.now()
     page = Page(name=markdown.page_name(title), title=title, author=author, editor=author, made=now, edited=now)
     rendered, mentioned = texts.fill(page, source)
-    page.hidden = trust.waits_for_review(author, links=rendered.links, mentions=len(mentioned))
+    held = trust.reason_to_wait(author, source=source, links=rendered.links, mentions=len(mentioned), what="page")
+    page.hidden = bool(held)
     page.save(force_insert=True)
     page.tags = _tag(page, tag_names)
     change = _note(page, What.MADE, editor=author, size=len(source), now=now)
@@ -60,7 +61,7 @@ def create(
     links.arrive(page, page.name)
     if page.hidden:
         tags.clear(kinds.WIKI_PAGE, page.pk)
-        moderation.hold(kinds.WIKI_PAGE, page.pk, author=author.pk, note="a new member's page")
+        moderation.hold(kinds.WIKI_PAGE, page.pk, author=author.pk, note=held)
     else:
         links.store(page, rendered.pages)
         search.index().put([entry(page, rendered)])
