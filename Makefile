@@ -33,13 +33,13 @@ test-fast: setup-test ## the tests that need no root, no network and no virtual 
 test-slow: setup-test ## the tests that need root, the Debian mirror or a virtual machine
 	$(PYTEST) -q -n 2 --dist loadfile --no-loadscope-reorder -m "root or network or vm or browser or postgres"
 
-soak: setup-test ## the tests that take very long: hangs, slow channels, a hundred power cuts, a thousand starts, virt-v2v
+soak: setup-test ## the tests that take very long: hangs, slow channels, a hundred power cuts, a thousand starts, virt-v2v, KVM
 	JEOS_SOAK=1 $(PYTEST) -v -n 2 --timeout 0 tests/system/test_update_cuts.py
 	JEOS_SOAK=1 $(PYTEST) -v -n 2 --dist loadfile --timeout 0 tests/vm/test_many_starts.py tests/system/test_update_slots.py \
 		tests/system/test_system_kill.py tests/convert/adapt/test_real_initrds.py \
 		tests/system/test_update_channel.py tests/system/test_export_virt_v2v.py \
 		tests/system/test_export_everywhere.py tests/system/test_convert_everywhere.py \
-		tests/convert/test_convert_machines.py tests/server
+		tests/convert/test_convert_machines.py tests/system/test_hypervisor.py tests/server
 
 lint: setup-test ## format, style, types, layers, licences, documentation
 	$(PYTHON) -m ruff format --check .
