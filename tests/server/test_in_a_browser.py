@@ -123,6 +123,19 @@ def test_reading_to_the_end_of_a_thread_makes_it_read(browse: Callable[..., Brow
     until(read, "the thread is read")
 
 
+def test_header_fits_the_screen_in_every_language(browse: Callable[..., Browser]) -> None:
+    browser = browse()
+    wide: dict[str, int] = {}
+    for language in ("en", "de", "fr"):
+        headers = {"headers": {"Accept-Language": language}}
+        browser.driver.execute_cdp_cmd("Network.enable", {})
+        browser.driver.execute_cdp_cmd("Network.setExtraHTTPHeaders", headers)
+        browser.open("/catalogue/")
+        assert browser.find("html").get_attribute("lang") == language
+        wide[language] = browser.driver.execute_script("return document.documentElement.scrollWidth - innerWidth")
+    assert wide == {"en": 0, "de": 0, "fr": 0}
+
+
 def test_visitor_reads_everything_by_keyboard(browse: Callable[..., Browser]) -> None:
     browser = browse()
     browser.open("/")

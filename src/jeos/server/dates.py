@@ -13,14 +13,15 @@ from markupsafe import Markup
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400  # seconds
 RECENT = 30 * DAY  # what is older is shown as a date
-CAPITAL = ("en", "de")  # languages that write months with a capital; Django's short ones have none
+ORDINAL = ("de",)  # languages that put a full stop after the number of a day
 THIN_SPACE = "\u202f"
 
 
 @cache
 def _months(language: str) -> tuple[str, ...]:
-    said = [str(names.MONTHS_3[number]) for number in range(1, 13)]
-    return tuple(month.capitalize() if language in CAPITAL else month for month in said)
+    if language == "en":
+        return tuple(str(names.MONTHS_3[number]).capitalize() for number in range(1, 13))
+    return tuple(str(names.MONTHS_AP[number]) for number in range(1, 13))  # juin and juil., which three letters are not
 
 
 class Teller:
@@ -28,7 +29,7 @@ class Teller:
 
     def __init__(self, *, language: str, zone: tzinfo, now: datetime) -> None:
         self._zone, self._now = zone, now
-        self._months = _months(language)
+        self._months, self._stop = _months(language), "." if language in ORDINAL else ""
         self._minutes, self._hours, self._days = _("{n} min"), _("{n} h"), _("{n} d")
 
     def date(self, when: datetime) -> str:
@@ -59,7 +60,7 @@ class Teller:
         return Markup(made)  # noqa: S704 - nothing in it comes from members; escaping would double its cost
 
     def _day(self, local: datetime) -> str:
-        return f"{local.day} {self._months[local.month - 1]} {local.year}"
+        return f"{local.day}{self._stop} {self._months[local.month - 1]} {local.year}"
 
 
 def teller() -> Teller:

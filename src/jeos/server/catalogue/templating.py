@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 from django.utils import formats
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from jeos.model.advisory import Urgency
 from jeos.server.catalogue.models import Appliance
+from jeos.server.dates import number
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 STEP = 1024
@@ -35,16 +38,29 @@ def host_of(address: str) -> str:
     return urlsplit(address).hostname or address
 
 
-def finding_names() -> list[tuple[str, str]]:
-    """Return what urgencies are called in the counts of a version, and on its page; the most urgent first."""
-    return [
-        ("critical", _("critical")),
-        ("high", _("high")),
-        ("medium", _("medium")),
-        ("low", _("low")),
-        ("unknown", _("not rated")),
-        ("unimportant", _("unimportant")),
-    ]
+def finding_names() -> dict[str, str]:
+    """Return what an urgency is called on the page of a version; the most urgent first."""
+    return {
+        "critical": _("critical"),
+        "high": _("high"),
+        "medium": _("medium"),
+        "low": _("low"),
+        "unknown": _("not rated"),
+        "unimportant": _("unimportant"),
+    }
+
+
+def finding_counts(findings: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Return how many vulnerabilities of each urgency there are: its name, and the words; the most urgent first."""
+    words = {
+        "critical": ngettext("{n} critical", "{n} critical", findings.get("critical", 0)),
+        "high": ngettext("{n} high", "{n} high", findings.get("high", 0)),
+        "medium": ngettext("{n} medium", "{n} medium", findings.get("medium", 0)),
+        "low": ngettext("{n} low", "{n} low", findings.get("low", 0)),
+        "unknown": ngettext("{n} not rated", "{n} not rated", findings.get("unknown", 0)),
+        "unimportant": ngettext("{n} unimportant", "{n} unimportant", findings.get("unimportant", 0)),
+    }
+    return [(name, said.format(n=number(findings[name]))) for name, said in words.items() if findings.get(name)]
 
 
 def urgency_name(urgency: int) -> str:
@@ -56,6 +72,6 @@ NAMES: dict[str, object] = {
     "size_words": size_words,
     "version_page": version_page,
     "host_of": host_of,
-    "finding_names": finding_names,
+    "finding_counts": finding_counts,
     "urgency_name": urgency_name,
 }

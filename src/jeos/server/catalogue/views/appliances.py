@@ -108,7 +108,7 @@ def version(request: HttpRequest, publisher: str, name: str, version: str) -> Ht
         "version": one,
         "findings": findings.rows,
         "findings_after": findings.after,
-        "urgency_words": dict(finding_names()),
+        "urgency_words": finding_names(),
         "before": before,
         "difference": differences.between(before, one) if before and before.packages and one.packages else None,
         "packages": page.rows,
