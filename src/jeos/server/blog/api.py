@@ -118,8 +118,7 @@ def blog_post(request: HttpRequest, number: shapes.Number) -> BlogPost:
 def write_blog_post(request: HttpRequest, value: BlogPostIn) -> Status[BlogPost]:
     """Write a post into one's own blog."""
     member = access.member(request)
-    if not trust.may_write(member, now=timezone.now()):
-        raise PermissionDenied(_("You cannot write at present."))
+    trust.check_may_write(member, now=timezone.now())
     said = {"title": value.title, "source": value.source, "tags": ",".join(value.tags), "series": value.series}
     form = shapes.checked(PostForm(said, action=PUBLISH if value.publish else DRAFT))
     limits.use("blogpost", member=member)

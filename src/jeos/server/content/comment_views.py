@@ -38,8 +38,7 @@ def _find(number: int, member: Member | None) -> tuple[Comment, kinds.Card]:
 def write(request: HttpRequest, member: Member, kind: int, number: int) -> HttpResponse:
     """Comment on something."""
     card = _about(kind, number, member)
-    if not trust.may_write(member, now=timezone.now()):
-        raise PermissionDenied(_("You cannot write at present."))
+    trust.check_may_write(member, now=timezone.now())
     place = comments.draft_place(kind, number)
     draft = texts.draft(member, place)
     form = CommentForm(request.POST or None, initial={"source": draft.source if draft else ""})

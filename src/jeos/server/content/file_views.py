@@ -127,8 +127,7 @@ def own(request: HttpRequest, member: Member) -> HttpResponse:
 
 
 def _upload(request: HttpRequest, member: Member) -> HttpResponse:
-    if not trust.may_write(member, now=timezone.now()):
-        raise PermissionDenied(_("You cannot write at present."))
+    trust.check_may_write(member, now=timezone.now())
     files = [file for name in request.FILES for file in cast(list[Upload], request.FILES.getlist(name))]
     made, wrong = uploads.keep_all(member, files)
     return render(request, "content/attached.html", {"files": made, "wrong": wrong})

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from jeos.server.accounts import site
 from jeos.server.accounts.models import Member, Trust
@@ -68,6 +70,13 @@ def may_edit_tags(member: Member) -> bool:
 def may_write(member: Member | None, *, now: datetime) -> bool:
     """Tell whether somebody may write at all at present."""
     return member is not None and member.is_active and not member.silenced(now=now)
+
+
+def check_may_write(member: Member | None, *, now: datetime) -> Member:
+    """Return the member, who may write at present. Raises PermissionDenied for one who may not, and for visitors."""
+    if member is None or not may_write(member, now=now):
+        raise PermissionDenied(_("You cannot write at present."))
+    return member
 
 
 def count(author: Member, *, now: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -25,6 +25,7 @@ from jeos.server.content import (
     search,
     tags,
     texts,
+    trust,
 )
 from jeos.server.content.areas import closed_areas
 from jeos.server.content.forms import FlagForm
@@ -189,8 +190,7 @@ def flag(request: HttpRequest, member: Member, kind: int, number: int) -> HttpRe
 @for_members
 def preview(request: HttpRequest, member: Member) -> HttpResponse:
     """Return a text as it will look, as a part of a page."""
-    if member.silenced(now=timezone.now()):
-        raise PermissionDenied(_("You cannot write at present."))
+    trust.check_may_write(member, now=timezone.now())
     rendered, _mentioned = texts.render(request.POST.get("source", ""))
     return render(request, "content/preview.html", {"html": rendered.html})
 

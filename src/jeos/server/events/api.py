@@ -177,8 +177,7 @@ def submit_session(request: HttpRequest, slug: Slug, value: SessionIn) -> Status
     found, _who = find_event(slug, member)
     if not found.calls(now=now):
         raise PermissionDenied(_("The call for sessions is not open."))
-    if not trust.may_write(member, now=now):
-        raise PermissionDenied(_("You cannot write at present."))
+    trust.check_may_write(member, now=now)
     form = shapes.checked(SessionForm(_said(value.model_dump()), event=found, called=True))
     limits.use("session", member=member)
     made = submitting.submit(found, form.wanted(), author=member)
@@ -336,8 +335,7 @@ def suggest_topic(request: HttpRequest, slug: Slug, value: TopicIn) -> Status[To
     """Suggest a topic; who suggests it wants it."""
     member = access.member(request)
     found, _who = find_event(slug, member)
-    if not trust.may_write(member, now=timezone.now()):
-        raise PermissionDenied(_("You cannot write at present."))
+    trust.check_may_write(member, now=timezone.now())
     wanted = shapes.checked(TopicForm({"title": value.title})).cleaned_data
     limits.use("topic", member=member)
     made = topics.suggest(found, author=member, title=wanted["title"])
@@ -348,8 +346,7 @@ def _want(request: HttpRequest, slug: str, number: int, *, wanted: bool) -> Topi
     member = access.member(request)
     found, _who = find_event(slug, member)
     topic = get_object_or_404(Topic.objects.select_related("author"), pk=number, event=found, hidden=False)
-    if not trust.may_write(member, now=timezone.now()):
-        raise PermissionDenied(_("You cannot write at present."))
+    trust.check_may_write(member, now=timezone.now())
     limits.use("vote", member=member)
     topics.vote(topic, member, wanted=wanted)
     return described.wishes([topic], found, member)[0]

@@ -96,8 +96,7 @@ def list_ideas(
 def suggest(request: HttpRequest, value: IdeaIn) -> Answer[IdeaOut]:
     """Post an idea. Search first whether somebody had it already."""
     member = access.member(request)
-    if not trust.may_write(member, now=timezone.now()):
-        raise PermissionDenied(_("You cannot write at present."))
+    trust.check_may_write(member, now=timezone.now())
     said = {"title": value.title, "source": value.source, "tags": ",".join(value.tags), "seen": True}
     wanted = shapes.checked(IdeaForm(said)).cleaned_data
     limits.use("idea", member=member)

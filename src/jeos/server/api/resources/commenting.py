@@ -119,8 +119,7 @@ def write_comment(request: HttpRequest, value: CommentIn) -> Status[CommentOut]:
     """Write a comment."""
     member = access.member(request)
     code, number = _readable(value.kind, value.about, member, comments=True)
-    if not trust.may_write(member, now=timezone.now()):
-        raise PermissionDenied(_("You cannot write at present."))
+    trust.check_may_write(member, now=timezone.now())
     form = shapes.checked(CommentForm({"source": value.source}))
     limits.use("post", member=member)
     made = comments.write(code, number, author=member, source=form.cleaned_data["source"])

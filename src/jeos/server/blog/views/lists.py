@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -101,8 +100,7 @@ def own(request: HttpRequest, member: Member) -> HttpResponse:
 @for_members
 def describe(request: HttpRequest, member: Member) -> HttpResponse:
     """Let the member say what the blog is called and about."""
-    if not trust.may_write(member, now=timezone.now()):
-        raise PermissionDenied(_("You cannot write at present."))
+    trust.check_may_write(member, now=timezone.now())
     found = queries.blog_of(member)
     form = BlogForm(request.POST or None, initial={"title": found.title, "about": found.about})
     if request.method == "POST" and form.is_valid():

@@ -27,8 +27,7 @@ FIELD_TIME = "%Y-%m-%dT%H:%M"  # of an input of the type datetime-local (HTML, s
 @for_members
 def write(request: HttpRequest, member: Member) -> HttpResponse:
     """Write a new post."""
-    if not trust.may_write(member, now=timezone.now()):
-        raise PermissionDenied(_("You cannot write at present."))
+    trust.check_may_write(member, now=timezone.now())
     begun = texts.draft(member, NEW)
     initial = {
         "title": begun.title if begun else "",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -51,8 +50,7 @@ def new(request: HttpRequest, member: Member) -> HttpResponse:
     """Make a publisher's page, and say how one publishes."""
     form = NewPublisherForm(request.POST or None)
     if request.method == "POST":
-        if not trust.may_write(member, now=timezone.now()):
-            raise PermissionDenied(_("You cannot write at present."))
+        trust.check_may_write(member, now=timezone.now())
         if form.is_valid():
             limits.use("publisher", member=member)
             wanted = form.cleaned_data

@@ -49,8 +49,7 @@ def submit(request: HttpRequest, member: Member, slug: str) -> HttpResponse:
     now = timezone.now()
     if not event.calls(now=now):
         raise PermissionDenied(_("The call for sessions is not open."))
-    if not trust.may_write(member, now=now):
-        raise PermissionDenied(_("You cannot write at present."))
+    trust.check_may_write(member, now=now)
     form = SessionForm(request.POST or None, event=event, called=True)
     context: dict[str, object] = {**frame(event, who, "call"), "form": form, "session": None, "called": True}
     if request.method == "POST" and "preview" in request.POST:

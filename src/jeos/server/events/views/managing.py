@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import cast
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -128,8 +127,7 @@ def dismiss(request: HttpRequest, member: Member, slug: str, number: int) -> Htt
 def add_session(request: HttpRequest, member: Member, slug: str) -> HttpResponse:
     """Put a session on the programme without the call."""
     event, who = find_organised(slug, member)
-    if not trust.may_write(member, now=timezone.now()):
-        raise PermissionDenied(_("You cannot write at present."))
+    trust.check_may_write(member, now=timezone.now())
     form = SessionForm(request.POST or None, event=event, called=False)
     context: dict[str, object] = {**frame(event, who, "manage"), "form": form, "session": None, "called": False}
     if request.method == "POST" and "preview" in request.POST:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from jeos.server.accounts.models import Member
@@ -27,11 +25,10 @@ def wishes(request: HttpRequest, slug: str) -> HttpResponse:
     may_write = trust.may_write(member, now=timezone.now())
     form = TopicForm(request.POST or None)
     if request.method == "POST":
-        if member is None or not may_write:
-            raise PermissionDenied(_("You cannot write at present."))
+        author = trust.check_may_write(member, now=timezone.now())
         if form.is_valid():
-            limits.use("topic", member=member)
-            made = topics.suggest(event, author=member, title=form.cleaned_data["title"])
+            limits.use("topic", member=author)
+            made = topics.suggest(event, author=author, title=form.cleaned_data["title"])
             return redirect(f"{request.path}#t{made.pk}")
     rows = Topic.objects.filter(event=event, hidden=False).select_related("author")
     page = paging.newest(rows, keys={"votes": int, "id": int}, after=request.GET.get("after"), size=PAGE)
@@ -52,8 +49,7 @@ def vote(request: HttpRequest, member: Member, slug: str, number: int) -> HttpRe
     """Vote for a topic, or take the vote back."""
     event, _who = find_event(slug, member)
     topic = get_object_or_404(Topic.objects.select_related("author"), pk=number, event=event, hidden=False)
-    if not trust.may_write(member, now=timezone.now()):
-        raise PermissionDenied(_("You cannot write at present."))
+    trust.check_may_write(member, now=timezone.now())
     limits.use("vote", member=member)
     topics.vote(topic, member, wanted=request.POST.get("want") == "1")
     if request.headers.get("HX-Request"):

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from jeos.server.accounts.models import Member
 from jeos.server.accounts.visitor import for_members, visitor
-from jeos.server.content import kinds, limits, notifications, reactions, texts
+from jeos.server.content import kinds, limits, notifications, reactions, texts, trust
 from jeos.server.content.models import Reason
 from jeos.server.forum import moderating, polls, queries, reacting, reading, rights
 from jeos.server.forum.models import Category, Poll, Thread, thread_url
@@ -148,8 +148,7 @@ def vote(request: HttpRequest, member: Member, number: int) -> HttpResponse:
     chosen = request.POST.getlist("option")
     if poll is None or not all(option.isdecimal() and len(option) < 19 for option in chosen):
         raise BadRequest("there is no such poll or option")
-    if not rights.may_write(member, now=timezone.now()):
-        raise PermissionDenied(_("You cannot write at present."))
+    trust.check_may_write(member, now=timezone.now())
     try:
         polls.vote(poll, member, [int(option) for option in chosen], now=timezone.now())
     except ValueError as error:

@@ -68,8 +68,7 @@ def vote(request: HttpRequest, member: Member, number: int) -> HttpResponse:
 @for_members
 def write(request: HttpRequest, member: Member) -> HttpResponse:
     """Write a new idea; those that are like it are shown before it is posted."""
-    if not trust.may_write(member, now=timezone.now()):
-        raise PermissionDenied(_("You cannot write at present."))
+    trust.check_may_write(member, now=timezone.now())
     draft = texts.draft(member, NEW_IDEA)
     initial = {
         "title": (draft.title if draft else "") or request.GET.get("title", ""),

@@ -89,8 +89,7 @@ def _preview(request: HttpRequest) -> list[tuple[object, str]]:
 @for_members
 def write(request: HttpRequest, member: Member) -> HttpResponse:
     """Begin a practice: kept as a draft, or put up for review at once."""
-    if not trust.may_write(member, now=timezone.now()):
-        raise PermissionDenied(_("You cannot write at present."))
+    trust.check_may_write(member, now=timezone.now())
     form = PracticeForm(request.POST or None, initial={"months": 12, "tags": request.GET.get("tags", "")})
     context: dict[str, object] = {"form": form, "headings": HEADINGS, "draft": True}
     if request.method == "POST" and "preview" in request.POST:
