@@ -1,17 +1,18 @@
-"""The same text in many places: held for a moderator, whoever wrote it first, unless the site knows its author."""
+"""Texts held for a moderator: the same in many places, whoever wrote it first, and links to blocked domains."""
 
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from jeos.server.accounts.models import Member, Trust
+from jeos.server.accounts import site
+from jeos.server.accounts.models import Entry, Member, Trust
 from jeos.server.blog import posting as blogging
 from jeos.server.blog.posting import Writing
 from jeos.server.content import comments, kinds, limits, repeats
 from jeos.server.content.models import Allowance, Case, Flag
 from jeos.server.forum import posting
-from jeos.server.forum.models import Category
+from jeos.server.forum.models import Category, Thread
 from jeos.server.ideas import suggesting
 from jeos.server.wiki import writing as wiki
 
@@ -45,9 +46,10 @@ def test_short_answers_are_often_the_same(ada: Member) -> None:
     assert [repeats.again(ada, "a" * repeats.SHORTEST) for _ in range(2)] == [False, True]
 
 
-def test_every_place_holds_a_text_that_was_written_before(ada: Member, bob: Member, category: Category) -> None:
+def test_every_place_holds_a_text_that_was_written_before(
+    ada: Member, bob: Member, thread: Thread, category: Category
+) -> None:
     now = timezone.now() - timedelta(minutes=1)
-    thread = posting.start(category, author=ada, title="Its own", source="Words")
     first = posting.reply(thread, category, author=ada, source=TEXT)
     idea = suggesting.post(author=ada, title="An idea of its own", source="Words")
     hidden = [
@@ -63,3 +65,26 @@ def test_every_place_holds_a_text_that_was_written_before(ada: Member, bob: Memb
     assert (first.hidden, [*hidden, blog.hidden]) == (False, [True] * 6)
     assert set(Flag.objects.values_list("note", flat=True)) == {"the same text was written before"}
     assert Case.objects.count() == 6
+
+
+@pytest.mark.parametrize(
+    ("source", "waits"),
+    [
+        *(("See https://spam.example/x", True), ("[x](http://shop.SPAM.example)", True)),
+        *(("<https://a:b@spam.example./>", True), ("[x](//spam.example/)", True)),
+        *(("https://nospam.example/", False), ("https://spam.example.org/", False), ("spam.example is bad", False)),
+    ],
+)
+def test_link_to_a_blocked_domain_waits(
+    ada: Member, moderator: Member, thread: Thread, category: Category, source: str, waits: bool
+) -> None:
+    site.change(name="", entry=Entry.OPEN, review=False, blocked="spam.example")
+    ada.trust = Trust.REGULAR
+    assert posting.reply(thread, category, author=ada, source=source).hidden is waits
+    assert not posting.reply(thread, category, author=moderator, source=source).hidden
+    assert Flag.objects.filter(note="a link to a blocked domain").count() == waits
+
+
+@pytest.fixture
+def thread(ada: Member, category: Category) -> Thread:
+    return posting.start(category, author=ada, title="Its own", source="Words")

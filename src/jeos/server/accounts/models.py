@@ -187,7 +187,7 @@ class Site(models.Model):
     name = models.CharField(max_length=60, blank=True)
     entry = models.SmallIntegerField(choices=Entry.choices, default=Entry.OPEN)
     review = models.BooleanField(default=False)  # what new members write waits for a moderator
-    blocked = models.TextField(max_length=20_000, blank=True)  # domains of mail addresses, one on each line
+    blocked = models.TextField(max_length=20_000, blank=True)  # domains of mail addresses and links, one on each line
 
     def __str__(self) -> str:
         return self.name

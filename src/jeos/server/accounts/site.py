@@ -53,7 +53,12 @@ def name() -> str:
 
 def is_blocked(email: str) -> bool:
     """Tell whether an address is of a mail domain, or of a part of one, that the site takes no members from."""
-    domain = email.rpartition("@")[2].lower().rstrip(".")
+    return is_blocked_domain(email.rpartition("@")[2])
+
+
+def is_blocked_domain(name: str) -> bool:
+    """Tell whether a domain is one that the site has nothing to do with, or a part of one."""
+    domain = name.lower().rstrip(".")
     return any(domain == one or domain.endswith(f".{one}") for one in current().blocked.split())
 
 

@@ -1,5 +1,6 @@
 """Trust: what a member may do grows with what the member did, decided from counters; and who waits for a moderator."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,6 +29,7 @@ NEEDS = {
     Trust.REGULAR: Need(days=40, posts=150, thanks=60),
 }  # leaders are made by administrators
 
+_HOST = re.compile(r"//(?:[^\s/@]{0,200}@)?([\w.-]{1,253})")
 LINKS_BY_NEW = 2  # a new member's post with more links waits for a moderator
 
 
@@ -59,6 +61,8 @@ def reason_to_wait(member: Member, *, source: str, links: int, mentions: int, wh
     """Return why a text that is new is shown only after a moderator saw it, and count it; empty if it is shown."""
     if waits_for_review(member, links=links, mentions=mentions):
         return f"a new member's {what}"
+    if not member.moderates and any(site.is_blocked_domain(host) for host in _HOST.findall(source)):
+        return "a link to a blocked domain"
     return "the same text was written before" if repeats.again(member, source) else ""
 
 
