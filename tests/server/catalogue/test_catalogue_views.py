@@ -1,13 +1,16 @@
 """The pages of the catalogue: who may see and do what, how many queries they take, what forms refuse."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import feedparser
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
+from pytest_django import Settings
 
 from catalogue_site import bill, make_appliance, make_publisher
 from hostile_texts import ATTACKS, assert_harmless, assert_no_script
@@ -19,7 +22,7 @@ from jeos.server.accounts.models import Member, Trust
 from jeos.server.catalogue import publishers, publishing, reviewing, tasks
 from jeos.server.catalogue.models import Appliance, Power, Publisher, Review, Seat, Star, Verdict, Verified, Version
 from jeos.server.content import following, kinds
-from jeos.server.content.models import Case, Notification, Revision, Tagged
+from jeos.server.content.models import Attachment, Case, Notification, Revision, Tagged
 from jeos.server.forum import posting
 from jeos.server.forum.models import Category
 from jeos.server.ideas import suggesting
@@ -436,6 +439,18 @@ PAGES = [
     ),
 ]
 MOST_QUERIES = 20  # of any of these pages, session and member included
+
+
+def test_review_takes_files_without_a_script(
+    people: dict[str, Client], appliance: Appliance, tmp_path: Path, settings: Settings
+) -> None:
+    settings.FILES = tmp_path / "files"
+    log = SimpleUploadedFile("boot.log", b"[    0.000000] Linux\n")
+    said = {"runs": "1.0", "verdict": Verdict.GOOD, "source": "It boots:", "files-source": log}
+    people["member"].post(f"{WEB}review/", said)
+    (file,) = Attachment.objects.all()
+    assert Review.objects.get().source == f"It boots:\n\n{file.markdown}"
+    assert statuses(people, file.url) == OPEN
 
 
 def test_thread_about_an_appliance_begins_on_its_page_and_stands_there(
