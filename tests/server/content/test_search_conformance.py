@@ -86,6 +86,20 @@ def test_author_and_kind_are_filters(ada: Member, bob: Member) -> None:
     assert found("disk kind:nonsense") == []
 
 
+def test_dates_are_filters_from_the_beginning_of_what_they_name() -> None:
+    index().put([head(1, "disk"), reply(24 * 31, "disk"), reply(24 * 32, "disk")])  # 1 January, 1 and 2 February
+    assert found("disk after:2026") == [(THREAD, 1, 0), (POST, 768, 2), (POST, 744, 2)]
+    assert found("disk after:2026-02") == [(POST, 768, 2), (POST, 744, 2)]
+    assert found("disk AFTER:2026-02-01 before:2026-02-02") == [(POST, 744, 2)]
+    assert found("disk before:2026-02") == [(THREAD, 1, 0)]
+    assert found("disk before:2026") == found("disk after:2026-03") == []
+
+
+@pytest.mark.parametrize("word", ["2026-13", "2026-02-30", "0000", "yesterday", "20261", "\u0662\u0660\u0662\u0666"])
+def test_date_that_is_none_is_a_word(word: str) -> None:
+    assert parse(f"disk after:{word}") == Query(terms=("disk", clean(word)))
+
+
 def test_closed_area_is_not_found() -> None:
     index().put([head(1, "secret plan", area=7), head(2, "open plan"), reply(3, "plan", area=7)])
     assert found("plan", hidden=(7,)) == [(THREAD, 2, 0)]
@@ -95,11 +109,11 @@ def test_closed_area_is_not_found() -> None:
 
 def test_entry_that_is_put_again_is_found_as_it_is_now() -> None:
     index().put([head(1, "old words", "body"), reply(2, "old reply")])
-    index().put([head(1, "new words", "other"), reply(2, "new reply")])
+    index().put([head(1, "new words", "firmware"), reply(2, "new reply")])
     assert found("old") == []
     assert found("body") == []
     assert found("new") == [(THREAD, 1, 0), (POST, 2, 2)]
-    assert found("other") == [(THREAD, 1, 1)]
+    assert found("firmware") == [(THREAD, 1, 1)]
 
 
 def test_removed_entry_is_gone_and_the_others_stay() -> None:
@@ -123,7 +137,22 @@ def test_excerpt_is_the_text_around_the_word() -> None:
     "text",
     [
         *("", "   ", '"', '""', "-", "AND OR NOT", "NEAR(a b)", "a*", "title:x", "(((", "a:b:c", "'", "''; --", "\\"),
-        *("& | !", "<->", "%_%", "\x00", "ü" * 400, "tag:", "by:", '"unended phrase', "-excluded", "a' b", ":* :A"),
+        *(
+            "& | !",
+            "<->",
+            "%_%",
+            "\x00",
+            "ü" * 400,
+            "tag:",
+            "by:",
+            "after:",
+            "after:9999-12-31 x",
+            "x before:0001",
+            '"unended phrase',
+            "-excluded",
+            "a' b",
+            ":* :A",
+        ),
         *("{title} : x", "^a", "tag:%", "by:\x00"),
     ],
 )

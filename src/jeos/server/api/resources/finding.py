@@ -21,7 +21,7 @@ Words = Annotated[
         min_length=1,
         max_length=300,
         pattern=r"^[^\x00]*$",
-        description='words, "phrases", -words, tag:NAME, by:HANDLE, kind:NAME',
+        description='words, "phrases", -words, tag:NAME, by:HANDLE, kind:NAME, after:DATE, before:DATE',
         examples=['"boot order" tag:uefi'],
     ),
 ]

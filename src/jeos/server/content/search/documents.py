@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
+from django.db import connection
+
 from jeos.server.accounts.models import Member
 from jeos.server.content import kinds
 from jeos.server.content.models import Document
@@ -54,6 +56,10 @@ def filters(query: Query, hidden_areas: Collection[int]) -> tuple[str, list[Valu
         codes = [kind.code for name in query.kinds if (kind := kinds.named(name))] or [-1]
         parts.append(f"d.kind IN ({_marks(codes)})")
         values += codes
+    for sign, moment in ((">=", query.after), ("<", query.before)):
+        if moment is not None:
+            parts.append(f"d.date {sign} %s")
+            values.append(connection.ops.adapt_datetimefield_value(moment) or "")
     for tag in query.tags:
         parts.append("' ' || d.tags || ' ' LIKE %s ESCAPE '!'")
         values.append(f"% {like(tag)} %")
