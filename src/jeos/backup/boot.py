@@ -2,26 +2,20 @@
 
     machine = boot.machine(vault, point, name="web01-restored", supply=["backup", "serve", "--store", …])
     session.run(machine, nvram=boot.nvram(vault, point))
-    with boot.exported(vault, point, socket): …          # in the program that the machine's supervisor starts
 
 The rest of the disks streams in behind the running guest; then the machine is independent of the vault.
 """
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from jeos.backup.restored import PointBlocks, ReadAhead
-from jeos.backup.segments import Segments
-from jeos.disk.nbd_serve import Server
-from jeos.disk.volumes import firmware
+from jeos.backup.restored import PointBlocks
 from jeos.model.machine import Boot, Machine, OtherDisk, check_name, parse_machine
 from jeos.model.snapshot import Point
 from jeos.store.vault import Vault
-from jeos.vm import disks
 
 MEMORY = 1024  # MiB, for disks of which nobody knows what their machine had
 
@@ -57,20 +51,10 @@ def nvram(vault: Vault, point: Point) -> bytes:
     return vault.read(point.nvram) if point.nvram else b""
 
 
-@contextmanager
-def exported(vault: Vault, point: Point, place: Path) -> Iterator[Server]:
-    """Export the disks of a point on a socket for the block, under the names that QEMU has for them."""
-    segments = Segments(vault.read)
-    with ExitStack() as undo:
-        found = {
-            disks.node(number): undo.enter_context(ReadAhead(PointBlocks(vault, disk.manifest, segments=segments)))
-            for number, disk in enumerate(point.disks)
-        }
-        yield undo.enter_context(Server(found, place))
-
-
 def _described(vault: Vault, point: Point) -> Machine:
     """Return a machine for bare disks: with the firmware that the first one was made for."""
+    from jeos.disk.volumes import firmware  # for few
+
     disk = PointBlocks(vault, point.disks[0].manifest)
     boot = Boot.BIOS if firmware.wanted(disk) == "bios" else Boot.FIRMWARE
     return Machine(name="machine", disk="", boot=boot, memory=MEMORY)

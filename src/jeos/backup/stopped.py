@@ -17,6 +17,7 @@ from jeos.model.machine import Boot, Machine, machine_text
 from jeos.model.snapshot import Consistency, Point
 from jeos.store.vault import Vault
 from jeos.vm import disks, session
+from jeos.vm.nodes import node
 from jeos.vm.places import Places, claim, places_of
 
 _PACKAGES = (".ova", ".ovf")
@@ -44,7 +45,7 @@ def of_files(
                     hint=f"jeos convert {path} --no-fixes -o disk.qcow2 takes the disk out of it",
                 )
             disk = stack.enter_context(open_disk(path, format=format))
-            sources.append(Source(disks.node(number), disk.format, disk))
+            sources.append(Source(node(number), disk.format, disk))
         return create(vault, sources, owner=owner, consistency=Consistency.STOPPED, progress=progress)
 
 
@@ -65,7 +66,7 @@ def of_machine(vault: Vault, name: str, *, progress: Progress | None = None) -> 
             for number, path in enumerate(paths_of(machine, places)):
                 # It lies over the image that was built, wherever that is, as jeos itself wrote it there.
                 disk = stack.enter_context(open_disk(path, format="qcow2", anywhere=True))
-                sources.append(Source(disks.node(number), "qcow2", disk))
+                sources.append(Source(node(number), "qcow2", disk))
             return create(
                 vault,
                 sources,

@@ -7,6 +7,7 @@ from jeos.core import files
 from jeos.core.errors import MachineError, UsageError
 from jeos.core.run import run
 from jeos.model.machine import Machine
+from jeos.vm.nodes import node
 from jeos.vm.places import Places
 
 MEBIBYTE = 1 << 20
@@ -57,11 +58,6 @@ def _lay_over_supply(machine: Machine, places: Places) -> None:
     for number, (size, overlay) in enumerate(zip(sizes, overlays, strict=True)):
         base = f"nbd+unix:///{node(number)}?socket={quote(str(places.supply))}"
         run(["qemu-img", "create", "-q", "-u", "-f", "qcow2", "-b", base, "-F", "raw", overlay, str(size)])
-
-
-def node(number: int) -> str:
-    """Return QEMU's name of a machine's disk, by its number from 0; exports have the same."""
-    return f"disk{number or ''}"
 
 
 def _lay_over(base: Path, *, form: str, overlay: Path, size: int = 0) -> None:

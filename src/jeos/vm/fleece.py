@@ -25,12 +25,12 @@ from typing import cast
 
 from jeos.core import log
 from jeos.core.errors import JeosError, MachineError
+from jeos.vm.nodes import NODE
 from jeos.vm.pausing import Executes, Still, standing_still
 
 GRANULARITY = 64 << 10  # bytes that a bit of a bitmap stands for: a backup's chunk
 COPY_SECONDS = 10  # that the copy of what the guest overwrites may take before the export breaks
 NOW, SCRATCH = "-now", "-scratch"  # after the name of an export: the disk as it is, and what was overwritten since
-NODE = re.compile(r"disk[0-9]*")  # of the machine's disks, as `command` names them
 MARK = re.compile(r"jeos-[0-9a-z-]{1,80}")  # a bitmap of ours
 
 

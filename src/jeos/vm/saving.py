@@ -20,6 +20,7 @@ from jeos.core.errors import MachineError
 from jeos.model.machine import Machine, State
 from jeos.model.saved import Saved, Start, saved_text
 from jeos.vm import fleece, migration
+from jeos.vm.nodes import NODE
 from jeos.vm.places import Places
 from jeos.vm.qmp import Qmp
 from jeos.vm.saved_files import ABOUT, CREDENTIALS, DEVICES, PARTIAL, PREFIX, TAG, drop
@@ -135,7 +136,7 @@ async def _tags(qmp: Qmp) -> Mapping[str, Sequence[str]]:
     found = {}
     for entry in cast(Sequence[Mapping[str, object]], await qmp.execute("query-block")):
         inserted = entry.get("inserted")
-        if isinstance(inserted, dict) and fleece.NODE.fullmatch(str(inserted.get("node-name", ""))):
+        if isinstance(inserted, dict) and NODE.fullmatch(str(inserted.get("node-name", ""))):
             names = [str(one["name"]) for one in inserted["image"].get("snapshots", ())]
             found[str(inserted["node-name"])] = [name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)]
     return found

@@ -18,8 +18,8 @@ from jeos.core import log
 from jeos.core.errors import MachineError
 from jeos.core.run import spawn
 from jeos.vm.command import SUPPLY
-from jeos.vm.fleece import NODE
 from jeos.vm.listening import wait_until_listening
+from jeos.vm.nodes import NODE
 from jeos.vm.pausing import Executes
 from jeos.vm.places import Places
 

@@ -4,7 +4,8 @@ import argparse
 import signal
 from pathlib import Path
 
-from jeos.backup import boot, points
+from jeos.backup import points
+from jeos.backup.export import exported
 from jeos.cli.backup.vaults import add_arguments, open_vault
 from jeos.core import log
 
@@ -25,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)  # of the threads, too, which are still to come
     vault = open_vault(args)
     point = points.find(vault, args.point)
-    with boot.exported(vault, point, args.socket) as server:
+    with exported(vault, point, args.socket) as server:
         for name in server.disks:
             log.info(f"{point.owner}@{point.number}: nbd+unix:///{name}?socket={args.socket}")
         signal.sigwait(ENDS)
