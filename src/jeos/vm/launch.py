@@ -18,7 +18,7 @@ from jeos.core.errors import HostError, JeosError, MachineError, UsageError
 from jeos.core.run import find_program, spawn
 from jeos.model.machine import Boot, Confine, Forward, Machine, Share
 from jeos.model.saved import Start
-from jeos.vm import accelerator, command, confine, disks, firmware, network, passt
+from jeos.vm import accelerator, command, confine, disks, firmware, network, passt, supply
 from jeos.vm.accelerator import Accelerator
 from jeos.vm.command import Credential, Wiring
 from jeos.vm.confine import Confined
@@ -60,10 +60,6 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched
     With a `start`, QEMU has the memory that it names, and waits for what its devices held.
     """
     disks.check_base(machine)
-    chosen = accelerator.choose(start.accelerator or machine.accelerator)
-    why_not_passt = "" if machine.isolated else _why_not_passt(start)
-    forwards = network.resolve(machine.forwards)
-    later = () if start.again else forwards  # nobody comes in before the guest knows which machine it is in
     make_private(places.runtime)
     for folder in (places.inside, places.work):
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -75,10 +71,12 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched
         inherited = [qmp_peer.fileno(), console_peer.fileno()]
         helpers: list[subprocess.Popen[bytes]] = []
         if machine.supply:
-            from jeos.vm import supply  # with all of asyncio, which few machines need at this point
-
             helpers.append(supply.start(machine.supply, places))
             ours.callback(supply.end, helpers[-1])
+        chosen = accelerator.choose(start.accelerator or machine.accelerator)
+        why_not_passt = "" if machine.isolated else _why_not_passt(start)
+        forwards = network.resolve(machine.forwards)
+        later = () if start.again else forwards  # nobody comes in before the guest knows which machine it is in
         if machine.isolated:
             chosen_network = network.isolated()
         elif why_not_passt:

@@ -19,7 +19,7 @@ from jeos.core import files, log
 from jeos.core.errors import JeosError, MachineError, UsageError
 from jeos.model.machine import Machine, State, Status, machine_text, state_text
 from jeos.model.saved import DEFAULT, Start
-from jeos.vm import asking, balloon, hold, orders, pausing, relay, saving, supply, usage
+from jeos.vm import asking, balloon, filling, hold, orders, pausing, relay, saving, supply, usage
 from jeos.vm.bringing_back import bring_back
 from jeos.vm.console import Console
 from jeos.vm.launch import Launched, end_error
@@ -155,8 +155,8 @@ class Watch:
         used = partial(usage.processor_seconds, self._launched.process.pid)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FILL_SECONDS):
-                await supply.wait_until_quiet(qmp, processor=used, well=self._healthy.is_set)
-        await supply.fill(qmp)
+                await filling.wait_until_quiet(qmp, processor=used, well=self._healthy.is_set)
+        await filling.fill(qmp)
         self._machine = replace(self._machine, supply=())
         files.write(self._places.machine, machine_text(self._machine), mode=0o600)
         if self._launched.supply is not None:

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from jeos.vm import supply
+from jeos.vm import filling
 
 
 class Guest:
@@ -48,7 +48,7 @@ def waited(guest: Guest) -> float:
     """Return the seconds until the guest counted as up."""
 
     async def wait() -> float:
-        await supply.wait_until_quiet(guest, processor=guest.processor, well=guest.well)
+        await filling.wait_until_quiet(guest, processor=guest.processor, well=guest.well)
         return asyncio.get_running_loop().time()
 
     return asyncio.run(wait())
@@ -56,19 +56,19 @@ def waited(guest: Guest) -> float:
 
 @pytest.mark.usefixtures("looks")
 def test_guest_at_rest_is_up_after_a_while_without_reads() -> None:
-    assert waited(Guest([(4096, 0.1)])) == supply.QUIET_SECONDS + supply.LOOK_SECONDS
+    assert waited(Guest([(4096, 0.1)])) == filling.QUIET_SECONDS + filling.LOOK_SECONDS
 
 
 @pytest.mark.usefixtures("looks")
 def test_guest_that_reads_is_not_up() -> None:
     reading = [(4096 * number, 0.0) for number in range(100)]
-    assert waited(Guest(reading)) == 99 * supply.LOOK_SECONDS + supply.QUIET_SECONDS
+    assert waited(Guest(reading)) == 99 * filling.LOOK_SECONDS + filling.QUIET_SECONDS
 
 
 @pytest.mark.usefixtures("looks")
 def test_guest_that_computes_without_reading_gets_longer() -> None:
     unpacking = [(4096, 0.5 * number) for number in range(1000)]
-    assert waited(Guest(unpacking)) == supply.BUSY_SECONDS + supply.LOOK_SECONDS
+    assert waited(Guest(unpacking)) == filling.BUSY_SECONDS + filling.LOOK_SECONDS
 
 
 @pytest.mark.usefixtures("looks")
@@ -76,7 +76,7 @@ def test_guest_that_computed_and_rests_is_up() -> None:
     busy = [(4096, 0.5 * number) for number in range(60)]
     resting = [(4096, 30.0)] * 200
     seconds = waited(Guest(busy + resting))
-    assert supply.QUIET_SECONDS < seconds < supply.BUSY_SECONDS + supply.LOOK_SECONDS
+    assert filling.QUIET_SECONDS < seconds < filling.BUSY_SECONDS + filling.LOOK_SECONDS
 
 
 @pytest.mark.usefixtures("looks")
@@ -84,4 +84,4 @@ def test_guest_that_is_well_is_up_as_soon_as_it_stops_reading() -> None:
     answering = [(4096 * number, 0.5 * number) for number in range(40)]
     computing = [(4096 * 39, 0.5 * number) for number in range(40, 1000)]
     seconds = waited(Guest(answering + computing, well_after=20))
-    assert seconds == 39 * supply.LOOK_SECONDS + supply.SETTLED_SECONDS
+    assert seconds == 39 * filling.LOOK_SECONDS + filling.SETTLED_SECONDS
