@@ -211,9 +211,10 @@ def main() -> None:
     sys.stdout.write(
         f"\njeos, a disk of 2 TiB with 3 MiB of data: {cpu:.1f} CPU s, {memory / MIB:.0f} MiB of memory.\n\n"
     )
-    found = instant.lines(instant.starts(given.work, runs=given.runs))
+    starts = instant.starts(given.work, runs=2 * given.runs - 1)
     header = ["the web site, until its page comes, started from", "wall s", "CPU s", "MiB read from the vault"]
-    measure.publish("Starting from a backup", found, header=header, path=None, data=None)
+    measure.publish("Starting from a backup", instant.lines(starts), header=header, path=None, data=None)
+    sys.stdout.write(f"\n{instant.compared(starts)}\n\n")
     for tool in chosen:
         said = subprocess.run(tool.version, check=True, capture_output=True, text=True).stdout
         sys.stdout.write(f"{tool.name}: {said.splitlines()[0]}\n")

@@ -106,3 +106,12 @@ def lines(found: dict[str, list[Start]]) -> list[list[str]]:
         read = max(run.read for run in runs)
         rows.append([name, f"{wall:.1f}", f"{cpu:.1f}", f"{read:.0f}" if read else ""])
     return rows
+
+
+def compared(found: dict[str, list[Start]]) -> str:
+    """Return how a start from a backup compares with the one from a disk before it: this host's speed changes."""
+    parts = sorted(later.wall / first.wall for first, later in zip(*found.values(), strict=True))
+    return (
+        f"A start from a backup took {statistics.median(parts):.3f} times as long as the one from a disk before it "
+        f"(median of {len(parts)}, {parts[0]:.2f} to {parts[-1]:.2f})."
+    )

@@ -59,7 +59,7 @@ def create(
     before = {disk.name: disk for disk in parent.disks} if parent else {}
     segments = Segments(vault.read)
     disks, read = [], 0
-    with vault.session(level=codec.CLOSER if parent else codec.LEVEL) as session:
+    with vault.session(level=codec.CLOSER if parent else codec.QUICKER) as session:
         if parent and parent.name not in vault.points():  # deleted, and maybe collected, before the session began
             before = {}
         for source in sources:
