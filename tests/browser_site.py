@@ -27,7 +27,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from jeos.core import files
 
-SERVER = Path(__file__).parents[1] / "src/jeos/server"
+SOURCE = Path(__file__).parents[1] / "src/jeos"
 TEMPLATE_SECONDS = 43_200  # for which a community is kept, because its events are near
 START_SECONDS = 180
 STEP_SECONDS = 30
@@ -81,8 +81,8 @@ def _serving(
 
 def _copied(data: Path) -> str:
     """Fill a folder with the example community, made once for each state of the code; return its passphrase."""
-    digest = hashlib.sha256(os.environ.get("LANG", "").encode())
-    for path in sorted(path for path in SERVER.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+    digest = hashlib.sha256()
+    for path in sorted(path for path in SOURCE.rglob("*") if path.is_file() and path.suffix != ".pyc"):
         digest.update(path.read_bytes())
     kept = Path(tempfile.gettempdir()) / f"jeos-browser-template-{os.getuid()}" / digest.hexdigest()[:16]
     with files.locked(kept.parent / "lock"):
