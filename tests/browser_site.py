@@ -1,4 +1,7 @@
-"""A browser for tests: headless Chromium on a site that `jeos server --demo` serves, and axe-core to judge pages."""
+"""A browser for tests: headless Chromium on a site that `jeos server --demo` serves, and axe-core to judge pages.
+
+`JEOS_TEST_DATABASE_URL` lets the sites use a PostgreSQL server, each a database of its own (`test_on_postgres.py`).
+"""
 
 import contextlib
 import hashlib
@@ -25,12 +28,14 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
+import postgres_server
 from jeos.core import files
 
 SOURCE = Path(__file__).parents[1] / "src/jeos"
 TEMPLATE_SECONDS = 43_200  # for which a community is kept, because its events are near
 START_SECONDS = 180
 STEP_SECONDS = 30
+POSTGRES = os.environ.get("JEOS_TEST_DATABASE_URL", "")  # a database on the server that is used; empty: SQLite
 AXE = "axe-core"  # a package of npm; fetched for the tests and not kept in the repository
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -49,23 +54,34 @@ def demo_site(*, port: int = 0, more: Mapping[str, str] | None = None) -> Iterat
     """Serve the example community from a folder of its own; `more` is added to the environment."""
     folder = Path(tempfile.mkdtemp(prefix="jeos-browser-"))
     try:
-        passphrase = _copied(folder / "data")
-        with _serving(folder, port=port, more=more or {}) as (address, server):
-            yield Site(address=address, passphrase=passphrase, stop=lambda: _stop(server))
+        with _database() as database:
+            passphrase = _copied(folder / "data", database)
+            with _serving(folder, database, port=port, more=more or {}) as (address, server):
+                yield Site(address=address, passphrase=passphrase, stop=lambda: _stop(server))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
+def _database() -> Iterator[str]:
+    """Yield the address of an empty database for one site: empty for a file in its folder."""
+    if not POSTGRES:
+        yield ""
+        return
+    with postgres_server.another(POSTGRES) as address:
+        yield address
+
+
+@contextlib.contextmanager
 def _serving(
-    folder: Path, *, port: int = 0, more: Mapping[str, str]
+    folder: Path, database: str, *, port: int = 0, more: Mapping[str, str]
 ) -> "Iterator[tuple[str, subprocess.Popen[bytes]]]":
     """Run the server on a folder's data for the block; yield its address and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", port))
         port = free.getsockname()[1]
     log = folder / "log"
-    env = {**os.environ, "JEOS_SERVER_DATA": str(folder / "data"), "DATABASE_URL": "", **more}
+    env = {**os.environ, "JEOS_SERVER_DATA": str(folder / "data"), "DATABASE_URL": database, **more}
     env.pop("JEOS_SERVER_URL", None)
     env.pop("DJANGO_SETTINGS_MODULE", None)
     command = [sys.executable, "-m", "jeos", "server", "--demo", "--port", str(port), "--workers", "1"]
@@ -79,9 +95,12 @@ def _serving(
         _stop(server)
 
 
-def _copied(data: Path) -> str:
-    """Fill a folder with the example community, made once for each state of the code; return its passphrase."""
-    digest = hashlib.sha256()
+def _copied(data: Path, database: str) -> str:
+    """Fill a folder and a database with the example community; return its passphrase.
+
+    It is made once for each state of the code and each kind of database.
+    """
+    digest = hashlib.sha256(b"postgres" if database else b"")
     for path in sorted(path for path in SOURCE.rglob("*") if path.is_file() and path.suffix != ".pyc"):
         digest.update(path.read_bytes())
     kept = Path(tempfile.gettempdir()) / f"jeos-browser-template-{os.getuid()}" / digest.hexdigest()[:16]
@@ -92,11 +111,21 @@ def _copied(data: Path) -> str:
         if not (kept / "passphrase").exists():
             shutil.rmtree(kept, ignore_errors=True)
             kept.mkdir()
-            with _serving(kept, more={}):
-                pass
-            (kept / "passphrase").write_text(_passphrase(kept))
+            _make(kept)
         shutil.copytree(kept / "data", data)
+        if database:
+            postgres_server.read_dump(database, kept / "dump.sql")
         return (kept / "passphrase").read_text()
+
+
+def _make(kept: Path) -> None:
+    """Make the example community in a folder, with a dump if its database is a server's."""
+    with _database() as database:
+        with _serving(kept, database, more={}):
+            pass
+        if database:
+            postgres_server.write_dump(database, kept / "dump.sql")
+    (kept / "passphrase").write_text(_passphrase(kept))
 
 
 def _passphrase(folder: Path) -> str:

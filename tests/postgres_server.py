@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -75,6 +76,28 @@ def running(*, options: Sequence[str] = FAST, parent: Path | None = None) -> Ite
             server.wait(READY_SECONDS)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def another(address: str) -> Iterator[str]:
+    """Make another empty database on the server of one, and yield its address; it is dropped afterwards."""
+    name = f"another_{secrets.token_hex(8)}"
+    subprocess.run(["psql", "-qc", f"CREATE DATABASE {name}", address], check=True)
+    try:
+        yield f"{address.rpartition('/')[0]}/{name}"
+    finally:
+        subprocess.run(["psql", "-qc", f"DROP DATABASE {name} WITH (FORCE)", address], check=True)
+
+
+def write_dump(address: str, path: Path) -> None:
+    """Write a database into a file."""
+    subprocess.run([program("pg_dump"), "-f", str(path), address], check=True)
+
+
+def read_dump(address: str, path: Path) -> None:
+    """Read what `write_dump` wrote into an empty database."""
+    command = ["psql", "-q", "-o", os.devnull, "-v", "ON_ERROR_STOP=1", "-f", str(path), address]
+    subprocess.run(command, check=True)
 
 
 def _wait(server: "subprocess.Popen[bytes]", folder: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,15 @@ CHOSEN = (
     "archive",
     "test_page_cache.py",
 )
+# Walks through a site: writing, reacting, reading on. A community is made for them first.
+WALKS = (
+    "test_in_a_browser.py::test_member_writes_reacts_keeps_and_follows[with scripts]",
+    "test_in_a_browser.py::test_reading_to_the_end_of_a_thread_makes_it_read",
+)
 
 
-@pytest.mark.postgres
-@pytest.mark.timeout(2400)  # seconds
-def test_server_passes_its_tests_on_postgres() -> None:
+def pass_on_postgres(names: Sequence[str], marked: str) -> None:
+    """See that tests pass on a PostgreSQL server of their own; in `make soak` all that are marked so."""
     with postgres_server.running() as address:
         command = [
             sys.executable,
@@ -40,10 +45,10 @@ def test_server_passes_its_tests_on_postgres() -> None:
             "no:cacheprovider",
             "--tb=short",
             "--show-capture=no",
-            *([str(HERE)] if SOAK else [str(HERE / name) for name in CHOSEN]),
+            *([str(HERE)] if SOAK else [str(HERE / name) for name in names]),
         ]
         done = subprocess.run(
-            [*command, "-m", "not postgres and not browser"],
+            [*command, "-m", marked],
             cwd=HERE.parents[1],
             env={**os.environ, "JEOS_TEST_DATABASE_URL": address},
             capture_output=True,
@@ -52,3 +57,16 @@ def test_server_passes_its_tests_on_postgres() -> None:
         )
     assert done.returncode == 0, done.stdout[-12_000:]
     assert " passed" in done.stdout
+
+
+@pytest.mark.postgres
+@pytest.mark.timeout(2400)  # seconds
+def test_server_passes_its_tests_on_postgres() -> None:
+    pass_on_postgres(CHOSEN, "not postgres and not browser")
+
+
+@pytest.mark.postgres
+@pytest.mark.browser
+@pytest.mark.timeout(3600)  # seconds
+def test_server_is_walked_on_postgres() -> None:
+    pass_on_postgres(WALKS, "browser and not postgres")
