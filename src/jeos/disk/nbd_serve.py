@@ -10,7 +10,6 @@ sends is bounded.
 """
 
 import contextlib
-import os
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from pathlib import Path
 from jeos.core import log
 from jeos.core.closing import Closing
 from jeos.core.errors import JeosError
+from jeos.core.sockets import listen
 from jeos.disk import nbd_format as nbd
 from jeos.disk.blocks import PIECE, Blocks, Memory
 
@@ -35,22 +35,15 @@ FLAGS = nbd.HAS_FLAGS | nbd.READ_ONLY | nbd.SEND_DF | nbd.MULTI_CONNECTION
 class Server(Closing):
     """Exports, by name, that live as long as a `with` block; clients that name none get that of the empty name."""
 
-    def __init__(self, disks: Mapping[str, Blocks], place: Path) -> None:
-        """Listen on a new socket at `place`, which only this user can connect to."""
+    def __init__(self, disks: Mapping[str, Blocks], place: Path, *, listener: socket.socket | None = None) -> None:
+        """Listen on a new socket at `place`, which only this user can connect to, or on one that listens there."""
         self.disks, self.place = disks, place
         self.sent = 0
         self.clients: set[_Client] = set()
         self.workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="nbd")
         self.lock = threading.Lock()
         self._closing = False
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        place.unlink(missing_ok=True)
-        before = os.umask(0o177)
-        try:
-            self._listener.bind(str(place))
-        finally:
-            os.umask(before)
-        self._listener.listen()
+        self._listener = listener or listen(place)
         self._thread = threading.Thread(target=self._accept, name="nbd-accept", daemon=True)
         self._thread.start()
 

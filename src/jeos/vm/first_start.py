@@ -12,6 +12,7 @@ is left when the watch ends, however it ends: the overlay is deleted, and QEMU d
 import asyncio
 import contextlib
 import re
+import subprocess
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -136,7 +137,7 @@ class _Watch:
         control: Qmp | None = None
         tasks: list[asyncio.Task[None]] = []
         try:
-            control = await qmp.connect(launched.qmp)
+            control = await self._greet(launched)
             tasks = [asyncio.create_task(task) for task in self._watchers(launched, control)]
             await self._wait(tasks[0], launched, within=within)
             seconds = time.monotonic() - began
@@ -149,6 +150,15 @@ class _Watch:
         return Outcome(
             self.reached, self.reason, self.console, self.screen, screenshot, seconds, launched.accelerator.kind
         )
+
+    async def _greet(self, launched: Launched) -> Qmp:
+        try:
+            return await qmp.connect(launched.qmp)
+        except MachineError as error:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                status = launched.process.wait(timeout=QUIT_SECONDS)
+                raise end_error(self.machine, self.places, status, starting=launched) from error
+            raise
 
     def _watchers(self, launched: Launched, control: Qmp) -> list[Coroutine[object, object, None]]:
         ports = [self._try_port(one.address, one.host) for one in launched.network.forwards if one.protocol == "tcp"]

@@ -114,9 +114,6 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched
             theirs.callback(os.close, devices)
             inherited.append(devices)
             address = f"fd:{devices}"
-        supplier = helpers[0] if machine.supply else None
-        if supplier is not None:
-            supply.wait(supplier, places)
         group = _limited(machine, places, ours)
         started = _start(
             machine, places, wiring, network=chosen_network.kind, start=start, inherited=inherited, group=group
@@ -131,7 +128,7 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched
             console,
             chosen,
             chosen_network,
-            supplier,
+            helpers[0] if machine.supply else None,
             address,
             later,
             started.fences,
@@ -254,8 +251,11 @@ def credentials(machine: Machine, places: Places) -> tuple[Credential, ...]:
     return tuple(found)
 
 
-def end_error(machine: Machine, places: Places, status: int) -> MachineError:
-    """Return the error for a QEMU that ended by itself."""
+def end_error(machine: Machine, places: Places, status: int, *, starting: Launched | None = None) -> MachineError:
+    """Return the error for a QEMU that ended by itself; one that was `starting` may have lacked its supply."""
+    lacking = supply.failure(starting.supply, places) if starting is not None else None
+    if lacking is not None:
+        return lacking
     how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
     said = last_lines(places.qemu_log)
     return MachineError(f"QEMU of the machine {machine.name} {how}{said}", hint=f"jeos logs {machine.name}")

@@ -1,7 +1,8 @@
 """What a machine that started from a backup reads from, until it has everything itself (`filling`).
 
 A program of jeos exports the point over NBD on the machine's `supply` socket; it is started before QEMU and ended when
-it is needed no more.
+it is needed no more. The socket is there at once, so that QEMU starts while the program still opens the backup: its
+greeting waits until the program takes it, and fails when that ends.
 """
 
 import subprocess
@@ -9,29 +10,34 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from jeos.core.errors import MachineError
 from jeos.core.run import spawn
-from jeos.vm.listening import wait_until_listening
+from jeos.core.sockets import listen
+from jeos.vm.listening import last_lines
 from jeos.vm.places import Places
 
-READY_SECONDS = 120.0  # that the program may take to open the backup; it may lie far away
+END_SECONDS = 1.0  # between the end of the program's connections and its own
 
 
 def start(words: Sequence[str], places: Places) -> "subprocess.Popen[bytes]":
-    """Start the program and return it; it takes its time to listen."""
-    with places.supply_log.open("wb") as file:
-        argv: list[str | Path] = [sys.executable, "-P", "-m", "jeos", *words, "--socket", places.supply]
-        return spawn(argv, stdout=file, stderr=file)
+    """Start the program and return it; whoever connects to its socket waits until it is ready, or has ended."""
+    with places.supply_log.open("wb") as file, listen(places.supply) as listener:
+        inherited = listener.fileno()
+        argv: list[str | Path] = [sys.executable, "-P", "-m", "jeos", *words]
+        argv += ["--socket", places.supply, "--listening", str(inherited)]
+        return spawn(argv, stdout=file, stderr=file, pass_fds=(inherited,))
 
 
-def wait(process: "subprocess.Popen[bytes]", places: Places) -> None:
-    """Wait until the program listens. Raises MachineError, with what it said, if it does not."""
-    wait_until_listening(
-        process,
-        places.supply,
-        who=f"what exports the backup of {places.name}",
-        log=places.supply_log,
-        seconds=READY_SECONDS,
-        end=end,
+def failure(process: "subprocess.Popen[bytes] | None", places: Places) -> MachineError | None:
+    """Return why the program ended by itself; None if it runs, or there is none."""
+    if process is None:
+        return None
+    try:
+        process.wait(timeout=END_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None
+    return MachineError(
+        f"what exports the backup of {places.name} ended{last_lines(places.supply_log)}",
         hint="can the backup still be reached?",
     )
 

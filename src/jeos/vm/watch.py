@@ -411,7 +411,8 @@ class Watch:
         elif status == 0 and self._state.status is not Status.STARTING:
             self._become(Status.STOPPED, reason=self._said)
         else:
-            failure = self._failure or end_error(self._machine, self._places, status)
+            starting = self._launched if self._state.status is Status.STARTING else None
+            failure = self._failure or end_error(self._machine, self._places, status, starting=starting)
             self._become(Status.FAILED, reason=failure.message)
         self._save(last=True)
         for writer in self._orders:
