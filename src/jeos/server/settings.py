@@ -124,6 +124,7 @@ LOGIN_REDIRECT_URL = "/"
 LOGIN_URL = "account_login"
 
 # Cookies and headers
+SESSION_ENGINE = "jeos.server.accounts.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENVIRONMENT.secure
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
@@ -165,7 +166,7 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 10
 OUTSIDE = outside.Rules(plain=ENVIRONMENT.outside_http, networks=ENVIRONMENT.outside_networks)
 
 # Background work
-TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "mail", "steps"]}}
+TASKS = {"default": {"BACKEND": "jeos.server.jobs.backend.Backend", "QUEUES": ["default", "mail", "steps"]}}
 
 
 def _mail(url: str) -> dict[str, object]:

@@ -11,13 +11,23 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
 from jeos.core.errors import NetworkError
+from jeos.server import rows
 from jeos.server.accounts.models import Member
 from jeos.server.accounts.organisations import answers, directory, members
 
 LOG = logging.getLogger(__name__)
 
 
-class Passphrases(AuthenticationBackend):
+class Returning(ModelBackend):
+    """Finds the member of a session: each page of a member asks for one."""
+
+    def get_user(self, user_id: object) -> Member | None:
+        """Return the member with this number, who may have left or be locked out: then None."""
+        found = rows.by_number(Member, int(str(user_id)))
+        return found if found is not None and self.user_can_authenticate(found) else None
+
+
+class Passphrases(Returning, AuthenticationBackend):
     """The exchange's own passphrases, unless organisations alone say who signs in."""
 
     def authenticate(  # type: ignore[override] # as allauth's own, which takes an address as well
@@ -33,7 +43,7 @@ class Passphrases(AuthenticationBackend):
         return None if isinstance(member, Member) and members.managed_by(member) else member
 
 
-class Directories(ModelBackend):
+class Directories(Returning):
     """The directories of the server's settings, one after the other."""
 
     def authenticate(  # type: ignore[override] # logins are names or addresses, as the form has them

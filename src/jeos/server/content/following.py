@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from jeos.server import rows
 from jeos.server.accounts.models import Member
 from jeos.server.content.models import Bookmark, Following, Level
 
@@ -31,9 +32,7 @@ def set_level(member: Member, kind: int, number: int, wanted: int) -> None:
 
 def follow_once(member_id: int, kind: int, number: int) -> None:
     """Follow what one has written in, unless one said something about it already."""
-    Following.objects.bulk_create(
-        [Following(member_id=member_id, kind=kind, number=number, level=Level.FOLLOWED)], ignore_conflicts=True
-    )
+    rows.insert(Following(member_id=member_id, kind=kind, number=number, level=Level.FOLLOWED), once=True)
 
 
 def followers(targets: Iterable[tuple[int, int]]) -> set[int]:

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models.base import ModelBase
 from django.utils import timezone
 
+from jeos.server import rows
 from jeos.server.accounts.models import Member
 from jeos.server.content import kinds
 from jeos.server.content.models.attachments import Reference
@@ -40,7 +41,10 @@ class Text(models.Model):
     ) -> None:
         """Save the row, and which files the text refers to."""
         fields = None if update_fields is None else list(update_fields)
-        super().save(force_insert=force_insert, force_update=force_update, using=using, update_fields=fields)
+        if force_insert is True and using is None:
+            rows.insert(self)
+        else:
+            super().save(force_insert=force_insert, force_update=force_update, using=using, update_fields=fields)
         code = self.KIND or _code_of(type(self))
         if code and (fields is None or "source" in fields):
             Reference.note(code, self.pk, self.source)

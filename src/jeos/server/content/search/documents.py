@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from django.db import connection
 
+from jeos.server import rows
 from jeos.server.accounts.models import Member
 from jeos.server.content import kinds
 from jeos.server.content.models import Document
@@ -28,6 +29,16 @@ def as_document(entry: Entry) -> Document:
         body=entry.body[:BODY],
         tags=" ".join(entry.tags)[:300],
     )
+
+
+def add(entries: Sequence[Entry]) -> list[Document]:
+    """Add rows for entries of which there are none yet, and return them."""
+    made = [as_document(entry) for entry in entries]
+    if len(made) == 1:
+        rows.insert(made[0])
+    else:
+        Document.objects.bulk_create(made)
+    return made
 
 
 def existing(keys: Iterable[Key]) -> list[Document]:

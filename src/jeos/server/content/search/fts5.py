@@ -31,7 +31,7 @@ class Fts5Index:
         """Add entries, or replace those with the same key; `new` promises that there are none."""
         if not new:
             self.remove([(entry.kind, entry.number) for entry in entries])
-        self._add(Document.objects.bulk_create([documents.as_document(entry) for entry in entries]))
+        self._add(documents.add(entries))
 
     def _add(self, made: Sequence[Document]) -> None:
         with connection.cursor() as cursor:

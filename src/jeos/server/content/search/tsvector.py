@@ -38,7 +38,7 @@ class TsvectorIndex:
         """Add entries, or replace those with the same key; `new` promises that there are none."""
         if not new:
             self.remove([(entry.kind, entry.number) for entry in entries])
-        Document.objects.bulk_create([documents.as_document(entry) for entry in entries])
+        documents.add(entries)
 
     def remove(self, keys: Collection[Key]) -> None:
         """Forget entries; those that are not there do not matter."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from django.http import Http404
-from django.shortcuts import get_object_or_404
 
+from jeos.server import rows
 from jeos.server.accounts.models import Member
 from jeos.server.forum import categories, rights
 from jeos.server.forum.models import Category, Post, Thread
@@ -20,7 +20,9 @@ def find_category(slug: str, member: Member | None) -> Category:
 
 def find_thread(number: int, member: Member | None) -> tuple[Thread, Category]:
     """Return a thread and its category. Raises Http404. A merged thread is returned as it is, to lead on."""
-    thread = get_object_or_404(Thread, pk=number)
+    thread = rows.by_number(Thread, number)
+    if thread is None:
+        raise Http404
     category = categories.by_number(thread.category_id)
     if thread.moved_to_id is not None and rights.may_read(category, member):
         return thread, category
@@ -31,7 +33,9 @@ def find_thread(number: int, member: Member | None) -> tuple[Thread, Category]:
 
 def find_post(number: int, member: Member | None) -> tuple[Post, Thread, Category]:
     """Return a post with its thread and category. Raises Http404; a hidden post is for its author and moderators."""
-    post = get_object_or_404(Post, pk=number)
+    post = rows.by_number(Post, number)
+    if post is None:
+        raise Http404
     thread, category = find_thread(post.thread_id, member)
     if post.hidden and (member is None or not (member.moderates or member.pk == post.author_id)):
         raise Http404
