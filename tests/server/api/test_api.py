@@ -11,6 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from jeos.server.accounts.models import Member, Role, Token, Trust
+from jeos.server.blog import posting as blogging
+from jeos.server.blog.posting import Writing
 from jeos.server.content import comments, kinds
 from jeos.server.content.models import Case, Comment, Notification
 from jeos.server.forum import moderating, posting
@@ -60,6 +62,22 @@ def thread(category: Category, ada: Member) -> Thread:
         ("POST", "/wiki/pages", {"title": "Boot order", "source": "Else."}, [401, 401, 403, 409, 409, 409]),
         ("POST", "/notifications/seen", None, [401, 401, 403, 204, 204, 204]),
         ("POST", "/blog/posts", {"title": "Hello", "source": "World."}, [401, 401, 403, 201, 201, 201]),
+        ("POST", "/blog/posts/{blog}/withdraw", None, [401, 401, 403, 403, 200, 404]),
+        ("DELETE", "/blog/posts/{blog}", None, [401, 401, 403, 403, 403, 403]),
+        ("DELETE", "/blog/posts/{draft}", None, [401, 401, 403, 404, 204, 404]),
+        ("PUT", "/blog/posts/{blog}/reactions/thanks", None, [401, 401, 403, 200, 403, 200]),
+        ("DELETE", "/blog/posts/{blog}/reactions/thanks", None, [401, 401, 403, 200, 403, 200]),
+        ("PUT", "/blog/authors/ada/following", {"level": "followed"}, [401, 401, 403, 200, 200, 200]),
+        ("GET", "/bookmarks", None, [401, 401, 200, 200, 200, 200]),
+        ("PUT", "/bookmarks/idea/{idea}", None, [401, 401, 403, 204, 204, 204]),
+        ("PUT", "/bookmarks/thread/{secret}", None, [401, 401, 403, 404, 404, 204]),
+        ("DELETE", "/bookmarks/idea/{idea}", None, [401, 401, 403, 204, 204, 204]),
+        ("GET", "/following/idea/{idea}", None, [401, 401, 200, 200, 200, 200]),
+        ("PUT", "/following/idea/{idea}", {"level": "muted"}, [401, 401, 403, 200, 200, 200]),
+        ("PUT", "/following/thread/{secret}", {"level": "muted"}, [401, 401, 403, 404, 404, 200]),
+        ("PUT", "/following/idea/{idea}", {"level": "loud"}, [401, 401, 403, 422, 422, 422]),
+        ("PUT", "/tags/uefi/following", {"level": "followed"}, [401, 401, 403, 200, 200, 200]),
+        ("PUT", "/tags/nothing/following", {"level": "followed"}, [401, 401, 403, 404, 404, 404]),
     ],
 )
 def test_each_caller_may_do_what_the_pages_let_him(
@@ -81,7 +99,12 @@ def test_each_caller_may_do_what_the_pages_let_him(
     moderating.set_post_hidden(hidden.pk, True)
     idea = suggesting.post(author=ada, title="Boot from a share", source="It would help.")
     writing.create(title="Boot order", source="First this.", author=ada)
+    posting.start(category, author=ada, title="It has a tag", source="So.", tag_names=["uefi"])
+    blog, draft = (blogging.begin(ada, Writing(title=title, source="So.")) for title in ("Out", "Not yet"))
+    blogging.publish(blog)
     numbers = {
+        "blog": blog.pk,
+        "draft": draft.pk,
         "thread": thread.pk,
         "secret": secret.pk,
         "secret_post": Post.objects.get(thread=secret).pk,
@@ -343,6 +366,16 @@ def test_blog_post_is_a_draft_until_it_is_published(ada: Member, bob: Member) ->
     status, changed = program.call("PUT", f"/blog/posts/{number}", change)
     assert (status, changed["version"], changed["tags"], changed["series"]) == (200, 2, ["first"], None)
     assert Program(bob).call("PUT", f"/blog/posts/{number}", change)[0] == 403
+
+
+def test_what_is_kept_is_listed_until_it_is_kept_no_longer(ada: Member, bob: Member) -> None:
+    idea, program = suggesting.post(author=ada, title="Boot from a share", source="It would help."), Program(bob)
+    for method, expected in (("PUT", [idea.pk]), ("PUT", [idea.pk]), ("DELETE", []), ("DELETE", [])):
+        assert program.call(method, f"/bookmarks/idea/{idea.pk}")[0] == 204
+        assert [one["number"] for one in program.call("GET", "/bookmarks")[1]["items"]] == expected
+    assert program.call("GET", f"/following/idea/{idea.pk}")[1] == {"level": "neither"}
+    assert program.call("PUT", f"/following/idea/{idea.pk}", {"level": "muted"})[1] == {"level": "muted"}
+    assert program.call("GET", f"/following/idea/{idea.pk}")[1] == {"level": "muted"}
 
 
 def test_member_is_shown_as_on_the_page_without_mail(ada: Member) -> None:

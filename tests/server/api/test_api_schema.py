@@ -16,10 +16,14 @@ from schemathesis.specs.openapi import checks
 from catalogue_site import make_appliance
 from jeos.server.accounts.models import Member, Token, Trust
 from jeos.server.api.frame import api
+from jeos.server.blog import posting as blogging
+from jeos.server.blog.posting import Writing
 from jeos.server.events import topics
-from jeos.server.forum import posting
+from jeos.server.forum import polls, posting
 from jeos.server.forum.models import Category
 from jeos.server.ideas import suggesting
+from jeos.server.practices import writing as practices
+from jeos.server.practices.models import PARTS
 from jeos.server.wiki import writing
 from server_events import gather, make_event
 
@@ -49,6 +53,11 @@ def document(administrator: Member, category: Category) -> Any:
     make_appliance(administrator)
     event = make_event(gather())
     topics.suggest(event, author=administrator, title="Booting from tape")
+    polls.make(thread, question="Which?", options=["one", "two"], choices=1, closes=None)
+    parts = {part: f"Its *{part}*." for part in PARTS}
+    practice = practices.draft(practices.Wanted(title="Keep the data apart", parts=parts), author=administrator)
+    practices.submit(practice)
+    blogging.begin(administrator, Writing(title="A draft", source="So."))
     _made, text = Token.make(administrator, name="tests", writes=True, expires=None)
     schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", WSGIHandler())
     schema.config.update(headers={"Authorization": f"Bearer {text}"})

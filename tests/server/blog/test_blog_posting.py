@@ -133,7 +133,7 @@ def test_reaction_is_counted_once_and_taken_back(ada: Member, bob: Member) -> No
     post = posting.begin(ada, WRITING)
     posting.publish(post)
     for wanted in ({"1": 1}, {}):
-        reacting.toggle(post, bob, 1)
+        reacting.react(post, bob, 1)
         post.refresh_from_db()
         ada.refresh_from_db()
         assert (post.reactions, ada.thanks) == (wanted, len(wanted))

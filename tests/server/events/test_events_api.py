@@ -225,3 +225,78 @@ def test_limits_of_the_pages_hold_for_programs(crowd: Crowd, event: Event, monke
         )
     ]
     assert statuses == [429] * 4
+
+
+PLACE = {"begins": "2030-05-09T09:00", "minutes": 30}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "value", "expected"),
+    [
+        ("GET", "/submissions", None, [401, 403, 403, 200, 200, 200]),
+        ("GET", "/plan", None, [401, 403, 403, 403, 200, 200]),
+        ("PUT", "/sessions/{submitted}/review", {"score": 4}, [401, 403, 403, 200, 200, 200]),
+        ("PUT", "/sessions/{submitted}/review", {"score": 6}, [401, 422, 422, 422, 422, 422]),
+        ("PUT", "/sessions/{accepted}/review", {"score": 4}, [401, 403, 403, 403, 403, 403]),
+        ("PUT", "/sessions/{submitted}/decision", {"state": "accepted"}, [401, 403, 403, 403, 200, 200]),
+        ("PUT", "/sessions/{submitted}/decision", {"state": "confirmed"}, [401, 422, 422, 422, 422, 422]),
+        ("PUT", "/sessions/{withdrawn}/decision", {"state": "accepted"}, [401, 403, 403, 403, 403, 403]),
+        ("PUT", "/sessions/{accepted}/place", PLACE, [401, 403, 403, 403, 200, 200]),
+        ("PUT", "/sessions/{submitted}/place", PLACE, [401, 403, 403, 403, 422, 422]),
+        ("PUT", "/sessions/{accepted}/place", PLACE | {"begins": "2030-13-09T09:00"}, [401, 403, 403, 403, 422, 422]),
+        ("PUT", "/sessions/{accepted}/place", PLACE | {"room": 999}, [401, 403, 403, 403, 422, 422]),
+        ("POST", "/releases", {"note": "The first."}, [401, 403, 403, 403, 201, 201]),
+    ],
+)
+def test_organisers_and_reviewers_work_as_on_their_pages(
+    crowd: Crowd, event: Event, method: str, path: str, value: Mapping[str, object] | None, expected: list[int]
+) -> None:
+    speaker, organiser = crowd.members["speaker"], crowd.members["organiser"]
+    numbers = {
+        "submitted": submit(event, speaker, "Only submitted").pk,
+        "accepted": accept(submit(event, speaker, "Accepted now"), by=organiser).pk,
+        "withdrawn": submit(event, speaker, "Taken back").pk,
+    }
+    submitting.withdraw(Session.objects.get(pk=numbers["withdrawn"]))
+    address = "/events/days" + path.format(**numbers)
+    assert [program.call(method, address, value)[0] for program in programs(crowd)] == expected
+
+
+def test_schedule_is_made_and_released_by_a_program(crowd: Crowd, event: Event) -> None:
+    program = Program(crowd.members["organiser"])
+    hall = event.rooms.get(name="Hall").pk
+    first, second = (submit(event, crowd.members["speaker"], title).pk for title in ("Disks", "Networks"))
+    for number in (first, second):
+        status, shown = program.call("PUT", f"/events/days/sessions/{number}/decision", {"state": "accepted"})
+        assert (status, shown["state"]) == (200, "accepted")
+        assert Program(crowd.members["speaker"]).call("POST", f"/events/days/sessions/{number}/confirm")[0] == 200
+    for number, at in ((first, "2030-05-09T09:00"), (second, "2030-05-09T09:15")):
+        place = {"begins": at, "minutes": 30, "room": hall}
+        status, plan = program.call("PUT", f"/events/days/sessions/{number}/place", place)
+        assert status == 200
+    assert plan["sessions"][0] == {
+        "number": first,
+        "title": "Disks",
+        "state": "confirmed",
+        "begins": "2030-05-09T07:00:00Z",
+        "minutes": 30,
+        "room": hall,
+    }
+    assert {one["kind"] for one in plan["clashes"]} == {"room", "speaker"}
+    program.call("PUT", f"/events/days/sessions/{second}/place", {"minutes": 30})
+    assert program.call("GET", "/events/days/plan")[1]["clashes"] == []
+    assert program.call("POST", "/events/days/releases", {"note": "The first."})[1]["version"] == 1
+    assert titles(Program().call("GET", "/events/days/schedule")) == ["Disks"]
+
+
+def test_scores_are_kept_from_who_speaks(crowd: Crowd, event: Event) -> None:
+    reviewer = crowd.members["reviewer"]
+    own, others = submit(event, reviewer, "By a reviewer").pk, submit(event, crowd.members["speaker"], "By another").pk
+    for number in (own, others):
+        Program(crowd.members["organiser"]).call("PUT", f"/events/days/sessions/{number}/review", {"score": 2})
+    Program(crowd.members["moderator"]).call("PUT", f"/events/days/sessions/{others}/review", {"score": 5})
+    _status, listed = Program(reviewer).call("GET", "/events/days/submissions")
+    assert [(one["number"], one["reviews"], one["score"]) for one in listed["items"]] == [
+        (others, 2, 3.5),
+        (own, None, None),
+    ]

@@ -29,7 +29,7 @@ def test_feet_of_all_posts_are_what_the_macro_makes_of_each(
 ) -> None:
     member = {"ada": ada, "bob": bob}.get(who)
     last = Post.objects.get(thread=thread, number=5)
-    reacting.toggle(last, thread, bob, next(iter(SIGNS)))
+    reacting.react(last, thread, bob, next(iter(SIGNS)))
     may = May(reply=member is not None, solve=who == "ada", moderate=moderates, answer=4, starter=ada.pk)
     words = templating.post_words(category)
     macro = engines["jinja2"].env.get_template("forum/post.html").module.post_foot  # type: ignore[attr-defined]

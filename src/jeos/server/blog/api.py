@@ -1,31 +1,35 @@
-"""The blogs' part of the API: published posts, and writing one."""
+"""The blogs' part of the API: published posts, writing one, taking it back, reactions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from ninja import Query, Router
+from ninja import Path, Query, Router
 from ninja.responses import Status
 from pydantic import BaseModel, Field
 
 from jeos.server.accounts.models import HANDLE_LENGTH
-from jeos.server.api import access, answers, lists, shapes
-from jeos.server.blog import posting, queries, rights
+from jeos.server.api import access, answers, following, lists, shapes
+from jeos.server.api.following import FollowingIn, FollowingOut
+from jeos.server.blog import posting, queries, reacting, rights
 from jeos.server.blog.forms import DRAFT, PUBLISH, PostForm
 from jeos.server.blog.models import Post, State, post_url
 from jeos.server.blog.views.access import find_author, find_post
-from jeos.server.content import limits, trust
+from jeos.server.content import limits, reactions, texts, trust
+from jeos.server.content.following import BLOG
 
 router = Router(tags=["Blogs"])
 
 Handle = Annotated[str, Query(max_length=HANDLE_LENGTH, pattern=r"^[a-z0-9_-]*$", description="whose posts")]
+Sign = Annotated[Literal["thanks", "works", "agree", "funny"], Path(examples=["thanks"])]
+SIGNS = {name: number for number, name in reactions.NAMES.items()}
 
 
 class PostLine(BaseModel):
@@ -48,6 +52,7 @@ class BlogPost(PostLine, shapes.Text):
     state: str = Field(examples=["published"])
     edited: datetime | None
     version: int
+    reactions: dict[str, int] = Field(examples=[{"thanks": 2}])
     hidden: bool = Field(description="only its author and moderators see it")
 
 
@@ -91,7 +96,8 @@ def _lines(rows: Sequence[Post]) -> list[PostLine]:
 
 def _whole(row: Post) -> BlogPost:
     text = {"source": row.source, "html": row.html, "edited": row.edited, "version": row.version}
-    how = {"state": State(row.state).name.lower(), "hidden": row.hidden}
+    signs = {reactions.NAMES[int(sign)]: count for sign, count in row.reactions.items()}
+    how = {"state": State(row.state).name.lower(), "hidden": row.hidden, "reactions": signs}
     return BlogPost.model_validate(_line(row) | text | how)
 
 
@@ -165,3 +171,79 @@ def publish_blog_post(request: HttpRequest, number: shapes.Number) -> BlogPost:
     shapes.checked(PostForm(said, action=PUBLISH))
     posting.publish(found)
     return _whole(found)
+
+
+@router.post(
+    "/blog/posts/{number}/withdraw",
+    auth=access.WRITES,
+    response=answers.written(BlogPost, status=200),
+    summary="Take a blog post back",
+)
+def withdraw_blog_post(request: HttpRequest, number: shapes.Number) -> BlogPost:
+    """Let a post of one's own be a draft again."""
+    member = access.member(request)
+    found = find_post(number, member)
+    if not rights.may_withdraw(found, member):
+        raise PermissionDenied(_("You cannot take this post back."))
+    posting.withdraw(found)
+    return _whole(found)
+
+
+@router.delete(
+    "/blog/posts/{number}",
+    auth=access.WRITES,
+    response=answers.written(None, status=204),
+    summary="Delete a draft of a blog post",
+)
+def delete_blog_post(request: HttpRequest, number: shapes.Number) -> Status[None]:
+    """Delete a post of one's own that was never published."""
+    member = access.member(request)
+    found = find_post(number, member)
+    if not rights.may_delete(found, member):
+        raise PermissionDenied(_("What others have read is not deleted; take it back instead."))
+    posting.delete(found)
+    texts.save_draft(member, f"blog.edit.{number}", source="")
+    return answers.done()
+
+
+def _react(request: HttpRequest, number: int, sign: str, *, wanted: bool) -> BlogPost:
+    member = access.member(request)
+    found = find_post(number, member)
+    if not rights.may_react(found, member, now=timezone.now()):
+        raise PermissionDenied(_("You cannot react to this post."))
+    limits.use("reaction", member=member)
+    reacting.react(found, member, SIGNS[sign], wanted=wanted)
+    return _whole(found)
+
+
+@router.put(
+    "/blog/posts/{number}/reactions/{sign}",
+    auth=access.WRITES,
+    response=answers.written(BlogPost, status=200),
+    summary="React to a blog post",
+)
+def react_to_blog_post(request: HttpRequest, number: shapes.Number, sign: Sign) -> BlogPost:
+    """Add a reaction; a second one with the same sign changes nothing."""
+    return _react(request, number, sign, wanted=True)
+
+
+@router.delete(
+    "/blog/posts/{number}/reactions/{sign}",
+    auth=access.WRITES,
+    response=answers.written(BlogPost, status=200),
+    summary="Take a reaction to a blog post back",
+)
+def take_reaction_to_blog_post_back(request: HttpRequest, number: shapes.Number, sign: Sign) -> BlogPost:
+    """Take a reaction of one's own back."""
+    return _react(request, number, sign, wanted=False)
+
+
+@router.put(
+    "/blog/authors/{handle}/following",
+    auth=access.WRITES,
+    response=answers.written(FollowingOut, status=200),
+    summary="Follow or mute a member's blog",
+)
+def follow_blog(request: HttpRequest, handle: shapes.HandleInPath, value: FollowingIn) -> FollowingOut:
+    """Hear of new posts in a blog, or of none."""
+    return following.follow(access.member(request), BLOG, find_author(handle).pk, value)

@@ -50,4 +50,4 @@ def _post(row: dict[str, Any], members: dict[str, Member], *, now: datetime) -> 
         )
     for sign, handles in row.get("thanks", {}).items():
         for handle in handles:
-            reacting.toggle(Post.objects.select_related("author").get(pk=post.pk), members[handle], int(sign))
+            reacting.react(Post.objects.select_related("author").get(pk=post.pk), members[handle], int(sign))

@@ -12,9 +12,12 @@ from jeos.server.content.models import Reason
 
 
 @transaction.atomic
-def toggle(post: Post, member: Member, sign: int) -> None:
-    """Add a member's reaction to a post or take it back, count it, and tell the author of a new one."""
-    change = reactions.toggle(member, kinds.BLOG_POST, post.pk, sign)
+def react(post: Post, member: Member, sign: int, *, wanted: bool | None = None) -> None:
+    """Add a member's reaction to a post or take it back, count it, and tell the author of a new one.
+
+    Without `wanted`, it is added where it is not and taken back where it is.
+    """
+    change = reactions.change(member, kinds.BLOG_POST, post.pk, sign, wanted=wanted)
     if not change:
         return
     locked = Post.objects.select_for_update(of=("self",)).get(pk=post.pk)

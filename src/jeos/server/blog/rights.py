@@ -27,6 +27,11 @@ def may_edit(post: Post, member: Member | None, *, now: datetime) -> bool:
     return member.pk == post.author_id and not post.hidden
 
 
+def may_withdraw(post: Post, member: Member | None) -> bool:
+    """Tell whether somebody may let a post be a draft again: its author, unless moderators hid it."""
+    return member is not None and member.pk == post.author_id and not post.hidden
+
+
 def may_delete(post: Post, member: Member | None) -> bool:
     """Tell whether somebody may delete a post: its author, as long as nobody else has ever read it."""
     return member is not None and member.pk == post.author_id and post.published is None

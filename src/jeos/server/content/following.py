@@ -45,12 +45,16 @@ def followers(targets: Iterable[tuple[int, int]]) -> set[int]:
     return following - muting
 
 
-def toggle_bookmark(member: Member, kind: int, number: int) -> bool:
-    """Keep something, or no longer; return whether it is kept now."""
-    if Bookmark.objects.filter(member=member, kind=kind, number=number).delete()[0]:
+def bookmark(member: Member, kind: int, number: int, *, wanted: bool | None = None) -> bool:
+    """Keep something, or no longer; return whether it is kept now.
+
+    Without `wanted`, it is kept where it was not, and no longer where it was.
+    """
+    if wanted is not True and Bookmark.objects.filter(member=member, kind=kind, number=number).delete()[0]:
         return False
-    Bookmark.objects.create(member=member, kind=kind, number=number)
-    return True
+    if wanted is not False:
+        Bookmark.objects.bulk_create([Bookmark(member=member, kind=kind, number=number)], ignore_conflicts=True)
+    return wanted is not False
 
 
 def muting(kind: int, number: int) -> set[int]:

@@ -30,18 +30,25 @@ SIGNS = {
         Sign(FUNNY, "smile", _("Made me smile")),
     )
 }
+NAMES = {THANKS: "thanks", WORKS: "works", AGREE: "agree", FUNNY: "funny"}  # by which programs know them
 
 
 @transaction.atomic
-def toggle(member: Member, kind: int, number: int, sign: int) -> int:
-    """Add a member's reaction, or take it back; return by how much the count changed. Raises KeyError for no sign."""
+def change(member: Member, kind: int, number: int, sign: int, *, wanted: bool | None = None) -> int:
+    """Add a member's reaction or take it back; return by how much the count changed.
+
+    Without `wanted`, it is added where it is not and taken back where it is. Raises KeyError for no sign.
+    """
     chosen = SIGNS[sign].number
-    if Reaction.objects.filter(member=member, kind=kind, number=number, sign=chosen).delete()[0]:
+    if (
+        wanted is not True
+        and (Reaction.objects.filter(member=member, kind=kind, number=number, sign=chosen).delete()[0])
+    ):
         return -1
-    made = Reaction.objects.bulk_create(
-        [Reaction(member=member, kind=kind, number=number, sign=chosen)], ignore_conflicts=True
-    )
-    return len(made)
+    if wanted is False:
+        return 0
+    _row, made = Reaction.objects.get_or_create(member=member, kind=kind, number=number, sign=chosen)
+    return int(made)
 
 
 def own(member: Member, kind: int, numbers: Sequence[int]) -> dict[int, set[int]]:

@@ -143,7 +143,7 @@ def _readable(kind: int, number: int, member: Member) -> kinds.Card:
 def bookmark(request: HttpRequest, member: Member, kind: int, number: int) -> HttpResponse:
     """Keep something, or no longer."""
     card = _readable(kind, number, member)
-    kept = following.toggle_bookmark(member, kind, number)
+    kept = following.bookmark(member, kind, number)
     if request.headers.get("HX-Request"):
         return render(
             request, "content/bookmark.html", {"kind": kind, "number": number, "kept": kept, "next": card.url}

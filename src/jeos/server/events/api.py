@@ -1,4 +1,4 @@
-"""The events' part of the API: what is on, the call for sessions, one's agenda, ratings and topics."""
+"""The events' part of the API: what is on, the call for sessions, agendas, ratings, topics; the organisers' work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pydantic import Field
 from jeos.server.accounts.models import HANDLE_LENGTH, Member
 from jeos.server.api import access, answers, lists, shapes
 from jeos.server.content import limits, trust
-from jeos.server.events import attending, described, queries, rights, submitting, topics
+from jeos.server.events import attending, described, organising_api, queries, rights, submitting, topics
 from jeos.server.events.attending import STARS
 from jeos.server.events.described import EventLine, EventOut, RatingOut, SessionLine, SessionOut, TopicOut
 from jeos.server.events.forms import RatingForm, SessionForm, TopicForm
@@ -30,6 +30,7 @@ from jeos.server.events.views.access import find_event, find_session, find_spoke
 from jeos.server.events.views.lists import KEYS, coming_rows, past_rows
 
 router = Router(tags=["Events"])
+router.add_router("", organising_api.router)
 EVENT = "/events/{slug}"
 SESSION = EVENT + "/sessions/{number}"
 BY_TIME: dict[str, type] = {"public_begins": datetime, "id": int}

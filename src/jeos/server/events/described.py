@@ -1,16 +1,16 @@
-"""What the API says of events, sessions, ratings and topics."""
+"""What the API says of events, sessions, schedules, ratings and topics."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
 from pydantic import BaseModel, Field
 
 from jeos.server.accounts.models import Member
 from jeos.server.api import shapes
-from jeos.server.events import queries, topics
-from jeos.server.events.models import Event, Rating, Session, State, Topic
+from jeos.server.events import attending, queries, scheduling, topics
+from jeos.server.events.models import Event, Rating, Release, Session, Speaker, State, Topic
 from jeos.server.events.rights import Standing
 
 
@@ -118,6 +118,52 @@ class RatingOut(BaseModel):
     hidden: bool = Field(description="only moderators see it")
 
 
+class SubmissionOut(SessionLine):
+    """A submitted session, as who reviews or organises sees it."""
+
+    state: str = Field(examples=["submitted"])
+    author: shapes.Author
+    made: datetime
+    reviews: int | None = Field(description="null for what one speaks in oneself")
+    score: float | None = Field(description="the mean of the reviews, from 1 to 5; null where there are none")
+    hidden: bool = Field(description="only moderators, organisers and its speakers see it")
+
+
+class PlannedOut(BaseModel):
+    """A session on the schedule while it is made."""
+
+    number: int = Field(examples=[12])
+    title: str = Field(examples=["Reading disks that lie"])
+    state: str = Field(description="a release takes what is confirmed", examples=["confirmed"])
+    begins: datetime | None
+    minutes: int
+    room: int | None = Field(description="as the event lists it; null with a time is everywhere")
+
+
+class ClashOut(BaseModel):
+    """Something that is wrong with a schedule."""
+
+    kind: str = Field(description="room, speaker, outside or full", examples=["room"])
+    first: int = Field(description="the number of a session", examples=[12])
+    second: int | None = Field(description="the number of the other session, if two are concerned")
+
+
+class PlanOut(BaseModel):
+    """The schedule while it is made: what can be placed, and what is wrong with where it is."""
+
+    sessions: list[PlannedOut]
+    clashes: list[ClashOut]
+    version: int = Field(description="of the schedule that everybody sees; 0 before the first")
+
+
+class ReleaseOut(BaseModel):
+    """A version of the schedule that everybody sees."""
+
+    version: int = Field(examples=[1])
+    note: str
+    date: datetime
+
+
 class TopicOut(BaseModel):
     """What members would like to hear about."""
 
@@ -199,6 +245,60 @@ def session(row: Session, who: Standing, *, speaks: bool, own: Collection[int]) 
         "note": row.note if concerned else None,
     }
     return SessionOut.model_validate(_session(row, queries.speakers([row])[row.pk], own) | more)
+
+
+def submissions(
+    rows: Sequence[Session], member: Member, scores: Mapping[int, tuple[float, int]]
+) -> list[SubmissionOut]:
+    """Return what was submitted; `scores` are means and numbers of reviews."""
+    own = set(Speaker.objects.filter(session__in=[row.pk for row in rows], member=member).values_list("session_id"))
+    speakers, chosen = queries.speakers(rows), attending.starred(member, rows[0].event) if rows else set()
+    found = []
+    for row in rows:
+        mean, count = scores.get(row.pk, (None, 0))
+        speaks = (row.pk,) in own or (row.author_id == member.pk and not row.invited)
+        more = {
+            "state": State(row.state).name.lower(),
+            "author": shapes.author(row.author),
+            "made": row.made,
+            "reviews": None if speaks else count,
+            "score": None if speaks or mean is None else round(mean, 2),
+            "hidden": row.hidden,
+        }
+        found.append(SubmissionOut.model_validate(_session(row, speakers[row.pk], chosen) | more))
+    return found
+
+
+def plan(event: Event) -> PlanOut:
+    """Return the schedule of an event while it is made."""
+    sessions = scheduling.working(event)
+    return PlanOut(
+        sessions=[
+            PlannedOut(
+                number=one.pk,
+                title=one.title,
+                state=State(one.state).name.lower(),
+                begins=one.begins,
+                minutes=one.minutes,
+                room=one.room_id,
+            )
+            for one in sessions
+        ],
+        clashes=[
+            ClashOut(
+                kind=clash.kind.value,
+                first=clash.first.number,
+                second=clash.second.number if clash.second is not None else None,
+            )
+            for clash in scheduling.find_clashes(event, sessions)
+        ],
+        version=event.version,
+    )
+
+
+def release(row: Release) -> ReleaseOut:
+    """Return a version of the schedule."""
+    return ReleaseOut(version=row.number, note=row.note, date=row.date)
 
 
 def ratings(rows: Sequence[Rating]) -> list[RatingOut]:

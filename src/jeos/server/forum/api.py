@@ -1,26 +1,29 @@
-"""The forum's part of the API: categories, threads and posts."""
+"""The forum's part of the API: categories, threads, posts, and the small moves on them: reactions, answers, votes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from ninja import Query, Router
+from ninja import Path, Query, Router
 from ninja.responses import Status
 from pydantic import BaseModel, Field
 
 from jeos.server.accounts.models import Member
-from jeos.server.api import access, answers, lists, shapes
-from jeos.server.content import limits
+from jeos.server.api import access, answers, following, lists, problems, shapes
+from jeos.server.api.following import FollowingIn, FollowingOut
+from jeos.server.content import limits, reactions, trust
+from jeos.server.content.following import CATEGORY
 from jeos.server.content.limits import TooOften
-from jeos.server.forum import categories, posting, queries, rights
+from jeos.server.forum import categories, described, moderating, polls, posting, queries, reacting, rights
+from jeos.server.forum.described import CategoryOut, PollOut, PostOut, ThreadOut
 from jeos.server.forum.forms import EditForm, ReplyForm, ThreadForm
-from jeos.server.forum.models import Category, Post, Thread, thread_url
+from jeos.server.forum.models import Category, Poll, Post, Thread
 from jeos.server.forum.views.access import find_category, find_post, find_thread
 
 router = Router(tags=["Forum"])
@@ -28,50 +31,22 @@ router = Router(tags=["Forum"])
 Slug = Annotated[str, Field(max_length=60, pattern=r"^[A-Za-z0-9_-]+$", examples=["building"])]
 
 
-class CategoryOut(BaseModel):
-    """A part of the forum."""
-
-    slug: str = Field(examples=["building"])
-    name: str = Field(examples=["Building"])
-    description: str
-    staff: bool = Field(description="for moderators only")
-    solvable: bool = Field(description="threads are questions, and have answers")
-    threads: int
-    posts: int
-    url: str
+SlugInPath = Annotated[str, Path(max_length=60, pattern=r"^[A-Za-z0-9_-]+$", examples=["building"])]
+Sign = Annotated[Literal["thanks", "works", "agree", "funny"], Path(examples=["thanks"])]
+SIGNS = {name: number for number, name in reactions.NAMES.items()}
+OptionNumber = Annotated[int, Field(ge=1, le=shapes.LARGEST, examples=[7])]
 
 
-class ThreadOut(BaseModel):
-    """A thread; its texts are its posts."""
+class AnswerIn(shapes.Body):
+    """Which post solved it."""
 
-    number: int = Field(examples=[12])
-    category: str = Field(examples=["building"])
-    title: str = Field(examples=["No network after the update"])
-    tags: list[str]
-    author: shapes.Author
-    made: datetime
-    last_at: datetime = Field(description="of the newest post")
-    posts: int
-    solved_by: int | None = Field(description="the place of the post that solved it")
-    pinned: bool
-    closed: bool
-    hidden: bool = Field(description="only its author and moderators see it")
-    url: str
+    place: Annotated[int, Field(ge=2, le=1 << 30, description="in the thread", examples=[2])]
 
 
-class PostOut(shapes.Text):
-    """A post. The first of a thread is the thread's own text."""
+class ChoiceIn(shapes.Body):
+    """What one chooses in a poll; nothing takes one's vote back."""
 
-    number: int = Field(description="by which the post is found", examples=[345])
-    thread: int = Field(examples=[12])
-    place: int = Field(description="in its thread, from 1 on", examples=[2])
-    reply_to: int | None = Field(description="the place of the post that is answered")
-    author: shapes.Author
-    made: datetime
-    edited: datetime | None
-    version: int
-    hidden: bool = Field(description="only its author and moderators see it")
-    url: str
+    options: Annotated[list[OptionNumber], Field(max_length=polls.OPTIONS, description="numbers of options")]
 
 
 class ThreadIn(shapes.Body):
@@ -101,58 +76,6 @@ class PostChange(shapes.Body):
     tags: shapes.Tags | None = None
 
 
-def _category(found: Category) -> CategoryOut:
-    return CategoryOut(
-        slug=found.slug,
-        name=found.name,
-        description=found.description,
-        staff=found.staff,
-        solvable=found.solvable,
-        threads=found.threads,
-        posts=found.posts,
-        url=shapes.address(found.get_absolute_url()),
-    )
-
-
-def _threads(rows: Sequence[Thread]) -> list[ThreadOut]:
-    return [_thread(row, categories.by_number(row.category_id)) for row in rows]
-
-
-def _thread(found: Thread, category: Category) -> ThreadOut:
-    return ThreadOut(
-        number=found.pk,
-        category=category.slug,
-        title=found.title,
-        tags=found.tags.split(),
-        author=shapes.author(found.author),
-        made=found.made,
-        last_at=found.last_at,
-        posts=found.posts,
-        solved_by=found.solved_number,
-        pinned=found.pinned,
-        closed=found.closed,
-        hidden=found.hidden,
-        url=shapes.address(found.get_absolute_url()),
-    )
-
-
-def _post(found: Post, thread: Thread) -> PostOut:
-    return PostOut(
-        number=found.pk,
-        thread=thread.pk,
-        place=found.number,
-        reply_to=found.reply_to,
-        author=shapes.author(found.author),
-        source=found.source,
-        html=found.html,
-        made=found.made,
-        edited=found.edited,
-        version=found.version,
-        hidden=found.hidden,
-        url=shapes.address(thread_url(thread.pk, thread.slug, number=found.number)),
-    )
-
-
 def _find(number: int, member: Member | None) -> tuple[Thread, Category]:
     """Return a thread that somebody may read; for a merged one, the thread that it became part of. Raises Http404."""
     found, category = find_thread(number, member)
@@ -168,7 +91,7 @@ class Categories(BaseModel):
 @router.get("/categories", auth=access.READS, response=answers.of(Categories), summary="Categories of the forum")
 def list_categories(request: HttpRequest) -> Categories:
     """Return the categories that the caller may read."""
-    return Categories(items=[_category(one) for one in categories.readable(access.reader(request))])
+    return Categories(items=[described.category(one) for one in categories.readable(access.reader(request))])
 
 
 @router.get(
@@ -184,7 +107,7 @@ def list_threads(
     member = access.reader(request)
     within = find_category(category, member) if category else None
     rows = queries.threads_for(member, category=within).select_related("author")
-    return lists.page(request, response, rows, _threads, keys=queries.LATEST, after=after)
+    return lists.page(request, response, rows, described.threads, keys=queries.LATEST, after=after)
 
 
 @router.post("/threads", auth=access.WRITES, response=answers.written(ThreadOut), summary="Start a thread")
@@ -198,13 +121,13 @@ def start_thread(request: HttpRequest, value: ThreadIn) -> Status[ThreadOut]:
     made = posting.start(
         wanted["category"], author=member, title=wanted["title"], source=wanted["source"], tag_names=wanted["tags"]
     )
-    return answers.made(_thread(made, wanted["category"]))
+    return answers.made(described.thread(made, wanted["category"]))
 
 
 @router.get("/threads/{number}", auth=access.READS, response=answers.of(ThreadOut), summary="A thread")
 def thread(request: HttpRequest, number: shapes.Number) -> ThreadOut:
     """Return a thread without its posts."""
-    return _thread(*_find(number, access.reader(request)))
+    return described.thread(*_find(number, access.reader(request)))
 
 
 @router.get(
@@ -226,7 +149,7 @@ def list_posts(
         rows = rows.filter(hidden=False) | rows.filter(author=member)
 
     def shape(posts: Sequence[Post]) -> list[PostOut]:
-        return [_post(post, found) for post in posts]
+        return [described.post(post, found) for post in posts]
 
     return lists.page(request, response, rows, shape, keys={"number": int}, after=after, rising=True)
 
@@ -246,14 +169,14 @@ def reply(request: HttpRequest, number: shapes.Number, value: PostIn) -> Status[
     limits.use("post", member=member)
     wanted = form.cleaned_data
     made = posting.reply(found, category, author=member, source=wanted["source"], reply_to=wanted["reply_to"])
-    return answers.made(_post(made, found))
+    return answers.made(described.post(made, found))
 
 
 @router.get("/posts/{number}", auth=access.READS, response=answers.of(PostOut), summary="A post")
 def post(request: HttpRequest, number: shapes.Number) -> PostOut:
     """Return a post, wherever it is now."""
     found, thread_, _category = find_post(number, access.reader(request))
-    return _post(found, thread_)
+    return described.post(found, thread_)
 
 
 @router.patch(
@@ -274,4 +197,119 @@ def change_post(request: HttpRequest, number: shapes.Number, value: PostChange) 
     posting.edit(found, thread_, editor=member, source=wanted["source"], reason=wanted["reason"], title=title)
     if first and wanted["tags"] != thread_.tags.split() and rights.may_tag(thread_, member, now=now):
         posting.retag(thread_, wanted["tags"])
-    return _post(found, thread_)
+    return described.post(found, thread_)
+
+
+def _react(request: HttpRequest, number: int, sign: str, *, wanted: bool) -> PostOut:
+    member = access.member(request)
+    found, thread_, _category = find_post(number, member)
+    if not rights.may_react(found, member, now=timezone.now()):
+        raise PermissionDenied(_("You cannot react to this post."))
+    limits.use("reaction", member=member)
+    reacting.react(found, thread_, member, SIGNS[sign], wanted=wanted)
+    return described.post(found, thread_)
+
+
+@router.put(
+    "/posts/{number}/reactions/{sign}",
+    auth=access.WRITES,
+    response=answers.written(PostOut, status=200),
+    summary="React to a post",
+)
+def react_to_post(request: HttpRequest, number: shapes.Number, sign: Sign) -> PostOut:
+    """Add a reaction; a second one with the same sign changes nothing."""
+    return _react(request, number, sign, wanted=True)
+
+
+@router.delete(
+    "/posts/{number}/reactions/{sign}",
+    auth=access.WRITES,
+    response=answers.written(PostOut, status=200),
+    summary="Take a reaction to a post back",
+)
+def take_reaction_to_post_back(request: HttpRequest, number: shapes.Number, sign: Sign) -> PostOut:
+    """Take a reaction of one's own back."""
+    return _react(request, number, sign, wanted=False)
+
+
+def _solve(request: HttpRequest, number: int, place: int | None) -> ThreadOut:
+    member = access.member(request)
+    found, category = _find(number, member)
+    if not rights.may_solve(found, category, member, now=timezone.now()):
+        raise PermissionDenied(_("Who asked chooses the answer."))
+    if place is None or place != found.solved_number:
+        try:
+            moderating.solve(found, place, actor=member)
+        except ValueError as error:
+            fault = problems.Fault(where="place", message=_("This thread has no such reply."))
+            raise problems.Invalid([fault]) from error
+    return described.thread(found, category)
+
+
+@router.put(
+    "/threads/{number}/answer",
+    auth=access.WRITES,
+    response=answers.written(ThreadOut, status=200),
+    summary="Say which post solved a thread",
+)
+def choose_answer(request: HttpRequest, number: shapes.Number, value: AnswerIn) -> ThreadOut:
+    """Choose the answer, as who asked or as a moderator, in a category whose threads are questions."""
+    return _solve(request, number, value.place)
+
+
+@router.delete(
+    "/threads/{number}/answer",
+    auth=access.WRITES,
+    response=answers.written(ThreadOut, status=200),
+    summary="Say that a thread is not solved",
+)
+def drop_answer(request: HttpRequest, number: shapes.Number) -> ThreadOut:
+    """Let no post be the answer any more."""
+    return _solve(request, number, None)
+
+
+def _poll(found: Thread, member: Member | None) -> PollOut:
+    shown = polls.of(found, member, now=timezone.now())
+    if shown is None:
+        raise Http404
+    return described.poll(shown)
+
+
+@router.get("/threads/{number}/poll", auth=access.READS, response=answers.of(PollOut), summary="The poll of a thread")
+def poll(request: HttpRequest, number: shapes.Number) -> PollOut:
+    """Return the question above a thread, with its options."""
+    member = access.reader(request)
+    found, _category = _find(number, member)
+    return _poll(found, member)
+
+
+@router.put(
+    "/threads/{number}/poll/choice",
+    auth=access.WRITES,
+    response=answers.written(PollOut, status=200),
+    summary="Vote in the poll of a thread",
+)
+def vote_in_poll(request: HttpRequest, number: shapes.Number, value: ChoiceIn) -> PollOut:
+    """Set one's choice, which may be changed until the poll closes."""
+    member, now = access.member(request), timezone.now()
+    found, _category = _find(number, member)
+    held = get_object_or_404(Poll, thread=found)
+    trust.check_may_write(member, now=now)
+    try:
+        polls.vote(held, member, value.options, now=now)
+    except ValueError as error:
+        detail = _("The poll is closed, has no such option, or takes fewer.")
+        raise problems.Invalid([problems.Fault(where="options", message=detail)]) from error
+    return _poll(found, member)
+
+
+@router.put(
+    "/categories/{slug}/following",
+    auth=access.WRITES,
+    response=answers.written(FollowingOut, status=200),
+    summary="Follow or mute a category",
+)
+def follow_category(request: HttpRequest, slug: SlugInPath, value: FollowingIn) -> FollowingOut:
+    """Hear of new threads in a category, or of none."""
+    member = access.member(request)
+    return following.follow(member, CATEGORY, find_category(slug, member).pk, value)

@@ -82,7 +82,7 @@ def _react(post: Post, thread: Thread, signs: dict[str, list[str]], members: dic
     for sign, handles in signs.items():
         for handle in handles:
             post.refresh_from_db()
-            reacting.toggle(post, thread, members[handle], int(sign))
+            reacting.react(post, thread, members[handle], int(sign))
 
 
 def _tags(rows: list[dict[str, str]]) -> None:

@@ -8,8 +8,9 @@ from django.db import transaction
 from django.db.models import Count, F, Max, Min, Q
 
 from jeos.server.accounts.models import Member
-from jeos.server.content import audit, kinds, search, tags, texts
-from jeos.server.content.models import Document
+from jeos.server.content import audit, kinds, notifications, search, tags, texts
+from jeos.server.content.models import Document, Reason
+from jeos.server.content.notifications import Event
 from jeos.server.forum import categories, posting
 from jeos.server.forum.models import Category, Post, ReadThread, Thread, slug_of
 
@@ -188,13 +189,15 @@ def set_post_hidden(number: int, hidden: bool) -> None:
 
 @transaction.atomic
 def solve(thread: Thread, number: int | None, *, actor: Member) -> None:
-    """Choose the answer that solved a thread's question, or none."""
-    if (
-        number is not None
-        and not Post.objects.filter(thread=thread, number=number, number__gt=1, hidden=False).exists()
-    ):
+    """Choose the answer that solved a thread's question, and tell its author; or none."""
+    replies = Post.objects.filter(thread=thread, number__gt=1, hidden=False)
+    answer = replies.filter(number=number).first() if number is not None else None
+    if number is not None and answer is None:
         raise ValueError(f"thread {thread.pk} has no reply {number}")
     Thread.objects.filter(pk=thread.pk).update(solved_number=number)
     thread.solved_number = number
     if actor.pk != thread.author_id:
         audit.record(actor, "thread.solve", kind=kinds.THREAD, number=thread.pk, details={"answer": number})
+    if answer is not None:
+        event = Event(Reason.SOLVED, kinds.THREAD, thread.pk, answer.get_absolute_url(), thread.title, actor.pk)
+        notifications.tell([answer.author_id], event)

@@ -67,6 +67,11 @@ def may_tag(thread: Thread, member: Member | None, *, now: datetime) -> bool:
     return trust.may_edit_tags(member) or (member.pk == thread.author_id and not thread.closed)
 
 
+def may_react(post: Post, member: Member, *, now: datetime) -> bool:
+    """Tell whether a member may react to a post: to others' posts, one's own need no thanks."""
+    return post.author_id != member.pk and may_write(member, now=now)
+
+
 def may_solve(thread: Thread, category: Category, member: Member | None, *, now: datetime) -> bool:
     """Tell whether somebody may choose the answer that solved it."""
     if member is None or not category.solvable or not may_write(member, now=now):

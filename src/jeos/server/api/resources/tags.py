@@ -10,8 +10,10 @@ from django.shortcuts import get_object_or_404
 from ninja import Router
 from pydantic import BaseModel, Field
 
-from jeos.server.api import access, answers, lists, problems, shapes
+from jeos.server.api import access, answers, following, lists, problems, shapes
+from jeos.server.api.following import FollowingIn, FollowingOut
 from jeos.server.content import kinds
+from jeos.server.content.following import TAG
 from jeos.server.content.models import Tag, Tagged
 
 router = Router(tags=["Tags"])
@@ -91,3 +93,14 @@ def tagged(
         return [shapes.card(card) for card in kinds.cards([(row.kind, row.number) for row in found], member=member)]
 
     return lists.page(request, response, rows, shape, keys={"date": datetime, "id": int}, after=after)
+
+
+@router.put(
+    "/tags/{name}/following",
+    auth=access.WRITES,
+    response=answers.written(FollowingOut, status=200),
+    summary="Follow or mute a tag",
+)
+def follow_tag(request: HttpRequest, name: shapes.NameInPath, value: FollowingIn) -> FollowingOut:
+    """Hear of new content with a tag, or of none."""
+    return following.follow(access.member(request), TAG, _find(name).pk, value)

@@ -67,7 +67,7 @@ def react(request: HttpRequest, member: Member, number: int) -> HttpResponse:
     if not rights.may_react(found, member, now=timezone.now()):
         raise PermissionDenied(_("You cannot react to this post."))
     limits.use("reaction", member=member)
-    reacting.toggle(found, member, int(sign))
+    reacting.react(found, member, int(sign))
     if request.headers.get("HX-Request"):
         context = {
             "post": found,

@@ -121,7 +121,7 @@ def _act(request: HttpRequest, action: str, post: Post, form: PostForm, member: 
 def withdraw(request: HttpRequest, member: Member, number: int) -> HttpResponse:
     """Let the member's own post be a draft again."""
     post = find_post(number, member)
-    if post.author_id != member.pk or post.hidden:
+    if not rights.may_withdraw(post, member):
         raise PermissionDenied(_("You cannot take this post back."))
     posting.withdraw(post)
     messages.success(request, _("It is a draft again. Nobody else can read it."))

@@ -12,7 +12,6 @@ from django.views.decorators.http import require_GET, require_POST
 from jeos.server.accounts.models import Member
 from jeos.server.accounts.visitor import for_members, visitor
 from jeos.server.content import kinds, limits, notifications, reactions, texts, trust
-from jeos.server.content.models import Reason
 from jeos.server.forum import moderating, polls, queries, reacting, reading, rights
 from jeos.server.forum.models import Category, Poll, Thread, thread_url
 from jeos.server.forum.views.access import find_post, find_thread
@@ -109,10 +108,10 @@ def react(request: HttpRequest, member: Member, number: int) -> HttpResponse:
     sign = request.POST.get("sign", "")
     if not sign.isdecimal() or int(sign) not in reactions.SIGNS:
         raise BadRequest("there is no such reaction")
-    if found.author_id == member.pk or not rights.may_write(member, now=timezone.now()):
+    if not rights.may_react(found, member, now=timezone.now()):
         raise PermissionDenied(_("You cannot react to this post."))
     limits.use("reaction", member=member)
-    reacting.toggle(found, thread_, member, int(sign))
+    reacting.react(found, thread_, member, int(sign))
     shown = queries.one_post(found.pk, member)
     if request.headers.get("HX-Request"):
         context = {"post": shown, "category": category, "member": member}
@@ -129,13 +128,7 @@ def solve(request: HttpRequest, member: Member, number: int) -> HttpResponse:
         raise PermissionDenied(_("Who asked chooses the answer."))
     if found.number == 1 or found.hidden:
         raise BadRequest("a question is not its own answer")
-    chosen = None if thread_.solved_number == found.number else found.number
-    moderating.solve(thread_, chosen, actor=member)
-    if chosen is not None:
-        event = notifications.Event(
-            Reason.SOLVED, kinds.THREAD, thread_.pk, found.get_absolute_url(), thread_.title, member.pk
-        )
-        notifications.tell([found.author_id], event)
+    moderating.solve(thread_, None if thread_.solved_number == found.number else found.number, actor=member)
     return redirect(thread_url(thread_.pk, thread_.slug, number=found.number))
 
 
