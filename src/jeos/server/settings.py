@@ -47,6 +47,7 @@ MIDDLEWARE = [
     "jeos.server.accounts.middleware.MemberLocale",
     "jeos.server.accounts.middleware.ForgetWhenSignedOut",
     "jeos.server.accounts.middleware.OrganisationsOnly",
+    "jeos.server.accounts.middleware.BlockedNetworks",
     "jeos.server.content.middleware.Refusals",
     "jeos.server.content.uploads.Uploads",
     "django.contrib.messages.middleware.MessageMiddleware",

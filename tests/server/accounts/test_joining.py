@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from jeos.server.accounts import invitations, site
+from jeos.server.accounts import blocking, invitations, site
 from jeos.server.accounts.models import Entry, Member, Trust
 from jeos.server.content import moderation
 from jeos.server.content.models import Case, Outcome
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.django_db
 SIGN_UP = {"email": "new@mail.example", "username": "newcomer", "password1": "a long enough passphrase"}
 
 
-def decide(*, name: str = "", entry: Entry = Entry.OPEN, review: bool = False, blocked: str = "") -> None:
-    site.change(name=name, entry=entry, review=review, blocked=blocked)
+def decide(*, name: str = "", entry: Entry = Entry.OPEN, review: bool = False) -> None:
+    site.change(name=name, entry=entry, review=review)
 
 
 def joined() -> bool:
@@ -73,7 +73,7 @@ def test_invitation_that_is_old_opens_nothing(administrator: Member) -> None:
     ],
 )
 def test_blocked_mail_domain_gives_no_account(email: str, made: bool) -> None:
-    decide(blocked="other.example\nthrowaway.example")
+    blocking.change("blocked", added=["other.example", "throwaway.example"])
     Client().post("/accounts/signup/", {**SIGN_UP, "email": email})
     assert joined() == made
 

@@ -160,7 +160,7 @@ def test_provider_whose_addresses_are_trusted_needs_not_say_so(
 
 @pytest.mark.parametrize("entry", [Entry.OPEN, Entry.INVITED, Entry.CLOSED])
 def test_account_without_an_address_is_asked_for_one(example: Provider, running: Running, entry: Entry) -> None:
-    site.change(name="", entry=entry, review=False, blocked="")  # an organisation vouches for its people
+    site.change(name="", entry=entry, review=False)  # an organisation vouches for its people
     client = Client()
     answer = come(client, running, "nomail")
     assert answer.headers["Location"] == "/accounts/3rdparty/signup/"

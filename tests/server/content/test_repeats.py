@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jeos.server.accounts import site
-from jeos.server.accounts.models import Entry, Member, Trust
+from jeos.server.accounts import blocking
+from jeos.server.accounts.models import Member, Trust
 from jeos.server.blog import posting as blogging
 from jeos.server.blog.posting import Writing
 from jeos.server.content import comments, kinds, limits, repeats
@@ -78,7 +78,7 @@ def test_every_place_holds_a_text_that_was_written_before(
 def test_link_to_a_blocked_domain_waits(
     ada: Member, moderator: Member, thread: Thread, category: Category, source: str, waits: bool
 ) -> None:
-    site.change(name="", entry=Entry.OPEN, review=False, blocked="spam.example")
+    blocking.change("blocked", added=["spam.example"])
     ada.trust = Trust.REGULAR
     assert posting.reply(thread, category, author=ada, source=source).hidden is waits
     assert not posting.reply(thread, category, author=moderator, source=source).hidden

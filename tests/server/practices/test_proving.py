@@ -92,7 +92,7 @@ def test_author_reviews_and_rates_nothing_of_their_own(ada: Member) -> None:
     practice = submitted(ada)
     with pytest.raises(ValueError, match="takes no review"):
         say(practice, ada)
-    done = proven(ada)
+    done = proven(ada, title="Keep it small")
     with pytest.raises(ValueError, match="takes no such rating"):
         rating.rate(done, member=ada, stars=5, reason="because it is mine")
 

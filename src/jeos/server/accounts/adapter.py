@@ -15,7 +15,7 @@ from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from jeos.server.accounts import invitations, site
+from jeos.server.accounts import blocking, invitations, site
 from jeos.server.accounts.models import HANDLE, HANDLE_LENGTH, Entry, Member
 from jeos.server.accounts.organisations import answers, members
 
@@ -54,7 +54,7 @@ class Adapter(DefaultAccountAdapter):
     def clean_email(self, email: str) -> str:
         """Return an address. Raises ValidationError for one that the site takes no members from."""
         cleaned = str(super().clean_email(email))
-        if site.is_blocked(cleaned):
+        if blocking.is_blocked_mail(cleaned):
             raise ValidationError(_("Addresses of this mail domain are not taken here."))
         return cleaned
 

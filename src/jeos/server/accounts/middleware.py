@@ -1,5 +1,5 @@
 """Language and time zone of a page: the member's, else the cookie's or the browser's language and UTC; signing out;
-what there is no page for where organisations alone say who signs in."""
+what there is no page for where organisations alone say who signs in; networks from which nobody joins or writes."""
 
 import zoneinfo
 from collections.abc import Callable
@@ -11,6 +11,8 @@ from django.shortcuts import redirect
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 
+from jeos.server.accounts import blocking
+from jeos.server.accounts.visitor import visitor
 from jeos.server.page_cache import choose_language
 
 LANGUAGES = tuple(code for code, _ in settings.LANGUAGES)
@@ -81,4 +83,23 @@ class OrganisationsOnly:
         """Answer a request; send those away who ask for a closed page."""
         if not settings.SIGN_IN.passphrases and request.path.startswith(self.CLOSED):
             return redirect("account_login")
+        return self._get_response(request)
+
+
+class BlockedNetworks:
+    """Keeps those from joining and writing who come from a network that administrators blocked. They read, sign in and
+    out, choose a language, end mail, take their data along and leave. Programs are met at the door of the API."""
+
+    READS = ("GET", "HEAD", "OPTIONS")
+    JOINING = ("/accounts/signup/", "/accounts/3rdparty/signup/", "/invited/")
+    OPEN = ("/accounts/", "/language/", "/mail/stop/", "/settings/data/", "/api/")
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request. Raises PermissionDenied for one that is not taken from where it comes."""
+        writes = request.method not in self.READS and not request.path.startswith(self.OPEN)
+        if writes or request.path.startswith(self.JOINING):
+            blocking.check_network(request.META.get("REMOTE_ADDR", ""), visitor(request))
         return self._get_response(request)

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 HANDLE_LENGTH = 30
+LIST_LENGTH = 20_000  # characters of a list of what the site keeps out
 NAME_LENGTH = 60
 HANDLE = RegexValidator(
     r"\A[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?\Z",
@@ -187,7 +188,10 @@ class Site(models.Model):
     name = models.CharField(max_length=60, blank=True)
     entry = models.SmallIntegerField(choices=Entry.choices, default=Entry.OPEN)
     review = models.BooleanField(default=False)  # what new members write waits for a moderator
-    blocked = models.TextField(max_length=20_000, blank=True)  # domains of mail addresses and links, one on each line
+    # What the site keeps out, one entry on each line:
+    blocked = models.TextField(max_length=LIST_LENGTH, blank=True)  # domains of mail addresses and links
+    networks = models.TextField(max_length=LIST_LENGTH, blank=True, default="")  # from which nobody joins or writes
+    words = models.TextField(max_length=LIST_LENGTH, blank=True, default="")  # folded: with them a text waits
 
     def __str__(self) -> str:
         return self.name

@@ -30,10 +30,10 @@ def forget() -> None:
 
 
 @transaction.atomic
-def change(*, name: str, entry: Entry, review: bool, blocked: str) -> list[str]:
+def change(*, name: str, entry: Entry, review: bool) -> list[str]:
     """Decide anew, and return the names of what is different now."""
     row = Site.objects.select_for_update().order_by("pk").first() or Site()
-    wanted = {"name": name, "entry": entry, "review": review, "blocked": blocked}
+    wanted = {"name": name, "entry": entry, "review": review}
     different = [field for field, value in wanted.items() if getattr(row, field) != value]
     for field, value in wanted.items():
         setattr(row, field, value)
@@ -49,17 +49,6 @@ def name() -> str:
         return current().name or settings.SITE_NAME
     except DatabaseError:
         return settings.SITE_NAME
-
-
-def is_blocked(email: str) -> bool:
-    """Tell whether an address is of a mail domain, or of a part of one, that the site takes no members from."""
-    return is_blocked_domain(email.rpartition("@")[2])
-
-
-def is_blocked_domain(name: str) -> bool:
-    """Tell whether a domain is one that the site has nothing to do with, or a part of one."""
-    domain = name.lower().rstrip(".")
-    return any(domain == one or domain.endswith(f".{one}") for one in current().blocked.split())
 
 
 class Name:

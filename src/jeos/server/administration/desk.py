@@ -81,5 +81,6 @@ def register_own() -> None:
     register("members", "administration:members", _("Members"), order=2)
     register("jobs", "administration:jobs", _("Jobs"), order=3)
     register("site", "administration:site", _("Site"), order=4)
+    register("blocked", "administration:blocked", _("Kept out"), order=5)
     register("log", "content:log", _("Log"), order=99)
     register_figure("members", _("Members"), lambda: Member.objects.filter(left_at=None).count())

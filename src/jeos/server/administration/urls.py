@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jeos.server.administration.views import jobs, members, overview, site
+from jeos.server.administration.views import blocking, jobs, members, overview, site
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -16,6 +16,8 @@ urlpatterns = [
     path("jobs/tasks/<uuid:task>/", jobs.act_on_task, name="task"),
     path("jobs/mail/<int:number>/", jobs.act_on_mail, name="mail"),
     path("site/", site.site_page, name="site"),
+    path("blocked/", blocking.blocked, name="blocked"),
+    path("blocked/<int:number>/undo/", blocking.undo, name="undo-block"),
     path("site/invitations/", site.invite, name="invite"),
     path("site/invitations/<int:number>/end/", site.end_invitation, name="end-invitation"),
 ]

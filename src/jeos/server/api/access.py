@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja.security import HttpBearer
 
+from jeos.server.accounts import blocking
 from jeos.server.accounts.models import Member, Token
 from jeos.server.content import limits
 
@@ -53,6 +54,8 @@ class Door(HttpBearer):
         limits.use("api", member=found.member)
         if self.writing and not found.writes:
             raise PermissionDenied(_("This token may read only."))
+        if self.writing:
+            blocking.check_network(request.META.get("REMOTE_ADDR", ""), found.member)
         if found.used_on != now.date():
             Token.objects.filter(pk=found.pk).update(used_on=now.date())
         return Caller(found.member)

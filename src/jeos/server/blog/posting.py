@@ -100,10 +100,16 @@ def publish(post: Post, *, now: datetime | None = None) -> bool:
         return False
     first = post.published is None
     rendered, mentioned = texts.render(post.source)
-    held = ""
+    held = None
     if first:
         held = trust.reason_to_wait(
-            post.author, source=post.source, links=rendered.links, mentions=len(mentioned), what="post"
+            post.author,
+            title=post.title,
+            source=post.source,
+            plain=rendered.plain,
+            links=rendered.links,
+            mentions=len(mentioned),
+            what="post",
         )
     post.state, post.due, post.published, post.touched = State.PUBLISHED, None, post.published or now, now
     post.hidden = post.hidden or bool(held)
@@ -112,7 +118,7 @@ def publish(post: Post, *, now: datetime | None = None) -> bool:
         trust.count(post.author, now=now)
         following.follow_once(post.author_id, kinds.BLOG_POST, post.pk)
     if held:
-        moderation.hold(kinds.BLOG_POST, post.pk, author=post.author_id, note=held)
+        moderation.hold(kinds.BLOG_POST, post.pk, author=post.author_id, why=held)
     if post.shown:
         _show(post, rendered)
     return True

@@ -19,7 +19,8 @@ from jeos.core.errors import InputError, JeosError, NetworkError
 from jeos.server.accounts.models import Member, Trust
 from jeos.server.catalogue import publishing
 from jeos.server.catalogue.models import Appliance, Publisher, Signature, Version
-from jeos.server.content import kinds, moderation, texts
+from jeos.server.content import kinds, moderation, reasons, texts
+from jeos.server.content.reasons import Why
 
 if TYPE_CHECKING:
     from jeos.server.worker import Channel, Release
@@ -58,8 +59,7 @@ def begin(publisher: Publisher, name: str, *, channel: str, root: str, by: Membe
     appliance.held = appliance.hidden = by.trust == Trust.NEW and not by.moderates
     set_channel(appliance, channel=channel, root=root)
     if appliance.hidden:
-        note = "a new member's appliance, known by its channel alone"
-        moderation.hold(kinds.APPLIANCE, appliance.pk, author=by.pk, note=note)
+        moderation.hold(kinds.APPLIANCE, appliance.pk, author=by.pk, why=Why(reasons.CHANNEL_ALONE))
     return appliance
 
 

@@ -20,9 +20,10 @@ from jeos.model.publication import Publication
 from jeos.model.version import newer
 from jeos.server.accounts.models import Member
 from jeos.server.catalogue.models import Appliance, Bill, Package, Publisher, Signature, Version
-from jeos.server.content import following, kinds, moderation, search, tags, texts, trust
+from jeos.server.content import following, kinds, moderation, reasons, search, tags, texts, trust
 from jeos.server.content.markdown import Rendered
 from jeos.server.content.models import Reference
+from jeos.server.content.reasons import Why
 
 BATCH = 1_000  # packages written at once
 
@@ -57,8 +58,7 @@ def publish(one: Publication, *, publisher: Publisher, by: Member, now: datetime
         appliance.save()
         following.follow_once(by.pk, kinds.APPLIANCE, appliance.pk)
         if appliance.hidden:
-            note = "a new member's appliance"
-            moderation.hold(kinds.APPLIANCE, appliance.pk, author=by.pk, note=note)
+            moderation.hold(kinds.APPLIANCE, appliance.pk, author=by.pk, why=Why(reasons.NEW["appliance"]))
     version, new = _version(appliance, one, by=by, now=now)
     if one.sbom is not None and _keep_bill(version, one, parts):
         from jeos.server.catalogue import tasks  # tasks import what writes, to be able to write themselves

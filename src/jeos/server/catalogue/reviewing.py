@@ -47,12 +47,20 @@ def review(appliance: Appliance, *, author: Member, runs: str, verdict: Verdict,
 def _first(appliance: Appliance, *, author: Member, runs: str, verdict: Verdict, source: str) -> Review:
     found = Review(appliance=appliance, author=author, runs=runs, verdict=verdict)
     rendered, mentioned = texts.fill(found, source)
-    found.hidden = trust.waits_for_review(author, links=rendered.links, mentions=len(mentioned))
+    held = trust.reason_to_wait(
+        author,
+        source=source,
+        plain=rendered.plain,
+        links=rendered.links,
+        mentions=len(mentioned),
+        what="review",
+    )
+    found.hidden = bool(held)
     found.save()
     trust.count(author, now=found.made)
     following.follow_once(author.pk, kinds.APPLIANCE, appliance.pk)
-    if found.hidden:
-        moderation.hold(kinds.REVIEW, found.pk, author=author.pk, note="a new member's review")
+    if held:
+        moderation.hold(kinds.REVIEW, found.pk, author=author.pk, why=held)
     else:
         search.index().put([entry(found)], new=True)
         from jeos.server.catalogue import tasks  # tasks import what writes, to be able to write themselves

@@ -81,13 +81,20 @@ def write(kind: int, number: int, *, author: Member, source: str, now: datetime 
     now = now or timezone.now()
     comment = Comment(kind=kind, number=number, author=author, made=now)
     rendered, mentioned = texts.fill(comment, source)
-    held = trust.reason_to_wait(author, source=source, links=rendered.links, mentions=len(mentioned), what="comment")
+    held = trust.reason_to_wait(
+        author,
+        source=source,
+        plain=rendered.plain,
+        links=rendered.links,
+        mentions=len(mentioned),
+        what="comment",
+    )
     comment.hidden = bool(held)
     comment.save()
     following.follow_once(author.pk, kind, number)
     trust.count(author, now=now)
-    if comment.hidden:
-        moderation.hold(kinds.COMMENT, comment.pk, author=author.pk, note=held)
+    if held:
+        moderation.hold(kinds.COMMENT, comment.pk, author=author.pk, why=held)
         return comment
     known.count_comments(number, 1)
     search.index().put([_entry(comment, rendered)], new=True)

@@ -11,6 +11,7 @@ from django.utils import timezone
 from jeos.server.accounts.models import Member, Trust
 from jeos.server.content import audit, kinds, notifications
 from jeos.server.content.models import Case, Flag, FlagReason, Outcome, Reason
+from jeos.server.content.reasons import Why
 
 HIDE_AT = 3  # flags of known members that hide something until a moderator looks
 SILENCE_DAYS = 7
@@ -38,10 +39,10 @@ def flag(kind: int, number: int, *, member: Member, reason: FlagReason, note: st
     return case
 
 
-def hold(kind: int, number: int, *, author: int, note: str) -> Case:
+def hold(kind: int, number: int, *, author: int, why: Why) -> Case:
     """Put something into the queue that the site itself wants looked at before others see it."""
     case, _ = Case.objects.get_or_create(kind=kind, number=number, outcome=Outcome.OPEN, defaults={"author_id": author})
-    Flag.objects.create(case=case, member=None, reason=FlagReason.SYSTEM, note=note)
+    Flag.objects.create(case=case, member=None, reason=FlagReason.SYSTEM, note=why.note, detail=why.detail)
     Case.objects.filter(pk=case.pk).update(flags=F("flags") + 1)
     return case
 

@@ -9,11 +9,13 @@ from itertools import pairwise
 from django.db.models import Max
 from django.utils import timezone
 
+from jeos.server.accounts import blocking
 from jeos.server.accounts.models import Member
-from jeos.server.content import attachments, markdown
+from jeos.server.content import attachments, markdown, moderation, reasons
 from jeos.server.content.markdown import Rendered
 from jeos.server.content.models import Draft, Revision, Text
 from jeos.server.content.models.attachments import keys_in
+from jeos.server.content.reasons import Why
 from jeos.server.content.shortest import steps
 
 MENTIONS = 10  # members that one text may tell; more is a way to pester
@@ -63,7 +65,18 @@ def revise(kind: int, number: int, *, old: Version, new: Version, editor: Member
     Revision.objects.create(
         kind=kind, number=number, version=last + 1, title=new.title, source=new.source, editor=editor, reason=reason
     )
+    _look_at(kind, number, old=old, new=new, editor=editor)
     return last + 1
+
+
+def _look_at(kind: int, number: int, *, old: Version, new: Version, editor: Member) -> None:
+    """Let moderators look at a change that brought in a blocked word; what others have read stays shown meanwhile."""
+    if editor.moderates or not blocking.has_words():
+        return
+    word = blocking.word_in(new.title, new.source, markdown.render(new.source).plain)
+    if word and not blocking.word_in(old.title, old.source):
+        why = Why(reasons.CHANGED, word)
+        moderation.hold(kind, number, author=old.editor or editor.pk, why=why)
 
 
 @dataclass(frozen=True)

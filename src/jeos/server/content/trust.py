@@ -8,10 +8,11 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from jeos.server.accounts import site
+from jeos.server.accounts import blocking, site
 from jeos.server.accounts.models import Member, Trust
-from jeos.server.content import repeats
+from jeos.server.content import reasons, repeats
 from jeos.server.content.models import Case, Outcome
+from jeos.server.content.reasons import Why
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,23 @@ def waits_for_review(member: Member, *, links: int, mentions: int) -> bool:
     return unknown and Case.objects.filter(author=member, outcome=Outcome.OPEN).exists()
 
 
-def reason_to_wait(member: Member, *, source: str, links: int, mentions: int, what: str) -> str:
-    """Return why a text that is new is shown only after a moderator saw it, and count it; empty if it is shown."""
+def reason_to_wait(
+    member: Member, *, source: str, plain: str, links: int, mentions: int, what: str, title: str = ""
+) -> Why | None:
+    """Return why a text that is new is shown only after a moderator saw it, and count it; None if it is shown.
+
+    `plain` is the text as it is read, `what` a key of `reasons.NEW`.
+    """
     if waits_for_review(member, links=links, mentions=mentions):
-        return f"a new member's {what}"
-    if not member.moderates and any(site.is_blocked_domain(host) for host in _HOST.findall(source)):
-        return "a link to a blocked domain"
-    return "the same text was written before" if repeats.again(member, source) else ""
+        return Why(reasons.NEW[what])
+    if member.moderates:
+        return None
+    if any(blocking.is_blocked_domain(host) for host in _HOST.findall(source)):
+        return Why(reasons.LINK)
+    word = blocking.word_in(title, source, plain)
+    if word:
+        return Why(reasons.WORD, word)
+    return Why(reasons.AGAIN) if repeats.again(member, source) else None
 
 
 def may_edit_tags(member: Member) -> bool:

@@ -29,7 +29,15 @@ def start(
     now = now or timezone.now()
     post = Post(number=1, author=author, made=now)
     rendered, mentioned = texts.fill(post, source)
-    held = trust.reason_to_wait(author, source=source, links=rendered.links, mentions=len(mentioned), what="thread")
+    held = trust.reason_to_wait(
+        author,
+        title=title,
+        source=source,
+        plain=rendered.plain,
+        links=rendered.links,
+        mentions=len(mentioned),
+        what="thread",
+    )
     thread = Thread.objects.create(
         category=category,
         title=title,
@@ -52,7 +60,7 @@ def start(
     reading.mark(author.pk, thread.pk, 1)
     if held:
         tags.clear(kinds.THREAD, thread.pk)
-        moderation.hold(kinds.THREAD, thread.pk, author=author.pk, note=held)
+        moderation.hold(kinds.THREAD, thread.pk, author=author.pk, why=held)
     else:
         search.index().put([thread_entry(thread, category, rendered)], new=True)
         _announce(post)
@@ -73,14 +81,21 @@ def reply(
     now = now or timezone.now()
     post = Post(thread=thread, author=author, made=now, reply_to=reply_to)
     rendered, mentioned = texts.fill(post, source)
-    held = trust.reason_to_wait(author, source=source, links=rendered.links, mentions=len(mentioned), what="post")
+    held = trust.reason_to_wait(
+        author,
+        source=source,
+        plain=rendered.plain,
+        links=rendered.links,
+        mentions=len(mentioned),
+        what="post",
+    )
     post.hidden = bool(held)
     post.number = _append(thread, author=author, shown=not post.hidden, now=now)
     post.save(force_insert=True)
     reading.mark(author.pk, thread.pk, post.number)
     following.follow_once(author.pk, kinds.THREAD, thread.pk)
-    if post.hidden:
-        moderation.hold(kinds.POST, post.pk, author=author.pk, note=held)
+    if held:
+        moderation.hold(kinds.POST, post.pk, author=author.pk, why=held)
     else:
         search.index().put([post_entry(post, thread, category, rendered)], new=True)
         _announce(post)

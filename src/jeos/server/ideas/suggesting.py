@@ -30,7 +30,15 @@ def post(
     now = now or timezone.now()
     idea = Idea(title=title, slug=slug_of(title), author=author, made=now, trend=voting.trend(now, ()))
     rendered, mentioned = texts.fill(idea, source)
-    held = trust.reason_to_wait(author, source=source, links=rendered.links, mentions=len(mentioned), what="idea")
+    held = trust.reason_to_wait(
+        author,
+        title=title,
+        source=source,
+        plain=rendered.plain,
+        links=rendered.links,
+        mentions=len(mentioned),
+        what="idea",
+    )
     idea.hidden = bool(held)
     idea.save()
     chosen = tags.set_tags(kinds.IDEA, idea.pk, tag_names, date=now)
@@ -38,9 +46,9 @@ def post(
     Idea.objects.filter(pk=idea.pk).update(tags=idea.tags)
     trust.count(author, now=now)
     following.follow_once(author.pk, kinds.IDEA, idea.pk)
-    if idea.hidden:
+    if held:
         tags.clear(kinds.IDEA, idea.pk)
-        moderation.hold(kinds.IDEA, idea.pk, author=author.pk, note=held)
+        moderation.hold(kinds.IDEA, idea.pk, author=author.pk, why=held)
     else:
         search.index().put([entry(idea, rendered)], new=True)
         from jeos.server.ideas import tasks  # tasks import what writes, to be able to write themselves

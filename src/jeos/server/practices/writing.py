@@ -14,8 +14,6 @@ from jeos.server.content import following, kinds, markdown, moderation, search, 
 from jeos.server.content.models import Reference
 from jeos.server.practices.models import HEADINGS, PARTS, PUBLIC, Practice, State, slug_of
 
-MENTIONS_AND_LINKS = "a new member's practice"
-
 
 @dataclass(frozen=True)
 class Wanted:
@@ -81,11 +79,21 @@ def submit(practice: Practice, *, now: datetime | None = None) -> None:
     author = Member.objects.get(pk=locked.author_id)
     links, mentions = _fill(locked, as_written(locked))
     locked.state, locked.submitted = State.REVIEW, now
-    locked.hidden = trust.waits_for_review(author, links=links, mentions=mentions)
+    written = as_written(locked).document
+    held = trust.reason_to_wait(
+        author,
+        title=locked.title,
+        source=written,
+        plain=texts.render(written)[0].plain,
+        links=links,
+        mentions=mentions,
+        what="practice",
+    )
+    locked.hidden = bool(held)
     locked.save()
     trust.count(author, now=now)
-    if locked.hidden:
-        moderation.hold(kinds.PRACTICE, locked.pk, author=author.pk, note=MENTIONS_AND_LINKS)
+    if held:
+        moderation.hold(kinds.PRACTICE, locked.pk, author=author.pk, why=held)
     else:
         show(locked)
     practice.refresh_from_db()

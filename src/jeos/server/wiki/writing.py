@@ -52,16 +52,24 @@ def create(
     now = now or timezone.now()
     page = Page(name=markdown.page_name(title), title=title, author=author, editor=author, made=now, edited=now)
     rendered, mentioned = texts.fill(page, source)
-    held = trust.reason_to_wait(author, source=source, links=rendered.links, mentions=len(mentioned), what="page")
+    held = trust.reason_to_wait(
+        author,
+        title=title,
+        source=source,
+        plain=rendered.plain,
+        links=rendered.links,
+        mentions=len(mentioned),
+        what="page",
+    )
     page.hidden = bool(held)
     page.save(force_insert=True)
     page.tags = _tag(page, tag_names)
     change = _note(page, What.MADE, editor=author, size=len(source), now=now)
     following.follow_once(author.pk, kinds.WIKI_PAGE, page.pk)
     links.arrive(page, page.name)
-    if page.hidden:
+    if held:
         tags.clear(kinds.WIKI_PAGE, page.pk)
-        moderation.hold(kinds.WIKI_PAGE, page.pk, author=author.pk, note=held)
+        moderation.hold(kinds.WIKI_PAGE, page.pk, author=author.pk, why=held)
     else:
         links.store(page, rendered.pages)
         search.index().put([entry(page, rendered)])

@@ -1,4 +1,4 @@
-"""What is decided for the whole site while it runs: its name, who may join, review, mail domains; invitations."""
+"""What is decided for the whole site while it runs: its name, who may join, review; invitations."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ def site_page(request: HttpRequest, member: Member) -> HttpResponse:
     form = SiteForm(request.POST or None, initial=_decided())
     if request.method == "POST" and form.is_valid():
         wanted = form.cleaned_data
-        different = decisions.change(
-            name=wanted["name"], entry=wanted["entry"], review=wanted["review"], blocked=wanted["blocked"]
-        )
+        different = decisions.change(name=wanted["name"], entry=wanted["entry"], review=wanted["review"])
         if different:
             details: dict[str, audit.Json] = {name: _shown(wanted[name]) for name in different}
             audit.record(member, "site.change", details=details)
@@ -39,7 +37,7 @@ def site_page(request: HttpRequest, member: Member) -> HttpResponse:
 
 def _decided() -> dict[str, object]:
     now = decisions.current()
-    return {"name": now.name, "entry": now.entry, "review": now.review, "blocked": now.blocked}
+    return {"name": now.name, "entry": now.entry, "review": now.review}
 
 
 def _shown(value: object) -> audit.Json:

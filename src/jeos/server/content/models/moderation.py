@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from jeos.server.accounts.models import Member
+from jeos.server.content import reasons
 
 
 class FlagReason(models.IntegerChoices):
@@ -68,6 +69,7 @@ class Flag(models.Model):
     member = models.ForeignKey(Member, null=True, on_delete=models.SET_NULL, related_name="+")
     reason = models.SmallIntegerField(choices=FlagReason.choices)
     note = models.CharField(max_length=500, blank=True)
+    detail = models.CharField(max_length=100, blank=True, default="")  # of a note of the site's own, as a word
     date = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -77,6 +79,11 @@ class Flag(models.Model):
 
     def __str__(self) -> str:
         return f"flag of {self.member_id} in {self.case_id}"
+
+    @property
+    def said(self) -> str:
+        """Return the note as it is shown: what the site itself noted, in the reader's language."""
+        return reasons.said(self.note, self.detail) if self.reason == FlagReason.SYSTEM and self.note else self.note
 
 
 class AuditEntry(models.Model):
@@ -91,9 +98,14 @@ class AuditEntry(models.Model):
     date = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        """Newest first."""
+        """Newest first; and the few changes of what is kept out, which are listed to be undone."""
 
-        indexes = (models.Index(fields=["-date", "-id"], name="content_audit_newest"),)
+        indexes = (
+            models.Index(fields=["-date", "-id"], name="content_audit_newest"),
+            models.Index(
+                fields=["-date", "-id"], condition=models.Q(action="block.change"), name="content_audit_block"
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor_id}"
