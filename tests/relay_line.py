@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agent_host import PATIENCE, start_agent, stop_agent
+from jeos.model.machine import Channel
 from jeos.vm import relay
+from jeos.vm.vsock import Vsock
 
 
 class Chardev:
@@ -87,12 +89,14 @@ class Chardev:
 class Line:
     """A chardev with an agent, a relay in a thread, and the events that it told."""
 
-    def __init__(self, folder: Path, *, haste: float = 1.0) -> None:
+    def __init__(self, folder: Path, *, haste: float = 1.0, vsock: Vsock | None = None) -> None:
         self.port = folder / "port.sock"
         self.guest = folder / "guest.sock"
         self.events: list[Mapping[str, object]] = []
         self.chardev = Chardev(self.port, folder)
+        self.ways: list[Channel] = []
         self._haste = haste
+        self._vsock = vsock
         self._loop = asyncio.new_event_loop()
         self._task: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -102,7 +106,14 @@ class Line:
         async def main() -> None:
             self._task = asyncio.current_task()
             with contextlib.suppress(asyncio.CancelledError):
-                await relay.serve(self.port, self.guest, on_event=self.events.append, haste=self._haste)
+                await relay.serve(
+                    self.port,
+                    self.guest,
+                    on_event=self.events.append,
+                    on_way=self.ways.append,
+                    vsock=self._vsock,
+                    haste=self._haste,
+                )
 
         self._loop.run_until_complete(main())
 

@@ -33,7 +33,7 @@ def counted(jeos: Jeos, *, image: str, paging: str) -> dict[str, float]:
     start = f"jeos run {image} --name inner --accel kvm --memory 256M --fresh --detach --wait healthy"
     shell(jeos, f"{start} --timeout {BOOT:.0f}")
     (seen,) = json.loads(shell(jeos, "jeos ls --json"))
-    assert seen["state"]["status"] == "healthy"
+    assert (seen["state"]["status"], seen["state"]["channel"]) == ("healthy", "vsock")
     clock = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
     assert shell(jeos, f"jeos exec inner -- cat {clock}") == "kvm-clock"
     found = {name: float(shell(jeos, f"cat {COUNTERS / name}")) for name in ("exits", "pf_fixed")}

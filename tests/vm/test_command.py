@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from jeos.agent import vsock as agent_vsock
 from jeos.core.errors import HostError, UsageError
 from jeos.model.machine import Boot, Machine, OtherDisk
-from jeos.vm.command import Credential, Wiring, argv, escape, guest_cmdline
+from jeos.vm.command import AGENT_DOOR, Credential, VsockDevice, Wiring, argv, escape, guest_cmdline
 from jeos.vm.firmware import Firmware, find
 
 MACHINE = Machine(
@@ -199,3 +200,13 @@ def test_argv_of_a_template_that_boots_writes_its_memory_to_the_file() -> None:
     wiring = replace(WIRING, ram=Path("/t/ram"), firmware=firmware, nvram=Path("/t/nvram.fd"))
     found = lines(argv(replace(MACHINE, boot=Boot.FIRMWARE), wiring))
     assert "-object memory-backend-file,id=pc.ram,size=384M,share=on,mem-path=/t/ram" in found
+
+
+def test_argv_of_a_machine_with_a_vsock_tells_the_guest_where_to_call() -> None:
+    words = argv(MACHINE, replace(WIRING, vsock=VsockDevice(cid=703710, port=4_000_000, device=9)))
+    plain = argv(MACHINE, WIRING)
+    assert [word for word in words if word not in plain] == [
+        "vhost-vsock-pci,guest-cid=703710,vhostfd=9",
+        "name=opt/io.systemd.credentials/jeos.vsock,string=0004000000",
+    ]
+    assert AGENT_DOOR == agent_vsock.CREDENTIAL

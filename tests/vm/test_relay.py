@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,14 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from agent_host import PATIENCE
+from agent_host import PATIENCE, start_agent, stop_agent
 from jeos.core.errors import MachineError
 from jeos.model.frames import CHUNK, CONTROL, STDIN, STDOUT, Frame, control, encode, message
+from jeos.model.machine import Channel
 from jeos.vm import relay
 from jeos.vm.guest import Ended, Guest, Program, StartError, Terminal
+from jeos.vm.vsock import Vsock
 from relay_line import Line
 
 LARGE = 50 << 20  # bytes
+WELL = [{"name": "always", "command": "true"}]  # health checks
 
 
 @pytest.fixture
@@ -30,7 +34,7 @@ def line(tmp_path: Path) -> Iterator[Line]:
 
 @pytest.fixture
 def guest(line: Line) -> Iterator[Guest]:
-    line.chardev.plug(health=[{"name": "always", "command": "true"}])
+    line.chardev.plug(health=WELL)
     with Guest(line.guest, deadline=PATIENCE) as found:
         yield found
 
@@ -226,7 +230,8 @@ def test_garbage_from_guest_and_client_is_survived(guest: Guest, line: Line) -> 
     assert line.chardev.client is not None
     for _ in range(50):
         line.chardev.client.sendall(noise.randbytes(500))
-        line.chardev.client.sendall(encode(Frame(noise.randrange(6), noise.randrange(9), noise.randbytes(9))) + b"\xfe")
+        channel = noise.choice((0, 2, 5, 8))  # the first is that of the program, which this may reach late
+        line.chardev.client.sendall(encode(Frame(noise.randrange(6), channel, noise.randbytes(9))) + b"\xfe")
         guest.send(noise.randbytes(500) + encode(Frame(noise.randrange(6), noise.randrange(9), noise.randbytes(9))))
     guest.send(b"\xfe")
     assert guest.exec(["echo", "well"], deadline=PATIENCE).stdout == b"well\n"
@@ -318,3 +323,49 @@ def test_input_without_credit_is_not_sent(guest: Guest) -> None:
 
 def test_the_socket_is_its_owners_alone(guest: Guest, line: Line) -> None:
     assert os.stat(line.guest).st_mode & 0o777 == 0o600
+
+
+class Door:
+    """A socket at which an agent calls, as over vsock; its callers are those whose turn it is in `callers`."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.callers = folder, [False, True, True]
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(folder / "door"))
+        self._listening.listen(1)
+        self._listening.setblocking(False)
+        self.vsock = Vsock(cid=7, device=os.open(os.devnull, os.O_RDONLY), door=self._listening)
+        monkeypatch.setattr(relay, "is_agent", lambda caller, *, cid: cid == 7 and self.callers.pop(0))
+
+    def call(self) -> socket.socket:
+        line = socket.socket(socket.AF_UNIX)
+        line.settimeout(PATIENCE)
+        line.connect(str(self.folder / "door"))
+        return line
+
+
+def test_an_agent_that_calls_over_vsock_is_served_there_until_it_hangs_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = Door(tmp_path, monkeypatch)
+    line = Line(tmp_path, vsock=door.vsock)
+    try:
+        line.chardev.plug(health=WELL)
+        with Guest(line.guest, deadline=PATIENCE) as guest:
+            guest.wait("healthy", deadline=PATIENCE)
+            assert line.ways == [Channel.SERIAL]
+            with door.call() as stranger:
+                assert stranger.recv(1) == b""
+            assert guest.status()["name"] == "test"
+            with door.call() as called:
+                agent = start_agent(called, tmp_path, name="over-vsock", health=WELL)
+            until(lambda: line.ways == [Channel.SERIAL, Channel.VSOCK])
+            guest.wait("healthy", deadline=PATIENCE)
+            assert guest.exec(["echo", "well"], deadline=PATIENCE).stdout == b"well\n"
+            assert guest.status()["name"] == "over-vsock"
+            stop_agent(agent)
+            until(lambda: line.ways == [Channel.SERIAL, Channel.VSOCK, Channel.SERIAL])
+            assert guest.status()["name"] == "test"
+    finally:
+        line.close()
+        door.vsock.close()

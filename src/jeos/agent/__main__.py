@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def serve(options: Sequence[str]) -> int:
-    """Serve the host on the virtio port, or on an inherited descriptor (`--descriptor N`), until it ends."""
+    """Serve the host over vsock or the virtio port, or on an inherited descriptor (`--descriptor N`), to its end."""
     from jeos.agent import appliance, console
     from jeos.agent.daemon import Daemon
     from jeos.agent.local import PLACE

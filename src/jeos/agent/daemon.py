@@ -12,13 +12,14 @@ Events go up on channel 0 when they happen and when a host appears: `{"event": "
 Once the appliance's health is decided, the daemon sleeps until somebody wants something.
 """
 
+import errno
 import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from jeos.agent import console, health, resolver, status
+from jeos.agent import console, health, resolver, status, vsock
 from jeos.agent.appliance import Appliance
 from jeos.agent.local import Answer, Local
 from jeos.agent.loop import READ, Loop
@@ -35,6 +36,7 @@ MOST_SESSIONS = 32  # programs at once; each may hold a window of input in memor
 POWER = {"poweroff": ("systemctl", "--no-block", "poweroff"), "reboot": ("systemctl", "--no-block", "reboot")}
 PORT_SECONDS = 60.0  # after the agent's start, until the host's port must have been found
 PORT_POLL = 0.1  # seconds; the driver of the port is loaded while the agent starts
+VSOCK_SECONDS = 10.0  # that the driver of vsock may take, before the port is taken although the host has vsock
 FREEZE_SECONDS = 10  # that file systems stay frozen at most, unless the host says
 STOPPING = "stopping"  # the state after SIGTERM: the guest shuts down, or the agent is restarted
 LONGEST_WORDS = 1000  # characters of an error: what it quotes may be as long as a frame
@@ -60,6 +62,7 @@ class Daemon:
         self._verdict = health.Verdict(health.STARTING)
         self._shown = ""
         self._port: Port | None = None
+        self._over_vsock = False
         self._freezer: Freezer | None = None
 
     def attach(self, descriptor: int) -> None:
@@ -75,12 +78,27 @@ class Daemon:
         )
 
     def await_port(self, place: str, *, seconds: float = PORT_SECONDS) -> None:
-        """Serve the host on a device as soon as it is there; a machine whose host has none is given up on."""
+        """Serve the host over vsock, or on a device, as soon as it is there; without either, it is given up on."""
+        self._place = place
         try:
-            self.attach(os.open(place, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
+            self.attach(self._open_way(place, waited=PORT_SECONDS - seconds))
         except OSError:
             if seconds > 0:
                 self.loop.at(self, PORT_POLL, lambda: self.await_port(place, seconds=seconds - PORT_POLL))
+
+    def _open_way(self, place: str, *, waited: float) -> int:
+        """Return a line to the host. Raises OSError while there is none, or a better one may come."""
+        host_port = vsock.port()
+        if host_port:
+            try:
+                line = vsock.call(host_port)
+            except OSError as error:  # without a driver, the kernel says that there is no such device
+                if error.errno == errno.ENODEV and waited < VSOCK_SECONDS:
+                    raise
+            else:
+                self._over_vsock = True
+                return line
+        return os.open(place, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
     def listen(self, place: str) -> None:
         """Serve requests of the guest itself on a socket."""
@@ -300,6 +318,16 @@ class Daemon:
     def _port_ended(self) -> None:
         if self._ends_with_port:
             self.loop.stop()
+        if self._over_vsock:
+            vsock.note_loss()
+            self._over_vsock = False
+            self.loop.at(self, 0, self._change_over)
+
+    def _change_over(self) -> None:
+        """Leave the vsock, which was lost, for the port."""
+        assert self._port is not None
+        self._port.close()
+        self.await_port(self._place)
 
     def _run_quietly(self, argv: Sequence[str]) -> None:
         def work(report: Callable[[Mapping[str, object]], None]) -> None:

@@ -291,10 +291,13 @@ def _huge_pages(facts: Facts) -> Finding:
 def _vhost(facts: Facts) -> Finding:
     lacking = [name for name in VHOST_DEVICES if name not in facts.vhost]
     if not lacking:
-        return Finding("run", "vhost", State.OK, " ".join(VHOST_DEVICES))
+        return Finding("run", "vhost", State.OK, f"{' '.join(VHOST_DEVICES)}: the channel to guests is a vsock")
+    value = f"cannot be opened in /dev: {' '.join(lacking)}"
+    if "vhost-vsock" in lacking:
+        value += ", so the channel to guests is a virtio-serial port"
     modules = " ".join(name.replace("-", "_") for name in lacking)
-    mend = f"only for programs that ask for it: sudo modprobe -a {modules}, and a user in the group kvm"
-    return Finding("run", "vhost", State.NOTE, f"cannot be opened in /dev: {' '.join(lacking)}", mend)
+    mend = f"sudo modprobe -a {modules}, and a user in the group kvm"
+    return Finding("run", "vhost", State.NOTE, value, mend)
 
 
 def _firmware(facts: Facts) -> Finding:

@@ -22,6 +22,7 @@ from jeos.model.machine import (
     SHARE_SYNTAX,
     SMALLEST_MEMORY,
     Boot,
+    Channel,
     Confine,
     Limits,
     Machine,
@@ -92,6 +93,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "kvm", "tcg"),
         help="run on the hardware (kvm) or emulate (tcg; default: what works)",
     )
+    add(
+        "--channel",
+        choices=tuple(Channel),
+        help="talk with the agent in the machine over vsock where there is one (auto, the default), over it or the "
+        "machine does not start (vsock), or over a virtio-serial port",
+    )
     configure_fences(parser)
     add("--accept-eula", action="store_true", help="agree to the appliance's licence without being shown it")
     add(
@@ -153,8 +160,8 @@ def run_copy(args: argparse.Namespace) -> int:
     """Start a new machine from a template; show its console until it ends, or leave it running."""
     from jeos.vm import template  # what other starts need not load
 
-    fixed = ("share", "memory", "cpus", "disk", "firmware", "bios", "set", "set_file", "accel", "fresh")
-    for option in fixed:
+    boot = ("firmware", "bios", "set", "set_file", "accel", "fresh", "channel")
+    for option in ("share", "memory", "cpus", "disk", *boot):
         if getattr(args, option):
             word = f"--{option.replace('_', '-')}"
             raise UsageError(f"{word} is not possible with --from-template", hint=f"jeos template create {word} …")
@@ -216,6 +223,7 @@ def wanted(args: argparse.Namespace) -> Machine:
         uuid=before.uuid,
         created=before.created,
         confine=before.confine,
+        channel=before.channel,
         shares=before.shares,
         limits=before.limits,
     )
@@ -237,6 +245,7 @@ def changed(machine: Machine, args: argparse.Namespace) -> Machine:
         forwards=tuple(parse_forward(text) for text in args.port) if args.port else machine.forwards,
         accelerator=args.accel or machine.accelerator,
         confine=Confine(args.confine) if args.confine else machine.confine,
+        channel=Channel(args.channel) if args.channel else machine.channel,
         limits=limits(machine.limits, args, memory=memory),
         shares=shares(machine, args),
     )

@@ -36,6 +36,14 @@ class Confine(StrEnum):
     OFF = "off"  # by QEMU's filter of system calls alone
 
 
+class Channel(StrEnum):
+    """How the host and the guest's agent talk."""
+
+    AUTO = "auto"  # over vsock where host and guest have it
+    VSOCK = "vsock"
+    SERIAL = "serial"  # a virtio-serial port, which every host and guest has
+
+
 class Status(StrEnum):
     """How a machine is."""
 
@@ -147,6 +155,7 @@ class Machine:
     confine: Confine = Confine.AUTO
     limits: Limits = Limits()
     shares: tuple[Share, ...] = ()
+    channel: Channel = Channel.AUTO
 
     @property
     def foreign(self) -> bool:
@@ -162,7 +171,8 @@ class State:
     guest's starts since then. `forwards` have the real host ports. `version` is the one that the guest's agent told
     last: another than the image's in a machine that has updated itself. `fences` are those around QEMU,
     `fences_missing` those that could not be put up, as "name: why". `sharing` is how folders of the host reach the
-    machine: "virtiofs", or "9p" and why.
+    machine: "virtiofs", or "9p" and why. `channel` is the way on which the agent was heard last, vsock or serial, and
+    `cid` the guest's address where it has a vsock.
     """
 
     status: Status = Status.STOPPED
@@ -180,6 +190,8 @@ class State:
     fences: tuple[str, ...] = ()
     fences_missing: tuple[str, ...] = ()
     sharing: str = ""
+    channel: str = ""
+    cid: int = 0
 
     def become(self, status: Status, *, reason: str = "", now: float) -> "State":
         """Return this state with another status from now on; one that it has already goes on, with another reason."""
@@ -252,6 +264,7 @@ def parse_machine(text: str, *, source: str) -> Machine:
         fields["shares"] = tuple(Share(**share) for share in fields.get("shares", ()))
         fields["limits"] = Limits(**fields.get("limits", {}))
         fields["confine"] = Confine(fields.get("confine", Confine.AUTO))
+        fields["channel"] = Channel(fields.get("channel", Channel.AUTO))
         fields["forwards"] = tuple(Forward(**forward) for forward in fields["forwards"])
         fields["properties"] = tuple(fields["properties"])
         fields["other_disks"] = tuple(OtherDisk(**disk) for disk in fields.get("other_disks", ()))

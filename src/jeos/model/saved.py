@@ -22,7 +22,7 @@ class Start:
     held, "" for a machine that boots. `again` is one that was there before: its identity stays; another was made of one
     whose network cards had the addresses `old_macs`. `agent` tells whether an agent is in the guest, `qemu` which QEMU
     wrote the file. `balloon` is what ordinary machines have. `first_address` is the first one that QEMU's own network
-    gives away, "" for the usual one.
+    gives away, "" for the usual one. `vsock` tells whether it had one.
     """
 
     ram: str = ""
@@ -35,6 +35,7 @@ class Start:
     accelerator: str = ""
     qemu: str = ""
     first_address: str = ""
+    vsock: bool = False
     old_macs: tuple[str, ...] = ()
 
 
@@ -56,6 +57,7 @@ class Saved:
     agent: bool = False
     balloon: bool = True
     first_address: str = ""
+    vsock: bool = False
     stopped: bool = False
     size: int = 0
 

@@ -14,6 +14,7 @@ from jeos.vm.firmware import Firmware
 
 PROGRAM = "qemu-system-x86_64"
 AGENT_PORT = "org.jeos.agent.0"
+AGENT_DOOR = "jeos.vsock"  # the credential with the port at which the agent calls over vsock
 CREDENTIAL = "opt/io.systemd.credentials/"  # where systemd looks in fw_cfg, systemd.system-credentials(7)
 LONGEST_FW_CFG_NAME = 55  # bytes; FW_CFG_MAX_FILE_PATH without its end mark, QEMU docs/specs/fw_cfg.rst
 QUICK_FIRMWARE = "qboot.rom"  # among QEMU's own files; Debian 12 has it as microvm's usual firmware, too
@@ -36,6 +37,15 @@ class Credential:
     name: str
     path: Path
     smbios: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VsockDevice:
+    """A vsock: the guest's address, the host's port for its agent, and the device, a descriptor that QEMU inherits."""
+
+    cid: int
+    port: int
+    device: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,7 @@ class Wiring:
     balloon: bool = True
     shares: tuple[Path, ...] = ()
     folders: tuple[Share, ...] = ()
+    vsock: VsockDevice | None = None
 
 
 def argv(machine: Machine, wiring: Wiring) -> list[str]:
@@ -213,11 +224,20 @@ def _devices(machine: Machine, wiring: Wiring) -> list[str]:
         *(word for n, mac in enumerate(macs[1:], 1) for word in _more_network(n, mac=mac, isolated=machine.isolated)),
         *("-chardev", f"socket,id=agent,path={escape(wiring.agent)},server=on,wait=off"),
         *("-device", "virtio-serial-pci", "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
+        *_vsock(wiring.vsock),
         *("-device", "virtio-rng-pci"),
         *(word for number in range(len(machine.shares)) for word in _share(number, wiring)),
         # Where memory is a file that others see, what a guest gives back would be gone for them, too.
         *(("-device", "virtio-balloon-pci,free-page-reporting=on,deflate-on-oom=on") if wiring.balloon else ()),
     ]
+
+
+def _vsock(vsock: VsockDevice | None) -> list[str]:
+    if vsock is None:
+        return []
+    # The number is as long whatever it is: a machine that is brought back must be shown files of the same size.
+    told = f"name={CREDENTIAL}{AGENT_DOOR},string={vsock.port:010}"
+    return ["-device", f"vhost-vsock-pci,guest-cid={vsock.cid},vhostfd={vsock.device}", "-fw_cfg", told]
 
 
 def _disk(node: str, path: Path, *, wiring: Wiring, device: str) -> list[str]:

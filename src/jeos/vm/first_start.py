@@ -165,7 +165,7 @@ class _Watch:
         return [
             self._read_console(launched),
             self._look_at_screen(control),
-            relay.serve(self.places.port, self.places.guest, on_event=self._hear_agent),
+            relay.serve(self.places.port, self.places.guest, on_event=self._hear_agent, vsock=launched.vsock),
             *ports,
         ]
 
@@ -258,3 +258,5 @@ async def _end(launched: Launched, control: Qmp | None) -> None:
         process.wait()
     launched.console.close()
     launched.qmp.close()
+    if launched.vsock is not None:
+        launched.vsock.close()

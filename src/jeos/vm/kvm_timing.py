@@ -102,7 +102,7 @@ def measure(device: str) -> float:
     fcntl.ioctl(cpu, KVM_SET_SREGS, special_registers(sregs))
     started = time.thread_time()
     best = float("inf")
-    for _ in range(GOES):
+    for number in range(GOES):
         fcntl.ioctl(cpu, KVM_SET_REGS, general_registers())
         before = time.thread_time()
         fcntl.ioctl(cpu, KVM_RUN, 0)
@@ -111,7 +111,7 @@ def measure(device: str) -> float:
         if reason != KVM_EXIT_HLT:
             raise OSError(f"the loop ended with exit reason {reason}")
         best = min(best, (after - before) / TURNS)
-        if after - started > CPU_BUDGET:
+        if number and after - started > CPU_BUDGET:  # where KVM is emulated, the first go is spent on translating it
             break
     return best * 1e9
 

@@ -18,14 +18,15 @@ from jeos.core.errors import HostError, JeosError, MachineError, UsageError
 from jeos.core.run import find_program, spawn
 from jeos.model.machine import Boot, Confine, Forward, Machine, Share
 from jeos.model.saved import Start
-from jeos.vm import accelerator, command, confine, disks, firmware, network, passt, supply
+from jeos.vm import accelerator, command, confine, disks, firmware, network, passt, supply, vsock
 from jeos.vm.accelerator import Accelerator
-from jeos.vm.command import Credential, Wiring
+from jeos.vm.command import Credential, VsockDevice, Wiring
 from jeos.vm.confine import Confined
 from jeos.vm.fence import fence_of
 from jeos.vm.listening import last_lines
 from jeos.vm.network import Network
 from jeos.vm.places import Places, make_private
+from jeos.vm.vsock import Vsock
 
 if TYPE_CHECKING:
     from jeos.vm.cgroup import Group
@@ -52,6 +53,7 @@ class Launched:
     fences_missing: tuple[str, ...] = ()  # that this host or the machine's network does not allow, each with the reason
     group: "Group | None" = None
     sharing: "Way | None" = None  # how folders of the host reach the machine
+    vsock: Vsock | None = None
 
 
 def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched:
@@ -88,6 +90,10 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched
             chosen_network = network.passt(forwards, descriptor=line.fileno())
             inherited.append(line.fileno())
         folders, way = _share(machine, places, helpers, ours)
+        own_vsock = vsock.claim_for(machine, start)
+        if own_vsock is not None:
+            ours.callback(own_vsock.close)
+            inherited.append(own_vsock.device)
         wiring = Wiring(
             accelerator=chosen.kind,
             tsc_khz=accelerator.host_tsc_khz(),
@@ -107,13 +113,14 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched
             balloon=start.balloon,
             shares=tuple(places.share(number) for number in range(len(machine.shares))) if not folders else (),
             folders=folders,
+            vsock=VsockDevice(own_vsock.cid, own_vsock.port, own_vsock.device) if own_vsock else None,
         )
         address = ""
         if start.devices:
-            devices = os.open(start.devices, os.O_RDONLY | os.O_CLOEXEC)
-            theirs.callback(os.close, devices)
-            inherited.append(devices)
-            address = f"fd:{devices}"
+            held = os.open(start.devices, os.O_RDONLY | os.O_CLOEXEC)
+            theirs.callback(os.close, held)
+            inherited.append(held)
+            address = f"fd:{held}"
         group = _limited(machine, places, ours)
         started = _start(
             machine, places, wiring, network=chosen_network.kind, start=start, inherited=inherited, group=group
@@ -135,6 +142,7 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched
             started.missing,
             group,
             way,
+            own_vsock,
         )
 
 

@@ -22,6 +22,8 @@ from pathlib import Path
 
 from jeos.core.terminal import plain
 from jeos.model.frames import CONTROL, HELLO, Decoder, Frame, Link, control, encode, message
+from jeos.model.machine import Channel
+from jeos.vm.vsock import Vsock, is_agent
 
 READ_SIZE = 64 << 10  # bytes
 MOST_CHANNELS = 8  # of one client
@@ -39,26 +41,61 @@ SILENT: Mapping[str, object] = {**ABSENT, "reasons": [f"the agent has not answer
 REQUESTS = ("exec", "status", "health", "freeze", "thaw", "usage", "wake", "poweroff", "reboot")
 
 OnEvent = Callable[[Mapping[str, object]], None]
+OnWay = Callable[[Channel], None]
 
 
-async def serve(port: Path, listen: Path, *, on_event: OnEvent, haste: float = 1.0) -> None:
+async def serve(
+    port: Path,
+    listen: Path,
+    *,
+    on_event: OnEvent,
+    on_way: OnWay = lambda way: None,
+    vsock: Vsock | None = None,
+    haste: float = 1.0,
+) -> None:
     """Relay between the guest behind QEMU's socket `port` and the clients of the socket `listen`, until cancelled.
 
-    `on_event` gets the agent's states, and one "absent" when the agent is lost. Only the owner can connect. With
+    An agent that calls over `vsock` is served there instead, until it hangs up. `on_event` gets the agent's states, and
+    one "absent" when the agent is lost; `on_way` the way on which one answers. Only the owner can connect. With
     `haste`, the agent has only that part of the time to break its silence.
     """
-    relay = Relay(on_event=on_event, haste=haste)
+    relay = Relay(on_event=on_event, on_way=on_way, haste=haste)
     listen.unlink(missing_ok=True)
     server = await asyncio.start_unix_server(relay.serve_client, sock=_private_socket(listen))
     try:
-        while True:
-            with contextlib.suppress(OSError):
-                await relay.follow_port(port)
-            await asyncio.sleep(RETRY_SECONDS)
+        await _follow(relay, port, vsock)
     finally:
         server.close()
         await relay.drop_clients()
         listen.unlink(missing_ok=True)
+
+
+async def _follow(relay: "Relay", port: Path, vsock: Vsock | None) -> None:
+    """Follow the port for ever, and in its place each call of the agent over vsock."""
+    while True:
+        ways: list[asyncio.Task[object]] = [asyncio.create_task(relay.follow_port(port))]
+        ways += [asyncio.create_task(_called(vsock))] if vsock else []
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            _, *called = await asyncio.gather(*ways, return_exceptions=True)
+        if called and isinstance(called[0], socket.socket):
+            with contextlib.suppress(OSError):
+                await relay.follow(*await asyncio.open_connection(sock=called[0]), way=Channel.VSOCK)
+        else:
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _called(vsock: Vsock) -> socket.socket:
+    """Wait until the machine's agent calls, and return the line; whoever else calls is hung up on."""
+    while True:
+        line, caller = await asyncio.get_running_loop().sock_accept(vsock.door)
+        if is_agent(caller, cid=vsock.cid):
+            line.setblocking(False)
+            return line
+        line.close()
 
 
 def read_state(said: Mapping[str, object]) -> Mapping[str, object] | None:
@@ -111,8 +148,9 @@ class Client:
 class Relay:
     """The port, the clients, and which channel of the port belongs to whom."""
 
-    def __init__(self, *, on_event: OnEvent, haste: float) -> None:
+    def __init__(self, *, on_event: OnEvent, on_way: OnWay, haste: float) -> None:
         self._on_event = on_event
+        self._on_way = on_way
         self._haste = haste
         self._heard = 0.0  # when the agent last said anything, by the loop's clock
         self._before_silence: Mapping[str, object] | None = None
@@ -129,6 +167,10 @@ class Relay:
     async def follow_port(self, port: Path) -> None:
         """Serve one connection to the port to its end. Raises OSError if there is none."""
         reader, writer = await asyncio.open_unix_connection(port)
+        await self.follow(reader, writer, way=Channel.SERIAL)
+
+    async def follow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, way: Channel) -> None:
+        """Serve one connection to the agent, to its end."""
         writer.transport.set_write_buffer_limits(high=PORT_HIGH)
         decoder = Decoder()
         self._link = Link(os.urandom(16).hex())
@@ -137,8 +179,11 @@ class Relay:
         listening = asyncio.ensure_future(self._listen_for_silence(self._link, writer))
         try:
             while data := await reader.read(READ_SIZE):
+                was_linked = self._link.linked
                 for frame in decoder.feed(data):
                     self._hear(frame, self._link, writer)
+                if self._link.linked and not was_linked:
+                    self._on_way(way)
                 self._break_silence()
                 if writer.transport.get_write_buffer_size() > PORT_BACKLOG:
                     return  # a guest that makes us answer and does not listen

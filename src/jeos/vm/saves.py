@@ -103,6 +103,7 @@ def load(name: str, snapshot: str, *, force: bool) -> State:
             accelerator=saved.accelerator,
             qemu=saved.qemu,
             first_address=saved.first_address,
+            vsock=saved.vsock,
         )
         return begin(places, descriptor, start=start)
     finally:

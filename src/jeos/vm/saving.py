@@ -72,6 +72,7 @@ async def _described(subject: Subject, *, name: str) -> Saved:
         version=subject.state.version,
         agent=subject.agent,
         balloon=subject.start.balloon,
+        vsock=subject.state.cid != 0,
     )
 
 

@@ -65,6 +65,7 @@ def supervise(machine: Machine, places: Places, launched: Launched, *, state: St
         fences=launched.fences,
         fences_missing=launched.fences_missing,
         sharing=str(launched.sharing or ""),
+        cid=launched.vsock.cid if launched.vsock else 0,
     )
     for fence in launched.fences_missing:
         if fence != confine.ROUTER:  # which is the network's nature, not something that the host lacks

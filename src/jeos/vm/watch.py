@@ -17,7 +17,7 @@ from typing import Any
 
 from jeos.core import files, log
 from jeos.core.errors import JeosError, MachineError, UsageError
-from jeos.model.machine import Machine, State, Status, machine_text, state_text
+from jeos.model.machine import Channel, Machine, State, Status, machine_text, state_text
 from jeos.model.saved import DEFAULT, Start
 from jeos.vm import asking, balloon, filling, hold, orders, pausing, relay, saving, supply, usage
 from jeos.vm.bringing_back import bring_back
@@ -133,7 +133,8 @@ class Watch:
 
     def _serve_guest(self, place: Path) -> None:
         """Let clients of a socket talk to the guest's agent."""
-        self._spawn(relay.serve(self._places.port, place, on_event=self._agent_says))
+        on_way, own = self._reached, self._launched.vsock
+        self._spawn(relay.serve(self._places.port, place, on_event=self._agent_says, on_way=on_way, vsock=own))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -190,6 +191,11 @@ class Watch:
         if (status, reason, version) != (self._state.status, self._state.reason, self._state.version):
             self._state = replace(self._state, version=version)
             self._tell(status, reason=reason)
+
+    def _reached(self, way: Channel) -> None:
+        """Note on which way the agent was heard."""
+        self._state = replace(self._state, channel=way)
+        self._show()
 
     def _tell(self, status: Status, *, reason: str = "") -> None:
         """Note how the guest is, and show it unless the machine stands still."""
