@@ -56,4 +56,4 @@ def test_report_without_cautions_has_no_heading_for_them(capsys: pytest.CaptureF
 def test_place_that_holds_nothing_built_is_refused(tmp_path: Path) -> None:
     (tmp_path / "appliance.toml").write_text('name = "hello"\nversion = "1"\n')
     with pytest.raises(InputError, match="has not been built yet"):
-        overhead.machine_for(tmp_path)
+        overhead.machine_for(tmp_path, accelerator="auto")

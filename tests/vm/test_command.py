@@ -6,6 +6,7 @@ import pytest
 from jeos.agent import vsock as agent_vsock
 from jeos.core.errors import HostError, UsageError
 from jeos.model.machine import Boot, Machine, OtherDisk
+from jeos.model.tuning import Engine, Tuning
 from jeos.vm.command import AGENT_DOOR, Credential, VsockDevice, Wiring, argv, escape, guest_cmdline
 from jeos.vm.firmware import Firmware, find
 
@@ -210,3 +211,19 @@ def test_argv_of_a_machine_with_a_vsock_tells_the_guest_where_to_call() -> None:
         "name=opt/io.systemd.credentials/jeos.vsock,string=0004000000",
     ]
     assert AGENT_DOOR == agent_vsock.CREDENTIAL
+
+
+def test_argv_by_a_hosts_profile() -> None:
+    tuning = Tuning(engine=Engine.NATIVE, direct=True, iothread=True, huge=True)
+    words = argv(MACHINE, replace(WIRING, tuning=tuning))
+    own = [word for word in words if word not in argv(MACHINE, WIRING)]
+    assert own == [
+        "-object",
+        "memory-backend-memfd,id=microvm.ram,size=384M,share=on,hugetlb=on,hugetlbsize=2M",
+        "memory-backend=microvm.ram",
+        "-object",
+        "iothread,id=disks",
+        "driver=file,node-name=disk-file,discard=unmap,aio=native,cache.direct=on,filename=/state/web/disk.qcow2",
+        "driver=qcow2,node-name=disk,discard=unmap,detect-zeroes=unmap,cache.direct=on,file=disk-file",
+        "virtio-blk-pci,drive=disk,serial=system,iothread=disks",
+    ]

@@ -27,6 +27,12 @@ def test_split_tells_the_guests_memory_from_all() -> None:
     assert memory.split(SMAPS, guest_bytes=64 << 20) == (0, 6004 << 10)
 
 
+def test_split_counts_pages_that_were_set_aside() -> None:
+    huge = SMAPS + b"7f3000000000-7f3001000000 rw-s 00000000 00:10 7 /memfd:microvm.ram (deleted)\n"
+    huge += b"Pss:                   0 kB\nShared_Hugetlb:        0 kB\nPrivate_Hugetlb:   8192 kB\n"
+    assert memory.split(huge, guest_bytes=16 << 20) == (8192 << 10, (6004 + 8192) << 10)
+
+
 def test_of_machine_counts_processes_and_leaves_out_ended_ones() -> None:
     found = memory.of_machine(qemu=os.getpid(), guest_bytes=1, supervisor=os.getpid())
     assert found.guest == 0

@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, and print what was found."""
-    machine = replace(machine_for(args.path), accelerator=args.accel)
+    machine = machine_for(args.path, accelerator=args.accel)
     with log.step("measure") as step:
         step.update("start the guest")
         report = overhead.measure(machine, quick=not args.full, folder=work_folder(), heard=partial(hear, step=step))
@@ -65,20 +65,22 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def machine_for(path: Path | None) -> Machine:
+def machine_for(path: Path | None, *, accelerator: str) -> Machine:
     """Return a machine that starts directly, whose kernel and interpreter the guest is to have.
 
     Raises InputError for a path that holds nothing built.
     """
     if path is not None and path.suffix == ".efi":
         parts = direct.unpack(path)
-        return Machine(name=path.stem, disk="", kernel=str(parts.kernel), initrd=str(parts.initrd), boot=Boot.DIRECT)
-    if path is not None:
-        return deploy.machine_of(path, boot=Boot.DIRECT)
-    try:
-        return deploy.machine_of(Path(), boot=Boot.DIRECT)
-    except InputError:
-        return deploy.machine_of(own_appliance(), boot=Boot.DIRECT)
+        found = Machine(name=path.stem, disk="", kernel=str(parts.kernel), initrd=str(parts.initrd), boot=Boot.DIRECT)
+    elif path is not None:
+        found = deploy.machine_of(path, boot=Boot.DIRECT)
+    else:
+        try:
+            found = deploy.machine_of(Path(), boot=Boot.DIRECT)
+        except InputError:
+            found = deploy.machine_of(own_appliance(), boot=Boot.DIRECT)
+    return replace(found, accelerator=accelerator)
 
 
 def own_appliance() -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jeos.core.errors import UsageError
 from jeos.model.machine import Boot, Machine, Share
+from jeos.model.tuning import USUAL, Engine, Tuning
 from jeos.vm.firmware import Firmware
 
 PROGRAM = "qemu-system-x86_64"
@@ -23,6 +24,7 @@ TRANSLATION_CACHE = 128  # MiB; QEMU's own default of up to 1 GiB is memory that
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
+DISK_THREAD = "disks"  # of QEMU, that serves the machine's disks where they have one of their own
 SUPPLY = "-supply"  # after a disk's name: the node that it reads from until it is complete
 RECONNECT_SECONDS = 60  # that a guest's reads wait for a supply that has to be started again
 
@@ -59,7 +61,8 @@ class Wiring:
 
     `ram` is a file that is the machine's memory; if it is `ram_private`, what the machine changes does not go there.
     One that waits for what its devices are to hold is `incoming`. `shares` are the sockets on which the folders of the
-    host are served that the machine sees; those that QEMU serves itself are `folders`.
+    host are served that the machine sees; those that QEMU serves itself are `folders`. `tuning` is what this host can
+    give.
     """
 
     accelerator: str
@@ -81,6 +84,7 @@ class Wiring:
     shares: tuple[Path, ...] = ()
     folders: tuple[Share, ...] = ()
     vsock: VsockDevice | None = None
+    tuning: Tuning = USUAL
 
 
 def argv(machine: Machine, wiring: Wiring) -> list[str]:
@@ -151,11 +155,13 @@ def _processor(machine: Machine, wiring: Wiring) -> list[str]:
 
 def _memory(machine: Machine, wiring: Wiring) -> list[str]:
     """Return what makes a file the memory, under the name that it has without: what was saved says that name."""
-    if wiring.ram is None and not wiring.shares:
+    huge = wiring.tuning.huge
+    if wiring.ram is None and not wiring.shares and not huge:
         return []
     name = "microvm.ram" if machine.boot is Boot.DIRECT else "pc.ram"
     if wiring.ram is None:  # who serves a folder by virtiofs reads and writes the guest's memory itself
-        shared = f"memory-backend-memfd,id={name},size={machine.memory}M,share=on"
+        pages = ",hugetlb=on,hugetlbsize=2M" if huge else ""
+        shared = f"memory-backend-memfd,id={name},size={machine.memory}M,share=on{pages}"
         return ["-object", shared, "-machine", f"memory-backend={name}"]
     share = "off" if wiring.ram_private else "on"
     words = f"memory-backend-file,id={name},size={machine.memory}M,share={share},mem-path={escape(wiring.ram)}"
@@ -213,6 +219,7 @@ def _devices(machine: Machine, wiring: Wiring) -> list[str]:
     first = "" if machine.boot is Boot.DIRECT else ",bootindex=0"  # or the firmware tries the network before the disk
     macs = mac_addresses(machine)
     return [
+        *(("-object", f"iothread,id={DISK_THREAD}") if wiring.tuning.iothread else ()),
         *_disk("disk", wiring.disk, wiring=wiring, device=f"serial=system{first}"),
         *(
             word
@@ -242,12 +249,16 @@ def _vsock(vsock: VsockDevice | None) -> list[str]:
 
 def _disk(node: str, path: Path, *, wiring: Wiring, device: str) -> list[str]:
     supply = _supply(node, wiring.supply) if wiring.supply else []
-    backing = f",backing={node}{SUPPLY}" if supply else ""
+    below = f"{node}-file,backing={node}{SUPPLY}" if supply else f"{node}-file"
+    tuning = wiring.tuning
+    engine = f",aio={tuning.engine}" if tuning.engine is not Engine.THREADS else ""
+    around = ",cache.direct=on" if tuning.direct else ""
+    thread = f"iothread={DISK_THREAD}" if tuning.iothread else ""
     return [
         *supply,
-        *("-blockdev", f"driver=file,node-name={node}-file,discard=unmap,filename={escape(path)}"),
-        *("-blockdev", f"driver=qcow2,node-name={node},discard=unmap,detect-zeroes=unmap,file={node}-file{backing}"),
-        *("-device", ",".join(filter(None, (f"virtio-blk-pci,drive={node}", device)))),
+        *("-blockdev", f"driver=file,node-name={node}-file,discard=unmap{engine}{around},filename={escape(path)}"),
+        *("-blockdev", f"driver=qcow2,node-name={node},discard=unmap,detect-zeroes=unmap{around},file={below}"),
+        *("-device", ",".join(filter(None, (f"virtio-blk-pci,drive={node}", device, thread)))),
     ]
 
 

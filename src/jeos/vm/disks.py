@@ -97,6 +97,12 @@ def check_base(machine: Machine) -> None:
             raise _other_image(machine)
 
 
+def images(machine: Machine, places: Places) -> list[Path]:
+    """Return the files that a machine's disks are read from: its own, and those under them."""
+    own = [places.disk, *(places.other_disk(number) for number in range(len(machine.other_disks)))]
+    return [*own, *(Path(path) for path, _ in _bases(machine) if path)]
+
+
 def _bases(machine: Machine) -> tuple[tuple[str, str], ...]:
     others = ((disk.path, disk.fingerprint) for disk in machine.other_disks)
     return ((machine.disk, machine.disk_fingerprint), *others)

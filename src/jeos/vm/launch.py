@@ -18,7 +18,8 @@ from jeos.core.errors import HostError, JeosError, MachineError, UsageError
 from jeos.core.run import find_program, spawn
 from jeos.model.machine import Boot, Confine, Forward, Machine, Share
 from jeos.model.saved import Start
-from jeos.vm import accelerator, command, confine, disks, firmware, network, passt, supply, vsock
+from jeos.model.tuning import Tuning
+from jeos.vm import accelerator, command, confine, disks, firmware, host_profile, network, passt, supply, vsock
 from jeos.vm.accelerator import Accelerator
 from jeos.vm.command import Credential, VsockDevice, Wiring
 from jeos.vm.confine import Confined
@@ -56,10 +57,11 @@ class Launched:
     vsock: Vsock | None = None
 
 
-def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched:
+def launch(machine: Machine, places: Places, *, start: Start = BOOT, tuning: Tuning | None = None) -> Launched:
     """Start QEMU for a machine; raises what its parts raise, with everything that was started ended.
 
-    With a `start`, QEMU has the memory that it names, and waits for what its devices held.
+    With a `start`, QEMU has the memory that it names, and waits for what its devices held. A `tuning` is used in place
+    of the host's profile.
     """
     disks.check_base(machine)
     make_private(places.runtime)
@@ -114,6 +116,7 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT) -> Launched
             shares=tuple(places.share(number) for number in range(len(machine.shares))) if not folders else (),
             folders=folders,
             vsock=VsockDevice(own_vsock.cid, own_vsock.port, own_vsock.device) if own_vsock else None,
+            tuning=tuning or host_profile.tuning_for(disks.images(machine, places), memory=machine.memory),
         )
         address = ""
         if start.devices:

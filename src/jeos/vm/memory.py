@@ -13,6 +13,7 @@ from pathlib import Path
 
 HEADER = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) (\S{4}) ")
 KIBIBYTE = 1 << 10
+COUNTED = (b"Pss:", b"Private_Hugetlb:", b"Shared_Hugetlb:")  # pages that were set aside are in no PSS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def split(text: bytes, *, guest_bytes: int) -> tuple[int, int]:
         if header:
             size = int(header[2], 16) - int(header[1], 16)
             inside = size == guest_bytes and header[3].startswith(b"rw-")
-        elif line.startswith(b"Pss:"):
+        elif line.startswith(COUNTED):
             pages = int(line.split()[1]) * KIBIBYTE
             everything += pages
             guest += pages if inside else 0

@@ -12,6 +12,7 @@ CLONE, CAPSET = 56, 126  # x86-64
 OPEN_TREE, MOVE_MOUNT, MOUNT_SETATTR = 428, 429, 442
 LANDLOCK_CREATE_RULESET, LANDLOCK_ADD_RULE, LANDLOCK_RESTRICT_SELF = 444, 445, 446
 PIVOT_ROOT = 155  # x86-64
+IO_URING_SETUP, IO_URING_PARAMS = 425, 120  # the size of struct io_uring_params, in bytes
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -43,6 +44,11 @@ def prctl(option: int, value: int, *, what: str) -> None:
     """Set something of this process, prctl(2)."""
     zero = ctypes.c_ulong(0)
     _checked(_libc.prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero), what)
+
+
+def io_uring_setup(entries: int) -> int:
+    """Return the descriptor of a new ring of requests, io_uring_setup(2)."""
+    return call(IO_URING_SETUP, entries, ctypes.create_string_buffer(IO_URING_PARAMS), what="io_uring_setup")
 
 
 def _checked(found: int, what: str) -> int:

@@ -69,11 +69,24 @@ local function measure(one, settings, misses)
   say("done", one.name, number(operations), number(faults), number(missed), number(waited), table.concat(took, " "))
 end
 
+-- The measurements that are asked for: all, or those that `settings.only` names.
+local function wanted(settings)
+  local names = {}
+  for _, name in ipairs(settings.only or {}) do names[name] = true end
+  local chosen = {}
+  for _, group in ipairs { "memory", "processor", "processes", "disk", "network" } do
+    for _, one in ipairs(require(group)) do
+      if not settings.only or names[one.name] then chosen[#chosen + 1] = one end
+    end
+  end
+  return chosen
+end
+
 return function(settings)
   local misses, tlb_reason = linux.tlb_counter()
   facts(tlb_reason)
-  for _, group in ipairs { "memory", "processor", "processes", "disk", "network" } do
-    for _, one in ipairs(require(group)) do
+  for _ = 1, settings.rounds or 1 do
+    for _, one in ipairs(wanted(settings)) do
       say("ready", one.name)
       if not io.stdin:read("*l") then return end
       local measured, why = pcall(measure, one, settings, misses)
