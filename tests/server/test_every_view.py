@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import islice, product
 from pathlib import Path
 
-from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, resolve
+from django.urls import Resolver404, resolve
+
+import server_world
 
 HERE = Path(__file__).parent
 PLACE = re.compile(r"\{[^{}]*\}")
@@ -16,19 +18,6 @@ TRIED = ("1", "a", "atom", "00000000-0000-4000-8000-000000000001")  # what may s
 ELSEWHERE = {  # content/test_feeds.py puts their addresses together
     *("content:member-feed", "forum:category-feed", "forum:thread-feed", "forum:unanswered-feed"),
 }
-
-
-def views() -> set[str]:
-    """Return the names of all views of the sections, those without a name by their functions."""
-
-    def walk(patterns: list[URLPattern | URLResolver], space: str) -> Iterator[str]:
-        for one in patterns:
-            if isinstance(one, URLResolver):
-                yield from walk(one.url_patterns, one.namespace or space)
-            elif space and ("jeos.server" in getattr(one.callback, "__module__", "")):
-                yield f"{space}:{one.name or one.callback.__name__}"
-
-    return set(walk(get_resolver().url_patterns, ""))
 
 
 def addresses() -> Iterator[str]:
@@ -73,5 +62,5 @@ def asked() -> set[str]:
 
 
 def test_tests_ask_for_every_view() -> None:
-    missing = sorted(views() - asked() - ELSEWHERE)
+    missing = sorted(set(server_world.views()) - asked() - ELSEWHERE)
     assert missing == [], "\n".join(missing)
