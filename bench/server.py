@@ -192,7 +192,9 @@ def hits_of(word: str) -> int:
 
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute("SELECT count(*) FROM content_document WHERE vector @@ to_tsquery('english', %s)", [word])
+            cursor.execute(
+                "SELECT count(*) FROM content_document WHERE vector @@ to_tsquery('jeos_english', %s)", [word]
+            )
         else:
             cursor.execute("SELECT count(*) FROM content_all WHERE content_all MATCH %s", [word])
         return int(cursor.fetchone()[0])

@@ -3,13 +3,15 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from jeos.server.accounts.models import Member
 from jeos.server.content.kinds import POST, THREAD
-from jeos.server.content.search import Entry, Hit, index, parse
+from jeos.server.content.search import Entry, Hit, index, languages, parse
+from jeos.server.content.search.languages import Language
 from jeos.server.content.search.query import Query, clean
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +68,73 @@ def test_excluded_word_excludes() -> None:
 def test_word_is_found_in_its_other_forms_and_in_any_case() -> None:
     index().put([head(1, "Machines that RESTARTED")])
     assert found("machine restart") == [(THREAD, 1, 0)]
+
+
+GERMAN = "Der Kernel wird nicht geladen, und die Maschinen starten nicht über das Netz."
+FRENCH = "Le noyau n'est pas chargé, et les machines ne démarrent pas sur le réseau de l'école."
+
+
+@pytest.mark.parametrize(
+    ("text", "body", "query"),
+    [
+        *(("The Who played", "Who are the Who?", '"the who"'), ("To be or not to be", "", "to be or not to be")),
+        *(
+            ("Was die anderen sagen", GERMAN, "die"),
+            ("Die Maschine", GERMAN, "Maschinen"),
+            ("Über uns", GERMAN, "über"),
+        ),
+        *(("Das Netz", GERMAN, '"das netz"'), ("Das Netz", GERMAN, '"über das Netz"'), ("x", GERMAN, "uber netz")),
+        *(("Les machines", FRENCH, "les"), ("Le réseau", FRENCH, "réseau"), ("Le réseau", FRENCH, "reseau")),
+        *(("x", FRENCH, '"le réseau"'), ("x", FRENCH, "école"), ("L'ÉCOLE", FRENCH, "ecole"), ("x", FRENCH, "chargé")),
+        *(("Ein English title", GERMAN, "english"), ("Updates", GERMAN, "updates"), ("x", "Weiß und groß", "groß")),
+    ],
+)
+def test_word_is_found_as_it_was_written_in_any_language(text: str, body: str, query: str) -> None:
+    index().put([head(1, text, body), head(2, "Nothing", "like it")])
+    assert [hit[:2] for hit in found(query)] == [(THREAD, 1)]
+
+
+def test_what_must_not_occur_counts_in_every_language() -> None:
+    index().put([head(1, "Kernel", GERMAN), head(2, "Kernel", FRENCH), head(3, "Kernel", "the machines do not start")])
+    assert found("kernel -Maschinen") == [(THREAD, 3, 0), (THREAD, 2, 0)]
+    assert found("kernel -réseau") == [(THREAD, 3, 0), (THREAD, 1, 0)]
+    assert found("kernel -machines -geladen") == []
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite knows the forms of English words only")
+@pytest.mark.parametrize(
+    ("body", "query", "there"),
+    [
+        *((GERMAN, "Maschine", True), (GERMAN, "Netze", True), (GERMAN, "Netzes", True), (GERMAN, "Masche", False)),
+        *((FRENCH, "machine", True), (FRENCH, "réseaux", True), (FRENCH, "école", True), (FRENCH, "charger", True)),
+        *(("the machines of that", "machine", True), ("the machines of that", "who", False)),
+    ],
+)
+def test_word_is_found_in_its_other_forms_in_the_language_of_the_text(body: str, query: str, there: bool) -> None:
+    index().put([head(1, "x", body)])
+    assert found(query) == ([(THREAD, 1, 1)] if there else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        *((GERMAN, Language.GERMAN), (FRENCH, Language.FRENCH), ("The kernel is not there", Language.ENGLISH)),
+        *(
+            ("", Language.ENGLISH),
+            ("12 %", Language.ENGLISH),
+            ("der", Language.ENGLISH),
+            ("die an on", Language.ENGLISH),
+        ),
+        ("It is the word der that is in the text und not more", Language.ENGLISH),
+    ],
+)
+def test_language_is_told_by_small_words(text: str, language: Language) -> None:
+    assert languages.of(text) is language
+
+
+def test_small_words_are_of_one_language_each() -> None:
+    words = [word for words in languages.SMALL.values() for word in words.split()]
+    assert len(words) == len(set(words))
 
 
 def test_tag_counts_as_a_title_and_as_a_filter() -> None:

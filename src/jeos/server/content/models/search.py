@@ -18,6 +18,7 @@ class Document(models.Model):
     title = models.CharField(max_length=200, blank=True)
     body = models.TextField(blank=True)
     tags = models.CharField(max_length=300, blank=True)
+    language = models.SmallIntegerField(null=True)  # see `search/languages.py`; none is English
 
     class Meta:
         """Replaced and removed by what they stand for."""

@@ -8,6 +8,7 @@ from jeos.server import rows
 from jeos.server.accounts.models import Member
 from jeos.server.content import kinds
 from jeos.server.content.models import Document
+from jeos.server.content.search import languages
 from jeos.server.content.search.base import Entry, Key
 from jeos.server.content.search.query import Query
 
@@ -28,6 +29,7 @@ def as_document(entry: Entry) -> Document:
         title=entry.title[:200],
         body=entry.body[:BODY],
         tags=" ".join(entry.tags)[:300],
+        language=languages.of(f"{entry.title}\n{entry.body}"),
     )
 
 
