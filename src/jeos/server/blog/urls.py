@@ -9,6 +9,7 @@ urlpatterns = [
     path("feed.<slug:form>", feeds.planet, name="planet-feed"),
     path("followed/", lists.followed, name="followed"),
     path("all/", lists.blogs, name="blogs"),
+    path("all/feed.<slug:form>", feeds.blogs, name="blogs-feed"),
     path("own/", lists.own, name="own"),
     path("about/", lists.describe, name="describe"),
     path("write/", writing.write, name="write"),

@@ -13,6 +13,7 @@ urlpatterns = [
     path("m/<str:handle>/feed.<slug:form>", feed_views.member, name="member-feed"),
     path("tags/<str:name>/edit/", moderation_views.edit_tag, name="tag-edit"),
     path("search/", views.search_page, name="search"),
+    path("search/feed.<slug:form>", feed_views.found, name="search-feed"),
     path("notifications/", views.notification_page, name="notifications"),
     path("notifications/seen/", views.see_notifications, name="see-notifications"),
     path("bookmarks/", views.bookmarks, name="bookmarks"),

@@ -18,6 +18,7 @@ from jeos.server.events.views import (
 urlpatterns = [
     path("", lists.coming, name="coming"),
     path("past/", lists.past, name="past"),
+    path("past/feed.<slug:form>", lists.past_feed, name="past-feed"),
     path("feed.<slug:form>", lists.feed, name="feed"),
     path("new/", managing.new, name="new"),
     path("<slug:slug>/", schedule.event, name="event"),

@@ -6,10 +6,11 @@ from jeos.server.ideas.views import ideas, lists, managing
 
 urlpatterns = [
     path("", lists.trending, name="trending"),
-    path("feed.<slug:form>", lists.feed, name="feed"),
+    path("feed.<slug:form>", lists.trending_feed, name="feed"),
     path("top/", lists.top, name="top"),
+    path("top/feed.<slug:form>", lists.top_feed, name="top-feed"),
     path("new/", lists.new, name="new"),
-    path("new/feed.<slug:form>", lists.feed, name="new-feed"),
+    path("new/feed.<slug:form>", lists.new_feed, name="new-feed"),
     path("mine/", lists.mine, name="mine"),
     path("roadmap/", lists.roadmap, name="roadmap"),
     path("status/<slug:name>/", lists.by_status, name="status"),

@@ -8,6 +8,7 @@ urlpatterns = [
     path("", lists.proven, name="proven"),
     path("feed.<slug:form>", lists.feed, name="feed"),
     path("top/", lists.top, name="top"),
+    path("top/feed.<slug:form>", lists.top_feed, name="top-feed"),
     path("review/", lists.in_review, name="in-review"),
     path("review/feed.<slug:form>", lists.review_feed, name="review-feed"),
     path("mine/", lists.mine, name="mine"),

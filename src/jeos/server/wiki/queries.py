@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from jeos.server.accounts.models import Member
@@ -47,6 +48,15 @@ def orphans(*, after: str | None, size: int) -> paging.Page[Page]:
 def wanted(*, after: str | None, size: int) -> paging.Page[Wanted]:
     """Return the names that pages link to and that nobody has written, most wanted first."""
     return paging.newest(Wanted.objects.all(), keys={"uses": int, "id": int}, after=after, size=size)
+
+
+def who_wants(names: Iterable[str]) -> dict[str, list[Page]]:
+    """Return the pages that link to names which no page has, by name, the first that did first; with one query."""
+    found: dict[str, list[Page]] = {}
+    rows = Link.objects.filter(name__in=list(names), page=None, source__hidden=False).select_related("source")
+    for link in rows.order_by("pk"):
+        found.setdefault(link.name, []).append(link.source)
+    return found
 
 
 def most_linked(*, size: int) -> list[Page]:

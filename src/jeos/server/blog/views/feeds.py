@@ -1,4 +1,4 @@
-"""Feeds of the planet, of a blog, of a series, and of the comments on a post."""
+"""Feeds of the planet, of the list of blogs, of a blog, of a series, and of the comments on a post."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jeos.server.blog import queries
 from jeos.server.blog.models import Post, blog_url, post_url, series_url
 from jeos.server.blog.views.access import find_author, find_post, find_series
 from jeos.server.blog.views.posts import place_of
-from jeos.server.content import feeds, kinds
+from jeos.server.content import feeds, kinds, markdown
 from jeos.server.content.feeds import Feed, Item
 from jeos.server.content.models import Comment
 
@@ -22,6 +22,25 @@ def planet(request: HttpRequest, form: str) -> HttpResponse:
     """Answer with all members' posts."""
     newest = _newest(queries.shown())
     feed = Feed(title=f"{site.name()}: {_('Blogs')}", url="/blog/", about=_("All members' posts"), items=newest)
+    return feeds.answer(request, form, feed)
+
+
+@require_GET
+def blogs(request: HttpRequest, form: str) -> HttpResponse:
+    """Answer with the blogs that have posts, those in which something was written last first."""
+    items = [
+        Item(
+            name=f"blog/{row.pk}",
+            title=row.title or row.member.shown_name,
+            url=blog_url(row.member.handle),
+            author=row.member.handle,
+            made=row.member.joined,
+            changed=row.last_at,
+            html=markdown.as_html(row.about),
+        )
+        for row in queries.blogs(after=None, size=feeds.SIZE).rows
+    ]
+    feed = Feed(title=f"{site.name()}: {_('All blogs')}", url="/blog/all/", about="", items=items)
     return feeds.answer(request, form, feed)
 
 

@@ -1,4 +1,4 @@
-"""Lists of events: those to come, those that are over, and their feed."""
+"""Lists of events: those to come, those that are over, and their feeds."""
 
 from __future__ import annotations
 
@@ -68,7 +68,19 @@ def preparing(member: Member | None) -> list[Event]:
 def feed(request: HttpRequest, form: str) -> HttpResponse:
     """Answer with the newest events as a feed."""
     newest = Event.objects.filter(published=True, hidden=False).order_by("-made", "-id")
-    numbers = list(newest.values_list("pk", flat=True)[: feeds.SIZE])
+    return _feed(request, form, newest, title=_("Events"), url="/events/")
+
+
+@require_GET
+def past_feed(request: HttpRequest, form: str) -> HttpResponse:
+    """Answer with the events that were over last as a feed."""
+    rows = past_rows().order_by("-ends", "-id")
+    return _feed(request, form, rows, title=f"{_('Events')}: {_('Past')}", url="/events/past/")
+
+
+def _feed(request: HttpRequest, form: str, rows: QuerySet[Event], *, title: str, url: str) -> HttpResponse:
+    """Answer with events as a feed."""
+    numbers = list(rows.values_list("pk", flat=True)[: feeds.SIZE])
     cards = kinds.event_cards(numbers, None)
     items = feeds.of_cards([cards[number] for number in numbers if number in cards])
-    return feeds.answer(request, form, Feed(title=_("Events"), url="/events/", about="", items=items))
+    return feeds.answer(request, form, Feed(title=title, url=url, about="", items=items))

@@ -114,7 +114,21 @@ def roadmap(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def feed(request: HttpRequest, form: str) -> HttpResponse:
+def trending_feed(request: HttpRequest, form: str) -> HttpResponse:
+    """Answer with the ideas that many voted for lately as a feed."""
+    rows = Idea.objects.filter(hidden=False, closed=False).order_by("-trend", "-id")
+    return _feed(request, form, rows, title=f"{_('Ideas')}: {_('Trending')}", url="/ideas/")
+
+
+@require_GET
+def top_feed(request: HttpRequest, form: str) -> HttpResponse:
+    """Answer with the ideas with the most votes as a feed."""
+    rows = Idea.objects.filter(hidden=False, closed=False).order_by("-votes", "-id")
+    return _feed(request, form, rows, title=f"{_('Ideas')}: {_('Most wanted')}", url="/ideas/top/")
+
+
+@require_GET
+def new_feed(request: HttpRequest, form: str) -> HttpResponse:
     """Answer with the newest ideas as a feed."""
     newest = Idea.objects.filter(hidden=False).order_by("-made", "-id")
     return _feed(request, form, newest, title=_("Ideas"), url="/ideas/new/")

@@ -80,6 +80,13 @@ def feed(request: HttpRequest, form: str) -> HttpResponse:
 
 
 @require_GET
+def top_feed(request: HttpRequest, form: str) -> HttpResponse:
+    """Answer with the practices that were rated best as a feed."""
+    rows = proven_rows().order_by("-score", "-id")
+    return _feed(request, form, rows, title=f"{_('Practices')}: {_('Best rated')}", url="/practices/top/")
+
+
+@require_GET
 def review_feed(request: HttpRequest, form: str) -> HttpResponse:
     """Answer with the practices that wait for peers as a feed."""
     rows = review_rows().order_by("-submitted", "-id")
