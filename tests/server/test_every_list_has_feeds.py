@@ -27,7 +27,7 @@ LISTS = {
     "/forum/unanswered/": ["Kernel threads"],
     "/forum/c/building/": ["Kernel threads"],
     "/tags/uefi/": ["Kernel threads"],
-    "/search/?q=kernel": ["Kernel threads"],
+    "/search/?q=kernel": ["Kernel order", "Kernel threads"],
     "/blog/": ["A first post"],
     "/blog/all/": ["ada"],
     "/wiki/-/changes/": ["Kernel order: new page"],

@@ -76,3 +76,17 @@ def test_po_file_is_read_with_its_escapes_plurals_and_contexts(tmp_path: Path) -
         "k\x04m": "n",
         "one\x00many": "1\x002",
     }
+
+
+def test_no_template_writes_a_colon_behind_a_translated_label() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}: {found}"
+        for path in sorted((ROOT / "src/jeos/server").glob("**/jinja2/**/*.html"))
+        for found in re.findall(r"_\([^{}]*\)[^{}]*\}\}:\s[^\n]{0,20}", path.read_text(encoding="utf-8"))
+    ]
+    assert wrong == [], "write {{ colon }}: languages differ in what stands before it"
+
+
+def test_colon_of_french_has_a_space_that_does_not_break() -> None:
+    said = {language: translations.merged(language)[":"] for language in ("de", "fr")}
+    assert said == {"de": ":", "fr": "\N{NO-BREAK SPACE}:"}

@@ -79,6 +79,7 @@ def environment(**options: Any) -> Environment:
         "url": url,
         "static": marks.address,
         "icon": marks.icon,
+        "colon": marks.COLON,
         "avatar": marks.avatar,
         "member_link": marks.member_link,
         "tag_link": marks.tag_link,

@@ -6,10 +6,12 @@ They are functions and not macros, and remembered, because a page of 50 posts ha
 from functools import cache, lru_cache
 
 from django.templatetags.static import static
+from django.utils.translation import gettext_lazy
 from markupsafe import Markup
 
 KEPT = 4096  # members and tags whose pieces are remembered
 HUES = 12
+COLON = gettext_lazy(":")  # between a label and what it is of: French wants a space before it that does not break
 
 
 @cache

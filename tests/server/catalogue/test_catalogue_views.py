@@ -6,6 +6,7 @@ from typing import Any
 
 import feedparser
 import pytest
+from allauth.account.models import EmailAddress
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
@@ -242,6 +243,35 @@ def test_star_without_and_with_htmx(people: dict[str, Client], appliance: Applia
     assert ("<html" in part, 'aria-pressed="false"' in part) == (False, True)
     appliance.refresh_from_db()
     assert (appliance.stars, Star.objects.count()) == (0, 0)
+
+
+def test_star_of_a_visitor_leads_to_sign_in_and_back_to_the_appliance(
+    appliance: Appliance, bob: Member, client: Client
+) -> None:
+    EmailAddress.objects.create(user=bob, email="bob@mail.example", verified=True, primary=True)
+    came = {"Referer": f"http://testserver{WEB}"}
+    answer = client.post(f"{WEB}star/", {"want": "1"}, headers=came)
+    to_sign_in = "/accounts/login/?next=/catalogue/%40acme/web/"
+    assert answer.headers["Location"] == to_sign_in
+    part = client.post(f"{WEB}star/", {"want": "1"}, headers={**came, "HX-Request": "true"})
+    assert (part.status_code, part.headers["HX-Redirect"]) == (204, to_sign_in)
+    elsewhere = client.post(f"{WEB}star/", {"want": "1"}, headers={"Referer": "https://evil.example/x"})
+    assert elsewhere.headers["Location"] == "/accounts/login/?next=/"
+    signed = client.post(to_sign_in, {"login": "bob", "password": "correct horse", "next": WEB})
+    assert signed.headers["Location"] == WEB
+    assert not Star.objects.exists()
+
+
+def test_filter_looks_chosen_only_where_it_is(appliance: Appliance, client: Client) -> None:
+    def side(address: str) -> str:
+        page = client.get(address).content.decode()
+        return page.partition('id="side-verified"')[2].partition("</nav>")[0]
+
+    free, chosen = side("/catalogue/"), side("/catalogue/?verified=1")
+    assert [("aria-current" in part, "take off" in part, "<svg" in part) for part in (free, chosen)] == [
+        (False, False, False),
+        (True, True, False),
+    ]
 
 
 def test_review_is_one_for_each_member_and_keeps_its_history(people: dict[str, Client], appliance: Appliance) -> None:

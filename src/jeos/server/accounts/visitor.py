@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec
+from urllib.parse import urlsplit, urlunsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -35,11 +36,27 @@ def for_members(view: MemberView[P]) -> View[P]:
     def check(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         member = visitor(request)
         if member is None:
-            back = request.get_full_path() if request.method == "GET" else request.headers.get("Referer", "/")
-            return redirect_to_login(back)
+            return _to_sign_in(request)
         return view(request, member, *args, **kwargs)
 
     return check
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    """Send a visitor to sign in, and back to the page afterwards from which a form was sent.
+
+    htmx is told to leave the page: it would follow a redirect itself and put the page that it finds into a part of this
+    one (its documentation, "Response Headers").
+    """
+    back = request.get_full_path()
+    if request.method != "GET":
+        came = urlsplit(request.headers.get("Referer", ""))
+        here = came.netloc == request.get_host()
+        back = urlunsplit(("", "", came.path, came.query, "")) if here and came.path else "/"
+    answer = redirect_to_login(back)
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=204, headers={"HX-Redirect": answer.headers["Location"]})
+    return answer
 
 
 def for_moderators(view: MemberView[P]) -> View[P]:

@@ -15,13 +15,14 @@ from jeos.server.blog.views.posts import place_of
 from jeos.server.content import feeds, kinds, markdown
 from jeos.server.content.feeds import Feed, Item
 from jeos.server.content.models import Comment
+from jeos.server.marks import COLON
 
 
 @require_GET
 def planet(request: HttpRequest, form: str) -> HttpResponse:
     """Answer with all members' posts."""
     newest = _newest(queries.shown())
-    feed = Feed(title=f"{site.name()}: {_('Blogs')}", url="/blog/", about=_("All members' posts"), items=newest)
+    feed = Feed(title=f"{site.name()}{COLON} {_('Blogs')}", url="/blog/", about=_("All members' posts"), items=newest)
     return feeds.answer(request, form, feed)
 
 
@@ -40,7 +41,7 @@ def blogs(request: HttpRequest, form: str) -> HttpResponse:
         )
         for row in queries.blogs(after=None, size=feeds.SIZE).rows
     ]
-    feed = Feed(title=f"{site.name()}: {_('All blogs')}", url="/blog/all/", about="", items=items)
+    feed = Feed(title=f"{site.name()}{COLON} {_('All blogs')}", url="/blog/all/", about="", items=items)
     return feeds.answer(request, form, feed)
 
 

@@ -17,6 +17,7 @@ from jeos.server.content import feeds, paging
 from jeos.server.content.feeds import Feed
 from jeos.server.events import kinds
 from jeos.server.events.models import Duty, Event
+from jeos.server.marks import COLON
 
 PAGE = 30  # events on a page
 KEYS: dict[str, type] = {"ends": date, "id": int}
@@ -75,7 +76,7 @@ def feed(request: HttpRequest, form: str) -> HttpResponse:
 def past_feed(request: HttpRequest, form: str) -> HttpResponse:
     """Answer with the events that were over last as a feed."""
     rows = past_rows().order_by("-ends", "-id")
-    return _feed(request, form, rows, title=f"{_('Events')}: {_('Past')}", url="/events/past/")
+    return _feed(request, form, rows, title=f"{_('Events')}{COLON} {_('Past')}", url="/events/past/")
 
 
 def _feed(request: HttpRequest, form: str, rows: QuerySet[Event], *, title: str, url: str) -> HttpResponse:

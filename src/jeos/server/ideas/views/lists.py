@@ -18,6 +18,7 @@ from jeos.server.content import feeds, paging, trust
 from jeos.server.content.feeds import Feed
 from jeos.server.ideas import kinds, voting
 from jeos.server.ideas.models import Idea, Status, Vote
+from jeos.server.marks import COLON
 
 PAGE = 30  # ideas on a page
 COLUMN = 12  # ideas in a column of the roadmap
@@ -117,14 +118,14 @@ def roadmap(request: HttpRequest) -> HttpResponse:
 def trending_feed(request: HttpRequest, form: str) -> HttpResponse:
     """Answer with the ideas that many voted for lately as a feed."""
     rows = Idea.objects.filter(hidden=False, closed=False).order_by("-trend", "-id")
-    return _feed(request, form, rows, title=f"{_('Ideas')}: {_('Trending')}", url="/ideas/")
+    return _feed(request, form, rows, title=f"{_('Ideas')}{COLON} {_('Trending')}", url="/ideas/")
 
 
 @require_GET
 def top_feed(request: HttpRequest, form: str) -> HttpResponse:
     """Answer with the ideas with the most votes as a feed."""
     rows = Idea.objects.filter(hidden=False, closed=False).order_by("-votes", "-id")
-    return _feed(request, form, rows, title=f"{_('Ideas')}: {_('Most wanted')}", url="/ideas/top/")
+    return _feed(request, form, rows, title=f"{_('Ideas')}{COLON} {_('Most wanted')}", url="/ideas/top/")
 
 
 @require_GET
@@ -139,7 +140,7 @@ def status_feed(request: HttpRequest, name: str, form: str) -> HttpResponse:
     """Answer with the ideas that came to stand so last, as a feed."""
     status = _status(name)
     rows = Idea.objects.filter(hidden=False, status=status).order_by("-answered", "-id")
-    return _feed(request, form, rows, title=f"{_('Ideas')}: {status.label}", url=f"/ideas/status/{name}/")
+    return _feed(request, form, rows, title=f"{_('Ideas')}{COLON} {status.label}", url=f"/ideas/status/{name}/")
 
 
 def _feed(request: HttpRequest, form: str, rows: QuerySet[Idea], *, title: str, url: str) -> HttpResponse:

@@ -16,6 +16,7 @@ from jeos.server.accounts.models import Member
 from jeos.server.accounts.visitor import for_members, visitor
 from jeos.server.content import feeds, paging, trust
 from jeos.server.content.feeds import Feed
+from jeos.server.marks import COLON
 from jeos.server.practices import kinds
 from jeos.server.practices.models import RATED, Practice, State
 
@@ -83,7 +84,7 @@ def feed(request: HttpRequest, form: str) -> HttpResponse:
 def top_feed(request: HttpRequest, form: str) -> HttpResponse:
     """Answer with the practices that were rated best as a feed."""
     rows = proven_rows().order_by("-score", "-id")
-    return _feed(request, form, rows, title=f"{_('Practices')}: {_('Best rated')}", url="/practices/top/")
+    return _feed(request, form, rows, title=f"{_('Practices')}{COLON} {_('Best rated')}", url="/practices/top/")
 
 
 @require_GET

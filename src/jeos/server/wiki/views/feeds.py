@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 
 from jeos.server.content import feeds, markdown
 from jeos.server.content.feeds import Feed, Item
+from jeos.server.marks import COLON
 from jeos.server.wiki import queries
 from jeos.server.wiki.models import Change, Page
 from jeos.server.wiki.views.access import find
@@ -79,7 +80,7 @@ def _items(changes: Iterable[tuple[Change, Page]]) -> list[Item]:
     return [
         Item(
             name=f"wiki/{page.pk}/{change.pk}",
-            title=f"{page.title}: {change.get_what_display()}",
+            title=f"{page.title}{COLON} {change.get_what_display()}",
             url=f"{page.get_absolute_url()}compare/?to={change.version}"
             if change.has_text
             else page.get_absolute_url(),
