@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import tarfile
+import tracemalloc
 from collections import namedtuple
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +24,7 @@ from jeos.server.accounts.models import Member
 from jeos.server.content import attachments, markdown
 from jeos.server.content.models import Attachment, Reference
 from jeos.server.forum.models import Post
-from jeos.server.importing import bbcode, gathering, placing, staging, standing, tasks
+from jeos.server.importing import archives, bbcode, gathering, placing, staging, standing, tasks
 from jeos.server.importing.models import Import, Kind, Staged, State
 from jeos.server.importing.records import File
 from jeos.server.importing.sources import phpbb as phpbb_source
@@ -421,3 +422,59 @@ def test_file_is_prepared_again_where_a_worker_died(tmp_path: Path) -> None:
     tasks.advance.func(run.pk, 0)
     made = Attachment.objects.get()
     assert (made.name, made.width, made.height) == ("rack.webp", 60, 40)
+
+
+def octal(number: int, width: int) -> bytes:
+    return f"{number:0{width - 1}o}".encode() + b"\0"
+
+
+def block(kind: bytes, *, size: int) -> bytes:
+    """Return the block that announces a member (POSIX.1-1988, ustar), with its sum."""
+    head = bytearray(512)
+    head[:7], head[100:108], head[108:124] = b"uploads", octal(0o644, 8), octal(0, 8) * 2
+    head[124:136], head[136:148], head[156:157], head[257:265] = octal(size, 12), octal(0, 12), kind, b"ustar\x0000"
+    head[148:156] = b" " * 8
+    head[148:156] = octal(sum(head), 7) + b" "
+    return bytes(head)
+
+
+@pytest.mark.parametrize("kind", [b"x", b"g", b"X", b"L", b"K"])
+@pytest.mark.parametrize("first", [True, False])
+def test_header_without_end_is_refused_before_it_is_read(tmp_path: Path, kind: bytes, first: bool) -> None:
+    path, size = tmp_path / "backup.tar.gz", 1 << 30
+    with gzip.open(path, "wb", compresslevel=1) as packed:
+        packed.write(b"" if first else block(b"0", size=0))
+        packed.write(block(kind, size=size))
+        for _ in range(64):
+            packed.write(bytes(1 << 20))
+    tracemalloc.start()
+    with pytest.raises(InputError, match="cannot be read"):
+        staging.stage("discourse", path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+def test_file_with_holes_is_refused_before_its_map_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "backup.tar"
+    said = b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
+    numbers = b"9999999\n" + b"1\n" * (4 << 20)
+    with path.open("wb") as file:
+        file.write(block(b"x", size=len(said)) + said + bytes(-len(said) % 512))
+        file.write(block(b"0", size=len(numbers)) + numbers + bytes(-len(numbers) % 512))
+    tracemalloc.start()
+    with pytest.raises(InputError, match="a file with holes"):
+        staging.stage("discourse", path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+def test_long_name_within_bounds_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "backup.tar.gz"
+    for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
+        with tarfile.open(path, "w:gz", format=form) as archive:
+            about = tarfile.TarInfo("é/" * 400 + "file")
+            archive.addfile(about, io.BytesIO())
+        with archives.opened(path) as read:
+            assert [member.name for member in read] == [about.name]

@@ -19,6 +19,7 @@ from django.conf import settings
 
 from jeos.core import files
 from jeos.core.errors import HostError, InputError, UsageError
+from jeos.server.importing import archives
 
 RESERVE = 1 << 30  # bytes that stay free on the disk of uploaded files
 ORIGINAL = "original/"  # what precedes the part of a place that no store of Discourse changes
@@ -44,7 +45,7 @@ def within(place: str) -> str:
 def from_archive(path: Path, source: str, wanted: Mapping[str, int]) -> Iterator[tuple[int, str]]:
     """Put the wanted files of a backup onto the shelf; return number and reason of those that are not taken."""
     missing = {within(place): number for place, number in wanted.items()}
-    with tarfile.open(path, mode="r:*") as archive:
+    with archives.opened(path) as archive:
         for member in archive:
             archive.members = []  # type: ignore[attr-defined] # or it would keep all that it has seen
             _check(path, member)

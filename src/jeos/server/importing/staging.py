@@ -18,7 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from jeos.core.errors import InputError, UsageError
-from jeos.server.importing import gathering, placing, standing
+from jeos.server.importing import archives, gathering, placing, standing
 from jeos.server.importing.models import Import, Kind, Staged
 from jeos.server.importing.records import File, Message, Person, Record, Room, Topic
 from jeos.server.importing.sources import discourse, phpbb
@@ -178,7 +178,7 @@ def lines_of(path: Path) -> Iterator[TextIO]:
         raise UsageError(f"there is no {path}", hint="name the file with the dump")
     with _readable(path):
         if path.name.endswith(ARCHIVES):
-            with tarfile.open(path, mode="r:*") as archive:
+            with archives.opened(path) as archive:
                 yield io.TextIOWrapper(gzip.GzipFile(fileobj=_within(archive, path)), encoding="utf-8", newline="\n")
         elif path.name.endswith(".gz"):
             with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
