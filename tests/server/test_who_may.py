@@ -39,19 +39,24 @@ WHO_MAY = {
             "thread thread-page post history"
         ),
         "catalogue": "new feed starred review review-history publisher appliance appliance-feed versions version bill",
-        "wiki": "start every changes changes-feed wanted orphans page links history history-feed compare version",
-        "blog": "planet planet-feed blogs permanent comments-feed history blog blog-feed series series-feed post",
-        "practices": "proven feed top in-review review-feed practice-number history practice",
-        "ideas": "trending feed top new new-feed roadmap status status-feed idea-number history idea",
+        "wiki": (
+            "start every changes changes-feed wanted wanted-feed orphans orphans-feed page links history history-feed "
+            "compare version"
+        ),
+        "blog": (
+            "planet planet-feed blogs blogs-feed permanent comments-feed history blog blog-feed series series-feed post"
+        ),
+        "practices": "proven feed top top-feed in-review review-feed practice-number history practice",
+        "ideas": "trending feed top top-feed new new-feed roadmap status status-feed idea-number history idea",
         "events": (
-            "coming past feed event event-feed worker offline schedule schedule-calendar versions speakers "
+            "coming past past-feed feed event event-feed worker offline schedule schedule-calendar versions speakers "
             "speaker agenda-calendar sessions session-number session-calendar history session call topics"
         ),
         "accounts": "member invited",
         "api": "reference",
         "content": (
-            "tags tag-suggestions tag tag-feed member-feed search comment comment-history file-small file-itself "
-            "mail-stop language face"
+            "tags tag-suggestions tag tag-feed member-feed search search-feed comment comment-history file-small "
+            "file-itself mail-stop language face"
         ),
         "push": "worker",
         "importing": (
