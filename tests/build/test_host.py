@@ -36,6 +36,7 @@ GOOD = Facts(
     iommu_groups=12,
     huge_pages="madvise",
     vhost=frozenset({"vhost-net", "vhost-vsock"}),
+    passable=("0000:03:00.0 (group 8)",),
     firmware="/usr/share/OVMF/OVMF_CODE_4M.fd",
     passt="",
     router="",
@@ -120,6 +121,11 @@ def test_host_that_could_be_better(changes: dict[str, object]) -> None:
     assert [finding.state for finding in wrong] == [State.NOTE]
     assert wrong[0].mend
     assert host.ready(findings)
+
+
+def test_iommu_tells_which_devices_wait_for_machines() -> None:
+    (found,) = [one for one in but() if one.name == "iommu"]
+    assert found.value == "12 groups of devices; for machines: 0000:03:00.0 (group 8)"
 
 
 def test_root_needs_no_ids() -> None:

@@ -15,8 +15,9 @@ import pytest
 
 import tiny_guest
 from jeos.cli import cp, logs, ls, run, top
+from jeos.cli.backup import boot
 from jeos.core.errors import InputError, UsageError
-from jeos.model.machine import Limits, Machine, State, machine_text, parse_forward
+from jeos.model.machine import Channel, Device, Limits, Machine, State, machine_text, parse_forward
 from jeos.vm import session, supervisor
 from jeos.vm.places import places_of
 from screens import Screen
@@ -152,9 +153,23 @@ def test_changed_checks_what_is_asked_for(tiny: Machine) -> None:
     assert machine == replace(
         tiny, memory=64, cpus=2, forwards=(parse_forward("0:80"),), accelerator="auto", disk_size=0
     )
-    for words in (["--memory", "16M"], ["--cpus", "0"], ["--port", "80"]):
+    with_device = run.changed(tiny, asked("--device", "03:00.0,bind", "--channel", "serial"))
+    assert with_device == replace(tiny, devices=(Device("0000:03:00.0", bind=True),), channel=Channel.SERIAL)
+    assert run.changed(with_device, asked()) == with_device
+    assert run.changed(with_device, asked("--device", "none")) == replace(with_device, devices=())
+    for words in (["--memory", "16M"], ["--cpus", "0"], ["--port", "80"], ["--device", "03:00"]):
         with pytest.raises(UsageError):
             run.changed(tiny, asked(*words))
+    with pytest.raises(UsageError, match="names a device twice"):
+        run.changed(tiny, asked("--device", "03:00.0", "--device", "0000:03:00.0"))
+
+
+def test_changed_leaves_what_a_machine_from_a_backup_is_not_asked_for(tiny: Machine) -> None:
+    parser = argparse.ArgumentParser()
+    boot.configure(parser)
+    args = parser.parse_args(["web@latest"])
+    args.disk = None  # it is as large as it was
+    assert run.changed(tiny, args) == tiny
 
 
 @pytest.mark.parametrize(

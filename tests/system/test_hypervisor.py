@@ -1,4 +1,7 @@
-"""A machine on KVM, in a machine: the example hypervisor, emulated with AMD's SVM, runs an appliance on hardware."""
+"""A machine on KVM, in a machine: the example hypervisor, emulated with AMD's SVM, runs an appliance on hardware.
+
+It stands on a board with an IOMMU, so that it passes a disk on, too.
+"""
 
 import json
 import os
@@ -8,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from jeos_command import Jeos, copy_recipe
+import iommu_board
+from jeos_command import Jeos, copy_recipe, wait_until
 from machine_use import BOOT, inside
 
 EXAMPLE = Path(__file__).parents[2] / "examples/hypervisor"
@@ -44,7 +48,29 @@ def counted(jeos: Jeos, *, image: str, paging: str) -> dict[str, float]:
     return {**found, "exits of a page fault": costs["page-fault"]["exits"]}
 
 
+def pass_disk(jeos: Jeos, *, image: str, disk: Path) -> None:
+    """Give a machine the disk, see it write there, kill its supervisor, and see the disk back with its driver."""
+    device, words = f"/sys/bus/pci/devices/{iommu_board.ADDRESS}", "written by the machine in the machine"
+    assert "groups of devices" in shell(jeos, "jeos doctor | grep iommu")
+    start = f"jeos run {image} --name inner --device {iommu_board.ADDRESS},bind --accel kvm --memory 256M --fresh"
+    shell(jeos, f"{start} --detach --wait healthy --timeout {BOOT:.0f}")
+    assert f"for machines: {iommu_board.ADDRESS} (group " in shell(jeos, "jeos doctor | grep iommu")
+    assert shell(jeos, "jeos exec inner -- cat /sys/class/nvme/nvme0/serial").strip() == "passed"
+    shell(jeos, f"echo {words} | jeos exec inner -- dd of=/dev/nvme0n1 bs=512 conv=sync,fsync")
+    assert "has devices of this host" in shell(jeos, "jeos save inner 2>&1 || true")
+    (seen,) = json.loads(shell(jeos, "jeos ls --json"))
+    shell(jeos, f"kill -KILL {seen['state']['supervisor']}")
+    wait_until(lambda: shell(jeos, f"readlink {device}/driver || true").endswith("/nvme"), seconds=BOOT, every=1)
+    assert shell(jeos, "head -n 1 /dev/nvme0n1") == words
+    assert disk.read_bytes().startswith(words.encode())
+    shell(jeos, "jeos rm --force inner")
+
+
 def test_appliance_runs_on_kvm_in_the_hypervisor(jeos: Jeos, tiny: Path, tmp_path: Path) -> None:
+    board = tmp_path / "board"
+    board.mkdir()
+    iommu_board.put_in_place(board, disk=tmp_path / "nvme.img")
+    jeos = jeos.having(PATH=f"{board}:{os.environ['PATH']}")
     recipe = copy_recipe(EXAMPLE, tmp_path / "hypervisor")
     subprocess.run([EXAMPLE / "fetch.sh", recipe / "python"], env={**os.environ, "PYTHON": sys.executable}, check=True)
     jeos.build(recipe)
@@ -52,8 +78,11 @@ def test_appliance_runs_on_kvm_in_the_hypervisor(jeos: Jeos, tiny: Path, tmp_pat
         start = (
             "run",
             recipe,
+            "--direct",
             "--accel",
             "tcg",
+            "--confine",
+            "off",
             "--share",
             f"{tiny / 'build'}:/mnt:ro",
             "--detach",
@@ -63,6 +92,7 @@ def test_appliance_runs_on_kvm_in_the_hypervisor(jeos: Jeos, tiny: Path, tmp_pat
         jeos.run(*start, "--timeout", str(BOOT))
         shell(jeos, f"mountpoint -q {COUNTERS.parent} || mount -t debugfs debugfs {COUNTERS.parent}")
         image = shell(jeos, "ls /mnt/tiny_*.json | grep -v -e cdx -e report")
+        pass_disk(jeos, image=image, disk=tmp_path / "nvme.img")
         nested = counted(jeos, image=image, paging="nested")
         shadow = counted(jeos, image=image, paging="shadow")
     finally:

@@ -53,7 +53,11 @@ def test_claim_takes_the_next_address_that_nobody_has(device: Path) -> None:
         assert (with_address.cid, kernel.asked) == (first + 2, [first, first + 1, first + 2])
         assert with_address.door.getsockname() == (socket.VMADDR_CID_ANY, with_address.port)
         other = claim(UUID, device=device, set_address=Kernel())
+        device_of_other = other.device
         assert other.port != with_address.port
+        other.hand_over()
+        with pytest.raises(OSError):
+            os.fstat(device_of_other)
         other.close()
     finally:
         with_address.close()

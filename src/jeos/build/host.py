@@ -89,7 +89,8 @@ class Facts:
     `families` are the ids of its distribution and of those that it is like (os-release(5)); `programs` the names that
     were found, of all that are asked for; `mirror` and `keyring` say where they come from, "" for nowhere. A trial or
     check that worked has no problem. `fences` are those that machines must do without. Sizes are in bytes. `paging` is
-    "nested", "shadow" or "" where not known, `huge_pages` when the kernel gives them ("always", "madvise", "never"; ""
+    "nested", "shadow" or "" where not known, `passable` are the devices that
+    wait for machines, with their groups, and `huge_pages` when the kernel gives them ("always", "madvise", "never"; ""
     if it has none), and `vhost` which of VHOST_DEVICES can be opened.
     """
 
@@ -113,6 +114,7 @@ class Facts:
     acceleration: str
     paging: str
     iommu_groups: int
+    passable: tuple[str, ...]
     huge_pages: str
     vhost: frozenset[str]
     firmware: str
@@ -271,7 +273,8 @@ def _accelerator(facts: Facts) -> Finding:
 def _iommu(facts: Facts) -> Finding:
     if facts.iommu_groups:
         groups = f"{facts.iommu_groups} group{'' if facts.iommu_groups == 1 else 's'}"
-        return Finding("run", "iommu", State.OK, f"{groups} of devices")
+        passable = f"; for machines: {', '.join(facts.passable)}" if facts.passable else ""
+        return Finding("run", "iommu", State.OK, f"{groups} of devices{passable}")
     mend = (
         "only to pass devices on: VT-d or AMD-Vi in the firmware's setup, intel_iommu=on on Intel's kernel command line"
     )

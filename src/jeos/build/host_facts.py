@@ -13,7 +13,7 @@ from jeos.build.host import ID_PROGRAMS, PROGRAMS, VHOST_DEVICES, Facts, Problem
 from jeos.core import settings
 from jeos.core.errors import HostError, JeosError
 from jeos.core.run import find_program, run
-from jeos.vm import accelerator, confine, firmware, passt
+from jeos.vm import accelerator, confine, firmware, passt, passthrough
 
 APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")  # Ubuntu's own switch
 MOUNTS = Path("/proc/self/mounts")
@@ -47,6 +47,7 @@ def gather() -> Facts:
         acceleration=found.reason,
         paging=found.paging,
         iommu_groups=len(list(IOMMU_GROUPS.glob("*"))),
+        passable=tuple(passthrough.lines(passthrough.bound())),
         huge_pages=_huge_pages(),
         vhost=frozenset(name for name in VHOST_DEVICES if os.access(f"/dev/{name}", os.R_OK | os.W_OK)),
         firmware=_firmware(),

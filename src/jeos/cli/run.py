@@ -17,6 +17,7 @@ from jeos.core.errors import InputError, MachineError, UsageError
 from jeos.core.terminal import plain
 from jeos.model.machine import (
     ALIVE,
+    DEVICE_SYNTAX,
     MOST_SHARES,
     PORT_SYNTAX,
     SHARE_SYNTAX,
@@ -24,12 +25,14 @@ from jeos.model.machine import (
     Boot,
     Channel,
     Confine,
+    Device,
     Limits,
     Machine,
     Share,
     State,
     Status,
     check_name,
+    parse_device,
     parse_folder,
     parse_forward,
 )
@@ -70,6 +73,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar=SHARE_SYNTAX,
         help="let the machine see a folder of this host, read-only with :ro; repeatable; none takes all away",
+    )
+    add(
+        "--device",
+        action="append",
+        metavar=DEVICE_SYNTAX,
+        help="give the machine a PCI device of this host for itself; with bind, as root, it is taken from its driver "
+        "until the machine ends; repeatable; none takes all away",
     )
     add("--disk", metavar="SIZE", help="let the disk be larger than the image, as 10G")
     way = parser.add_mutually_exclusive_group()
@@ -161,7 +171,7 @@ def run_copy(args: argparse.Namespace) -> int:
     from jeos.vm import template  # what other starts need not load
 
     boot = ("firmware", "bios", "set", "set_file", "accel", "fresh", "channel")
-    for option in ("share", "memory", "cpus", "disk", *boot):
+    for option in ("share", "device", "memory", "cpus", "disk", *boot):
         if getattr(args, option):
             word = f"--{option.replace('_', '-')}"
             raise UsageError(f"{word} is not possible with --from-template", hint=f"jeos template create {word} …")
@@ -224,6 +234,7 @@ def wanted(args: argparse.Namespace) -> Machine:
         created=before.created,
         confine=before.confine,
         channel=before.channel,
+        devices=before.devices,
         shares=before.shares,
         limits=before.limits,
     )
@@ -245,9 +256,10 @@ def changed(machine: Machine, args: argparse.Namespace) -> Machine:
         forwards=tuple(parse_forward(text) for text in args.port) if args.port else machine.forwards,
         accelerator=args.accel or machine.accelerator,
         confine=Confine(args.confine) if args.confine else machine.confine,
-        channel=Channel(args.channel) if args.channel else machine.channel,
+        channel=Channel(getattr(args, "channel", None) or machine.channel),
         limits=limits(machine.limits, args, memory=memory),
         shares=shares(machine, args),
+        devices=devices(machine, args),
     )
 
 
@@ -268,6 +280,19 @@ def shares(machine: Machine, args: argparse.Namespace) -> tuple[Share, ...]:
         )
     for one in found:
         share.check(one)
+    return found
+
+
+def devices(machine: Machine, args: argparse.Namespace) -> tuple[Device, ...]:
+    """Return the PCI devices that the machine is to have. Raises UsageError."""
+    wanted = getattr(args, "device", None)
+    if not wanted:
+        return machine.devices
+    if wanted == [NONE]:
+        return ()
+    found = tuple(parse_device(text) for text in wanted)
+    if len({one.address for one in found}) < len(found):
+        raise UsageError("--device names a device twice", hint="each device once, with or without bind")
     return found
 
 
@@ -358,6 +383,8 @@ def announce(machine: Machine, state: State) -> None:
     for share in machine.shares:
         only = ", read-only" if share.read_only else ""
         log.info(f"  {share.path} is at {share.target} in it{only} ({state.sharing})")
+    for device in machine.devices:
+        log.info(f"  it has the device {device.address}")
     for forward in state.forwards:
         log.info(f"  {forward.address} port {forward.host}/{forward.protocol} leads to port {forward.guest} in it")
 

@@ -16,6 +16,8 @@ PROTOCOLS = ("tcp", "udp")
 SHARE_SYNTAX = "DIR:/PATH[:ro]"
 SHARE_TARGET = re.compile(r"(?:/[A-Za-z0-9._@+-]+)+")  # what no shell and no list of options takes apart
 MOST_SHARES = 8
+DEVICE_SYNTAX = "PCI_ADDRESS[,bind]"
+PCI_ADDRESS = re.compile(r"(?:([0-9a-f]{4}):)?([0-9a-f]{2}:[01][0-9a-f]\.[0-7])", re.IGNORECASE)
 SMALLEST_MEMORY = 32  # MiB; Linux does not come up with less, and does not go on
 PORT_SYNTAX = "[HOST_IP:]HOST_PORT:GUEST_PORT[/tcp|/udp]"
 
@@ -115,6 +117,17 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Device:
+    """A PCI device of this host that the machine has for itself; `bind` takes it from its driver for that time."""
+
+    address: str
+    bind: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.address}{',bind' if self.bind else ''}"
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """What a machine is made of.
 
@@ -156,6 +169,7 @@ class Machine:
     limits: Limits = Limits()
     shares: tuple[Share, ...] = ()
     channel: Channel = Channel.AUTO
+    devices: tuple[Device, ...] = ()
 
     @property
     def foreign(self) -> bool:
@@ -241,6 +255,18 @@ def parse_folder(text: str) -> Share:
     return Share(path=path, target=target, read_only=read_only)
 
 
+def parse_device(text: str) -> Device:
+    """Read a PCI device such as "0000:03:00.0", "03:00.0" or "03:00.0,bind"; raises UsageError."""
+    address, comma, word = text.partition(",")
+    match = PCI_ADDRESS.fullmatch(address)
+    if match is None or (comma and word != "bind"):
+        raise UsageError(
+            f"--device {text} is not of the form {DEVICE_SYNTAX}",
+            hint="for example --device 0000:03:00.0",
+        )
+    return Device(address=f"{match[1] or '0000'}:{match[2]}".lower(), bind=bool(comma))
+
+
 def _is_address(text: str) -> bool:
     import ipaddress  # costs 5 ms that most verbs need not pay
 
@@ -262,6 +288,7 @@ def parse_machine(text: str, *, source: str) -> Machine:
         fields = json.loads(text)
         fields["boot"] = Boot(fields["boot"])
         fields["shares"] = tuple(Share(**share) for share in fields.get("shares", ()))
+        fields["devices"] = tuple(Device(**device) for device in fields.get("devices", ()))
         fields["limits"] = Limits(**fields.get("limits", {}))
         fields["confine"] = Confine(fields.get("confine", Confine.AUTO))
         fields["channel"] = Channel(fields.get("channel", Channel.AUTO))

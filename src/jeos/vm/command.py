@@ -51,6 +51,15 @@ class VsockDevice:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedDevice:
+    """A PCI device of the host: its address, what QEMU reads to find it, and the files of the device itself."""
+
+    address: str
+    about: tuple[Path, ...]
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Wiring:
     """What a machine is connected to in this run.
 
@@ -85,6 +94,7 @@ class Wiring:
     folders: tuple[Share, ...] = ()
     vsock: VsockDevice | None = None
     tuning: Tuning = USUAL
+    devices: tuple[PassedDevice, ...] = ()
 
 
 def argv(machine: Machine, wiring: Wiring) -> list[str]:
@@ -232,6 +242,7 @@ def _devices(machine: Machine, wiring: Wiring) -> list[str]:
         *("-chardev", f"socket,id=agent,path={escape(wiring.agent)},server=on,wait=off"),
         *("-device", "virtio-serial-pci", "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
         *_vsock(wiring.vsock),
+        *(word for device in wiring.devices for word in ("-device", f"vfio-pci,host={device.address}")),
         *("-device", "virtio-rng-pci"),
         *(word for number in range(len(machine.shares)) for word in _share(number, wiring)),
         # Where memory is a file that others see, what a guest gives back would be gone for them, too.

@@ -62,7 +62,9 @@ def fence_of(
     if wiring.ram is not None:
         may_read = wiring.ram_private and start is not None and _version(start.qemu) >= READS_PRIVATE_MEMORY
         (read if may_read else write).append(wiring.ram)
+    read += [path for device in wiring.devices for path in device.about]
     kvm = (KVM_DEVICE,) if wiring.accelerator == "kvm" else ()
+    passed = dict.fromkeys(path for device in wiring.devices for path in device.files)
     return Fence(
         program=program,
         read=tuple(path.absolute() for path in read),
@@ -70,7 +72,7 @@ def fence_of(
         trees=tuple(Path(share.path) for share in wiring.folders),
         read_only=tuple(Path(share.path) for share in wiring.folders if share.read_only),
         rooms=(places.work.absolute(), places.inside.absolute()),
-        devices=(*DEVICES, *kvm),
+        devices=(*DEVICES, *kvm, *passed),
         network=own,
     )
 

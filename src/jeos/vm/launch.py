@@ -21,7 +21,7 @@ from jeos.model.saved import Start
 from jeos.model.tuning import Tuning
 from jeos.vm import accelerator, command, confine, disks, firmware, host_profile, network, passt, supply, vsock
 from jeos.vm.accelerator import Accelerator
-from jeos.vm.command import Credential, VsockDevice, Wiring
+from jeos.vm.command import Credential, PassedDevice, VsockDevice, Wiring
 from jeos.vm.confine import Confined
 from jeos.vm.fence import fence_of
 from jeos.vm.listening import last_lines
@@ -31,6 +31,7 @@ from jeos.vm.vsock import Vsock
 
 if TYPE_CHECKING:
     from jeos.vm.cgroup import Group
+    from jeos.vm.passthrough import Passed
     from jeos.vm.share import Way
 
 BOOT = Start()
@@ -55,6 +56,7 @@ class Launched:
     group: "Group | None" = None
     sharing: "Way | None" = None  # how folders of the host reach the machine
     vsock: Vsock | None = None
+    passed: "Passed | None" = None  # devices of the host that the machine has
 
 
 def launch(machine: Machine, places: Places, *, start: Start = BOOT, tuning: Tuning | None = None) -> Launched:
@@ -92,6 +94,7 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT, tuning: Tun
             chosen_network = network.passt(forwards, descriptor=line.fileno())
             inherited.append(line.fileno())
         folders, way = _share(machine, places, helpers, ours)
+        devices, passed = _pass_devices(machine, ours)
         own_vsock = vsock.claim_for(machine, start)
         if own_vsock is not None:
             ours.callback(own_vsock.close)
@@ -117,6 +120,7 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT, tuning: Tun
             folders=folders,
             vsock=VsockDevice(own_vsock.cid, own_vsock.port, own_vsock.device) if own_vsock else None,
             tuning=tuning or host_profile.tuning_for(disks.images(machine, places), memory=machine.memory),
+            devices=devices,
         )
         address = ""
         if start.devices:
@@ -128,6 +132,8 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT, tuning: Tun
         started = _start(
             machine, places, wiring, network=chosen_network.kind, start=start, inherited=inherited, group=group
         )
+        if own_vsock is not None:
+            own_vsock.hand_over()
         if group is not None:
             started = _hold_to(group, started, strict=_confine(machine) is Confine.STRICT)
         ours.pop_all()
@@ -146,6 +152,7 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT, tuning: Tun
             group,
             way,
             own_vsock,
+            passed,
         )
 
 
@@ -194,6 +201,18 @@ def _share(
             helpers.append(process)
             stack.callback(share.end, process)
     return (() if way.program is not None else machine.shares), way
+
+
+def _pass_devices(machine: Machine, stack: ExitStack) -> "tuple[tuple[PassedDevice, ...], Passed | None]":
+    """Have the machine's devices ready for it; they go back to their drivers if it does not start."""
+    if not machine.devices:
+        return (), None
+    from jeos.vm import passthrough  # for few
+
+    passthrough.allow_locking(machine.memory << 20)
+    passed = passthrough.prepare(machine.devices)
+    stack.callback(passed.give_back)
+    return tuple(PassedDevice(one.address, *passthrough.files_of(one)) for one in passed.devices), passed
 
 
 def _limited(machine: Machine, places: Places, stack: ExitStack) -> "Group | None":

@@ -78,6 +78,8 @@ def supervise(machine: Machine, places: Places, launched: Launched, *, state: St
             if process.poll() is None:
                 process.kill()
             process.wait()
+        if launched.passed is not None:
+            launched.passed.give_back()
         if launched.group is not None:
             launched.group.remove()
         files.remove_tree(places.runtime)

@@ -32,9 +32,9 @@ MEND = "sudo modprobe vhost_vsock, and a user in the group kvm"
 SetAddress = Callable[[int, int, bytes], object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Vsock:
-    """A guest's address, the open device that has it, and the socket at which its agent calls; all in this process."""
+    """A guest's address, the open device that has it (-1 once it is QEMU's), and the socket where its agent calls."""
 
     cid: int
     device: int
@@ -45,9 +45,15 @@ class Vsock:
         """The port of the door."""
         return int(self.door.getsockname()[1])
 
+    def hand_over(self) -> None:
+        """Leave the device to QEMU, which has inherited it: whoever has it open keeps all of QEMU's memory alive."""
+        if self.device >= 0:
+            os.close(self.device)
+        self.device = -1
+
     def close(self) -> None:
         """Let go of the address and the door."""
-        os.close(self.device)
+        self.hand_over()
         self.door.close()
 
 

@@ -340,6 +340,11 @@ class Watch:
                 "the machine sees folders of this host, whose state cannot be kept with its own",
                 hint=f"start it without them: jeos run {self._machine.name} --share none",
             )
+        if self._machine.devices:
+            raise MachineError(
+                "the machine has devices of this host, whose state cannot be kept with its own",
+                hint=f"start it without them: jeos run {self._machine.name} --device none",
+            )
         if self._machine.supply:
             raise MachineError("the machine's disks are not complete yet", hint="wait until they came from the backup")
         subject = saving.Subject(
