@@ -38,6 +38,7 @@ GOOD = Facts(
     vhost=frozenset({"vhost-net", "vhost-vsock"}),
     passable=("0000:03:00.0 (group 8)",),
     firmware="/usr/share/OVMF/OVMF_CODE_4M.fd",
+    quick_firmware=True,
     passt="",
     router="",
     fences=(),
@@ -57,7 +58,7 @@ def test_good_host_is_ready_and_needs_nothing() -> None:
     assert host.ready(findings)
     assert {finding.state for finding in findings} == {State.OK}
     assert {finding.mend for finding in findings} == {""}
-    assert [finding.task for finding in findings] == ["host"] * 4 + ["build"] * 7 + ["run"] * 8 + [
+    assert [finding.task for finding in findings] == ["host"] * 4 + ["build"] * 7 + ["run"] * 9 + [
         "convert",
         "sign",
         "test",
@@ -105,6 +106,7 @@ NOTED: dict[str, dict[str, object]] = {
     "no vsock": {"vhost": frozenset({"vhost-net"})},
     "no vhost": {"vhost": frozenset()},
     "firmware": {"firmware": ""},
+    "no qboot": {"quick_firmware": False},
     "passt": {"passt": "passt is not installed"},
     "router": {"router": "slirp4netns is not installed"},
     "tun": {"router": "/dev/net/tun cannot be opened"},

@@ -23,8 +23,8 @@ MEMORY = 1024  # MiB, for disks of which nobody knows what their machine had
 def machine(vault: Vault, point: Point, *, name: str, supply: Sequence[str], isolated: bool = False) -> Machine:
     """Return the machine that starts from a point; `supply` are the words of the command that exports it.
 
-    It has its own number and network address, and no device of a host; a kernel that this host does not have any more
-    is left to the firmware.
+    It has its own number and network address, and no device of a host, nor a network that was made for one machine; a
+    kernel that this host does not have any more is left to the firmware.
     """
     first, *others = point.disks
     before = parse_machine(point.machine, source=point.name) if point.machine else _described(vault, point)
@@ -45,6 +45,7 @@ def machine(vault: Vault, point: Point, *, name: str, supply: Sequence[str], iso
         supply=tuple(supply),
         isolated=isolated,
         devices=(),
+        tap="",
     )
 
 

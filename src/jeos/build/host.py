@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from jeos.core.settings import BUILD_ROOM
+from jeos.vm.command import QUICK_FIRMWARE
 
 ARCHITECTURE = "x86_64"  # the only one that images are made for
 OLDEST_PYTHON = (3, 11)
@@ -89,7 +90,8 @@ class Facts:
     `families` are the ids of its distribution and of those that it is like (os-release(5)); `programs` the names that
     were found, of all that are asked for; `mirror` and `keyring` say where they come from, "" for nowhere. A trial or
     check that worked has no problem. `fences` are those that machines must do without. Sizes are in bytes. `paging` is
-    "nested", "shadow" or "" where not known, `passable` are the devices that
+    "nested", "shadow" or "" where not known, `quick_firmware` tells
+    whether QEMU has the one for direct starts. `passable` are the devices that
     wait for machines, with their groups, and `huge_pages` when the kernel gives them ("always", "madvise", "never"; ""
     if it has none), and `vhost` which of VHOST_DEVICES can be opened.
     """
@@ -118,6 +120,7 @@ class Facts:
     huge_pages: str
     vhost: frozenset[str]
     firmware: str
+    quick_firmware: bool
     passt: str
     router: str
     fences: tuple[str, ...]
@@ -310,6 +313,13 @@ def _firmware(facts: Facts) -> Finding:
     return Finding("run", "firmware", State.NOTE, "no UEFI firmware for machines", mend)
 
 
+def _quick_firmware(facts: Facts) -> Finding:
+    if facts.quick_firmware:
+        return Finding("run", "start", State.OK, f"{QUICK_FIRMWARE}, which starts kernels directly")
+    mend = f"{_install(facts, 'qemu-system-data')}; until then machines start with --firmware"
+    return Finding("run", "start", State.NOTE, f"QEMU has no {QUICK_FIRMWARE}, so no machine starts directly", mend)
+
+
 def _router(facts: Facts) -> Finding:
     if not facts.router:
         return Finding("build", "network", State.OK, "commands with a network have one of their own")
@@ -351,6 +361,7 @@ CHECKS: tuple[Callable[[Facts], Finding], ...] = (
     _iommu,
     _vhost,
     _firmware,
+    _quick_firmware,
     _network,
     _fences,
     _convert_programs,

@@ -14,6 +14,7 @@ from jeos.core import settings
 from jeos.core.errors import HostError, JeosError
 from jeos.core.run import find_program, run
 from jeos.vm import accelerator, confine, firmware, passt, passthrough
+from jeos.vm.command import PROGRAM, QUICK_FIRMWARE
 
 APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")  # Ubuntu's own switch
 MOUNTS = Path("/proc/self/mounts")
@@ -51,6 +52,7 @@ def gather() -> Facts:
         huge_pages=_huge_pages(),
         vhost=frozenset(name for name in VHOST_DEVICES if os.access(f"/dev/{name}", os.R_OK | os.W_OK)),
         firmware=_firmware(),
+        quick_firmware=_quick_firmware(),
         passt=passt.complaint(),
         router=user_network.complaint(),
         fences=_fences(),
@@ -149,6 +151,15 @@ def _firmware() -> str:
         return str(firmware.find().code)
     except HostError:
         return ""
+
+
+def _quick_firmware() -> bool:
+    """Tell whether QEMU finds the firmware of direct starts in one of its folders."""
+    try:
+        said = run([PROGRAM, "-L", "help"], check=False, timeout=TRIAL_SECONDS).stdout.decode(errors="replace")
+    except JeosError:
+        return False
+    return any(Path(folder.strip(), QUICK_FIRMWARE).is_file() for folder in said.splitlines())
 
 
 def _fences() -> tuple[str, ...]:

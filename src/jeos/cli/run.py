@@ -19,6 +19,7 @@ from jeos.model.machine import (
     ALIVE,
     DEVICE_SYNTAX,
     MOST_SHARES,
+    NET_SYNTAX,
     PORT_SYNTAX,
     SHARE_SYNTAX,
     SMALLEST_MEMORY,
@@ -35,6 +36,7 @@ from jeos.model.machine import (
     parse_device,
     parse_folder,
     parse_forward,
+    parse_net,
 )
 from jeos.vm import session
 from jeos.vm.attach import CONTROL_C, DETACH, attach
@@ -66,6 +68,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--name", metavar="NAME", help="the machine's name (default: the appliance's)")
     add("--port", action="append", metavar=PORT_SYNTAX, help="lead a port of this host into the machine; repeatable")
+    add(
+        "--net",
+        metavar=NET_SYNTAX,
+        help="connect the machine to a tap device of this host, with vhost-net where it can be opened, or to a router "
+        "that needs no rights (user, the default)",
+    )
     add("--memory", metavar="SIZE", help="memory, as 512M or 2G (default: what the image asks for)")
     add("--cpus", type=int, metavar="N", help="processors (default: what the image asks for)")
     add(
@@ -171,7 +179,7 @@ def run_copy(args: argparse.Namespace) -> int:
     from jeos.vm import template  # what other starts need not load
 
     boot = ("firmware", "bios", "set", "set_file", "accel", "fresh", "channel")
-    for option in ("share", "device", "memory", "cpus", "disk", *boot):
+    for option in ("share", "device", "net", "memory", "cpus", "disk", *boot):
         if getattr(args, option):
             word = f"--{option.replace('_', '-')}"
             raise UsageError(f"{word} is not possible with --from-template", hint=f"jeos template create {word} …")
@@ -235,6 +243,7 @@ def wanted(args: argparse.Namespace) -> Machine:
         confine=before.confine,
         channel=before.channel,
         devices=before.devices,
+        tap=before.tap,
         shares=before.shares,
         limits=before.limits,
     )
@@ -248,12 +257,19 @@ def changed(machine: Machine, args: argparse.Namespace) -> Machine:
     cpus = machine.cpus if args.cpus is None else args.cpus
     if cpus < 1:
         raise UsageError(f"--cpus {cpus}: a machine has at least 1", hint="leave --cpus away")
+    net = getattr(args, "net", None)
+    tap = parse_net(net) if net else machine.tap
+    if tap and args.port:
+        raise UsageError(
+            f"--port leads nowhere with --net tap:{tap}", hint="the machine has an address of its own there: --net user"
+        )
     return replace(
         machine,
         memory=memory,
         cpus=cpus,
         disk_size=parse_size(args.disk, option="--disk") if args.disk else machine.disk_size,
-        forwards=tuple(parse_forward(text) for text in args.port) if args.port else machine.forwards,
+        forwards=() if tap else tuple(map(parse_forward, args.port)) if args.port else machine.forwards,
+        tap=tap,
         accelerator=args.accel or machine.accelerator,
         confine=Confine(args.confine) if args.confine else machine.confine,
         channel=Channel(getattr(args, "channel", None) or machine.channel),

@@ -16,6 +16,8 @@ PROTOCOLS = ("tcp", "udp")
 SHARE_SYNTAX = "DIR:/PATH[:ro]"
 SHARE_TARGET = re.compile(r"(?:/[A-Za-z0-9._@+-]+)+")  # what no shell and no list of options takes apart
 MOST_SHARES = 8
+NET_SYNTAX = "user|tap:NAME"
+TAP_NAME = re.compile(r"[A-Za-z0-9._-]{1,15}")  # IFNAMSIZ, without what is special in a list of options
 DEVICE_SYNTAX = "PCI_ADDRESS[,bind]"
 PCI_ADDRESS = re.compile(r"(?:([0-9a-f]{4}):)?([0-9a-f]{2}:[01][0-9a-f]\.[0-7])", re.IGNORECASE)
 SMALLEST_MEMORY = 32  # MiB; Linux does not come up with less, and does not go on
@@ -140,6 +142,7 @@ class Machine:
 
     A machine that came from a backup has no image under its disk (`disk` is ""). As long as it still reads from the
     backup, `supply` are the words of the jeos command that exports it. One that is `isolated` reaches no network.
+    `tap` is the tap device of the host that its network card is connected to, "" for a router in user space.
     """
 
     name: str
@@ -170,6 +173,7 @@ class Machine:
     shares: tuple[Share, ...] = ()
     channel: Channel = Channel.AUTO
     devices: tuple[Device, ...] = ()
+    tap: str = ""
 
     @property
     def foreign(self) -> bool:
@@ -265,6 +269,16 @@ def parse_device(text: str) -> Device:
             hint="for example --device 0000:03:00.0",
         )
     return Device(address=f"{match[1] or '0000'}:{match[2]}".lower(), bind=bool(comma))
+
+
+def parse_net(text: str) -> str:
+    """Read how a machine is connected: "user" or "tap:NAME"; return the tap device's name, "" for none."""
+    kind, _, name = text.partition(":")
+    if text == "user":
+        return ""
+    if kind != "tap" or not TAP_NAME.fullmatch(name):
+        raise UsageError(f"--net {text} is not of the form {NET_SYNTAX}", hint="for example --net tap:tap0")
+    return name
 
 
 def _is_address(text: str) -> bool:

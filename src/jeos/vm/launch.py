@@ -80,11 +80,13 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT, tuning: Tun
             helpers.append(supply.start(machine.supply, places))
             ours.callback(supply.end, helpers[-1])
         chosen = accelerator.choose(start.accelerator or machine.accelerator)
-        why_not_passt = "" if machine.isolated else _why_not_passt(start)
+        why_not_passt = "" if machine.isolated or machine.tap else _why_not_passt(start)
         forwards = network.resolve(machine.forwards)
         later = () if start.again else forwards  # nobody comes in before the guest knows which machine it is in
         if machine.isolated:
             chosen_network = network.isolated()
+        elif machine.tap:
+            chosen_network = _tap(machine.tap, inherited, theirs)
         elif why_not_passt:
             first = start.first_address
             chosen_network = network.slirp(forwards, why_not_passt=why_not_passt, later=bool(later), first=first)
@@ -183,6 +185,18 @@ def _start(
         join = group.join if group is not None else None
         found = confine.start(words, fence, stdout=log, stderr=log, pass_fds=inherited, strict=strict, join=join)
     return replace(found, fences=(*found.fences, "seccomp"))
+
+
+def _tap(name: str, inherited: list[int], stack: ExitStack) -> Network:
+    """Return the network of a tap device, opened for QEMU to inherit."""
+    from jeos.vm import tap  # for few
+
+    device, vhost = tap.open_device(name), tap.open_vhost()
+    for descriptor in (device, vhost):
+        if descriptor is not None:
+            stack.callback(os.close, descriptor)
+            inherited.append(descriptor)
+    return network.tap(descriptor=device, vhost=vhost)
 
 
 def _share(

@@ -14,6 +14,7 @@ from jeos.model.machine import Forward
 
 SLIRP = "slirp"
 PASST = "passt"
+TAP, TAP_WITH_VHOST = "tap", "tap, vhost-net"
 USUAL = "10.0.2.15"  # the address that a machine gets in QEMU's own network, the first that is given away
 # The first one where a copy of a machine is to keep its address: the router remembers that the first was given to the
 # card whose address the copy no longer has.
@@ -74,6 +75,12 @@ def hostfwd(forward: Forward, *, guest: str = USUAL) -> str:
 def isolated() -> Network:
     """Return a network in which a guest gets its address and reaches nobody."""
     return Network(kind=SLIRP, forwards=(), netdev="user,id=net,restrict=on")
+
+
+def tap(*, descriptor: int, vhost: int | None) -> Network:
+    """Return the network of a tap device that QEMU inherits as `descriptor`, with vhost-net as `vhost` or without."""
+    netdev = f"tap,id=net,fd={descriptor}" + ("" if vhost is None else f",vhost=on,vhostfd={vhost}")
+    return Network(kind=TAP if vhost is None else TAP_WITH_VHOST, forwards=(), netdev=netdev)
 
 
 def passt(forwards: Sequence[Forward], *, descriptor: int) -> Network:
