@@ -23,6 +23,7 @@ from jeos.model.machine import (
     PORT_SYNTAX,
     SHARE_SYNTAX,
     SMALLEST_MEMORY,
+    WITHOUT_FOLDER,
     Boot,
     Channel,
     Confine,
@@ -40,7 +41,6 @@ from jeos.model.machine import (
 )
 from jeos.vm import session
 from jeos.vm.attach import CONTROL_C, DETACH, attach
-from jeos.vm.folders import MISSING
 from jeos.vm.places import over_template, places_of
 
 if TYPE_CHECKING:
@@ -422,7 +422,7 @@ def wait_healthy(name: str, *, seconds: float) -> None:
     while (state := session.state(name)).status is not Status.HEALTHY:
         if state.status not in ALIVE:
             raise MachineError(f"{name} is {state.status}: {state.reason}", hint=f"jeos logs {name}")
-        if state.reason.startswith(MISSING):
+        if state.reason.startswith(WITHOUT_FOLDER):
             raise MachineError(
                 f"{name} runs {state.reason}", hint=f"jeos run {name} --share none starts it without any"
             )

@@ -21,6 +21,7 @@ TAP_NAME = re.compile(r"[A-Za-z0-9._-]{1,15}")  # IFNAMSIZ, without what is spec
 DEVICE_SYNTAX = "PCI_ADDRESS[,bind]"
 PCI_ADDRESS = re.compile(r"(?:([0-9a-f]{4}):)?([0-9a-f]{2}:[01][0-9a-f]\.[0-7])", re.IGNORECASE)
 SMALLEST_MEMORY = 32  # MiB; Linux does not come up with less, and does not go on
+WITHOUT_FOLDER = "without a folder of the host: "  # how the reason of a machine begins that lacks a shared one
 PORT_SYNTAX = "[HOST_IP:]HOST_PORT:GUEST_PORT[/tcp|/udp]"
 
 

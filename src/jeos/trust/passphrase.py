@@ -10,12 +10,13 @@ everybody on the machine can read.
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from typing import TYPE_CHECKING
 
 from jeos.core import settings
 from jeos.core.errors import InputError, TrustError, UsageError
-from jeos.trust import pkcs8
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 Ask = Callable[[str], str]  # prompt -> what was typed
 TRIES = 3
@@ -43,8 +44,10 @@ class Passphrases:
             raise UsageError(f"no passphrase can be read from descriptor {descriptor}: {error}") from None
         return cls(given=tuple(line for line in lines if line), ask=ask)
 
-    def open(self, pem: bytes, *, name: str) -> PrivateKeyTypes:
+    def open(self, pem: bytes, *, name: str) -> "PrivateKeyTypes":
         """Read a private key with the passphrase that fits. Raises TrustError if none does."""
+        from jeos.trust import pkcs8  # with cryptography, which whoever only asks for passphrases need not load
+
         if not pkcs8.is_sealed(pem):
             return pkcs8.load(pem, passphrase=None, name=name)
         for passphrase in self.given:

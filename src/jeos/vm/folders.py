@@ -8,11 +8,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from jeos.model.machine import Share, Status
+from jeos.model.machine import WITHOUT_FOLDER, Share, Status
 from jeos.vm import asking, share
 
 WAITING = "its folders of the host are being mounted"
-MISSING = "without a folder of the host: "
 UNKNOWN = "unknown filesystem type"  # mount(8), of a kernel that lacks one
 
 
@@ -60,6 +59,6 @@ class Folders:
             if problem:
                 problems.append(f"{one.path} is not at {one.target}: {problem.splitlines()[0]}")
         if life == self._life:
-            self._problem = MISSING + "; ".join(problems) if problems else ""
+            self._problem = WITHOUT_FOLDER + "; ".join(problems) if problems else ""
             status, reason = self._said
             self._tell(*((Status.RUNNING, self._problem) if self._problem else (status, reason)))

@@ -29,7 +29,7 @@ from jeos.model.machine import (
     parse_state,
 )
 from jeos.model.saved import Start
-from jeos.vm import balloon, disks, firmware, orders
+from jeos.vm import disks, firmware, orders
 from jeos.vm import memory as memories
 from jeos.vm.begin import SUPERVISOR, begin
 from jeos.vm.memory import Memory
@@ -205,6 +205,8 @@ def resize_memory(name: str, memory: int, *, seconds: float) -> tuple[int, bool]
     if state(name).status in ALIVE:
         order = {"order": "resize-memory", "memory": memory, "within": seconds}
         return int(str(orders.ask(places.control, order, patience=seconds + ORDER_SECONDS)["memory"])), True
+    from jeos.vm import balloon  # with asyncio, which nothing else here needs
+
     descriptor = claim(places)
     try:
         machine = parse_machine(places.machine.read_text(), source=str(places.machine))
