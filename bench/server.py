@@ -55,7 +55,7 @@ def setup(data: Path, database: str) -> None:
     data.mkdir(parents=True, exist_ok=True)
     from jeos.server import start
 
-    start.prepare()
+    start.prepare(serves=True)
 
 
 class Database:

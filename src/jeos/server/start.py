@@ -23,8 +23,12 @@ TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h
 LOOK = 0.2  # seconds between looks at the processes
 
 
-def prepare() -> None:
-    """Make the folder, the secret key, the tables and the static files, or bring them up to date."""
+def prepare(*, serves: bool = False) -> None:
+    """Make the folder, the secret key and the tables, or bring them up to date; for who serves the static files, too.
+
+    Processes that answer look for static files once, as they start. Nobody may be writing the files anew meanwhile, as
+    the process of background work would that starts beside them: a file that is just not there is never found again.
+    """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jeos.server.settings")
     place = environment.read().data
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -33,7 +37,8 @@ def prepare() -> None:
 
     with files.locked(place / ".start.lock"), log.step("prepare") as step:
         call_command("migrate", verbosity=0, interactive=False)
-        _collect_static()
+        if serves:
+            _collect_static()
         translations.write(place / "locale")
         step.done(str(place))
 
@@ -50,7 +55,7 @@ def _collect_static() -> None:
 def serve(*, host: str, port: int, workers: int, demo: bool) -> int:
     """Serve the site until told to stop, and run its background work; `demo` fills an empty one first."""
     os.environ.setdefault("JEOS_SERVER_URL", f"http://{host}:{port}")
-    prepare()
+    prepare(serves=True)
     if demo:
         _fill()
     log.info(f"listening on {os.environ['JEOS_SERVER_URL']}; Ctrl-C ends it")
