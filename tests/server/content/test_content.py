@@ -2,11 +2,12 @@
 
 import pytest
 from django.test import Client
+from django_tasks_db.models import DBTaskResult
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jeos.server.accounts.models import Member, Trust
-from jeos.server.content import limits, tags, texts, trust
+from jeos.server.content import limits, search, tags, tasks, texts, trust
 from jeos.server.content.models import AuditEntry, Case, Outcome, Tag, Tagged
 from jeos.server.content.texts import Change
 from jeos.server.forum import posting
@@ -68,6 +69,24 @@ def test_renamed_tag_keeps_its_old_address(thread: Thread, moderator: Member) ->
     assert Client().get("/tags/uefi/").headers["Location"] == "/tags/firmware/"
     assert "What starts it" in Client().get("/tags/firmware/").content.decode()
     assert list(AuditEntry.objects.order_by("pk").values_list("action", flat=True)) == ["tag.rename", "tag.edit"]
+
+
+def test_what_has_a_tag_says_its_new_name_in_lists_and_search(thread: Thread, moderator: Member) -> None:
+    client = signed_in(moderator)
+    other = posting.start(thread.category, author=moderator, title="Signed", source="Keys.", tag_names=["keys", "boot"])
+    untouched = posting.start(thread.category, author=moderator, title="Cold", source="Fans.", tag_names=["fans"])
+    client.post("/tags/uefi/edit/", {"name": "firmware"})
+    client.post("/tags/keys/edit/", {"name": "keys", "merge_into": "firmware"})
+    assert DBTaskResult.objects.filter(task_path__endswith=".spread_tag").count() == 2
+    firmware = Tag.objects.get(name="firmware").pk
+    assert (tasks.spread_tag.call(firmware), tasks.spread_tag.call(firmware)) == (2, 0)  # once more does nothing
+    tags_of = dict(Thread.objects.values_list("pk", "tags"))
+    assert tags_of[thread.pk].split() == ["firmware", "boot"]
+    assert tags_of[other.pk].split() == ["firmware", "boot"]
+    assert tags_of[untouched.pk] == "fans"
+    for words in ("tag:firmware", "tag:uefi", "tag:keys", "firmware"):
+        found = {hit.number for hit in search.index().find(search.parse(words), limit=9)}
+        assert found == {thread.pk, other.pk}, words
 
 
 def test_tag_cannot_be_part_of_itself(thread: Thread, moderator: Member) -> None:

@@ -22,6 +22,7 @@ def register() -> None:
             name="blogpost",
             label=_("blog post"),
             cards=cards,
+            tagged=Post,
             body=body,
             set_hidden=posting.set_hidden,
             texts=texts,

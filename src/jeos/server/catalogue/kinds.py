@@ -22,6 +22,7 @@ def register() -> None:
             name="appliance",
             label=gettext_lazy("appliance"),
             cards=cards,
+            tagged=Appliance,
             body=body,
             set_hidden=publishing.set_hidden,
             texts=texts,

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from django.utils.functional import Promise
 
 if TYPE_CHECKING:
+    from django.db.models import Model
+
     from jeos.server.accounts.models import Member
 
 # Codes stand in rows: they are given out once, here, and never again.
@@ -68,6 +70,7 @@ class Kind:
     texts: Callable[[Sequence[int]], Mapping[int, str]] | None = None
     count_comments: Callable[[int, int], None] | None = None  # adds to the number on its row; None takes no comments
     answer: Callable[[int, Member, str], str] | None = None  # writes one and returns its address; see `answers.py`
+    tagged: type[Model] | None = None  # whose rows have a text with the names of their tags
     sees: Callable[[int, Member], bool] | None = None  # tells who sees what `cards` leaves out; see `attachments.py`
 
 

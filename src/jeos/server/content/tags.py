@@ -124,6 +124,7 @@ def merge(source: Tag, target: Tag, *, actor: Member) -> None:
     Tag.objects.filter(pk=source.pk).update(synonym_of=target, wider=None, uses=0)
     Tag.objects.filter(pk=target.pk).update(uses=Tagged.objects.filter(tag=target).count())
     audit.record(actor, "tag.merge", details={"from": source.name, "to": target.name})
+    _spread(target)
 
 
 def _twice(source: Tag, target: Tag) -> list[int]:
@@ -143,6 +144,13 @@ def rename(tag: Tag, name: str, *, actor: Member) -> None:
     Tag.objects.filter(pk=tag.pk).update(name=new)
     Tag.objects.create(name=old, synonym_of=tag)
     audit.record(actor, "tag.rename", details={"from": old, "to": new})
+    _spread(tag)
+
+
+def _spread(tag: Tag) -> None:
+    from jeos.server.content import tasks  # tasks import what writes
+
+    tasks.spread_tag.enqueue(tag.pk)
 
 
 def would_loop(tag: Tag, wider: Tag) -> bool:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 from django_tasks import task
 
-from jeos.server.content import attachments, following, happenings, kinds, limits, notifications, texts
+from jeos.server.content import attachments, following, happenings, kinds, limits, notifications, retagging, texts
 from jeos.server.content.mailing import digests, taking
 from jeos.server.content.models import Comment, Reason
 from jeos.server.jobs import schedule
@@ -34,6 +34,12 @@ def prune() -> None:
 def sweep() -> int:
     """Remove uploaded files that nothing refers to; return how many."""
     return attachments.sweep(now=timezone.now())
+
+
+@task()
+def spread_tag(number: int) -> int:
+    """Let what has a tag say its name, after it was renamed or merged; return how much that was."""
+    return retagging.spread(number)
 
 
 @task()

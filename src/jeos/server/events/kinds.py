@@ -35,6 +35,7 @@ def register() -> None:
             name="session",
             label=gettext_lazy("session"),
             cards=session_cards,
+            tagged=Session,
             body=session_body,
             set_hidden=submitting.set_hidden,
             texts=session_texts,

@@ -23,6 +23,7 @@ def register() -> None:
             name="thread",
             label=_("thread"),
             cards=thread_cards,
+            tagged=Thread,
             body=thread_body,
             set_hidden=moderating.set_thread_hidden,
             texts=thread_texts,

@@ -23,6 +23,7 @@ def register() -> None:
             name="idea",
             label=_("idea"),
             cards=cards,
+            tagged=Idea,
             body=body,
             set_hidden=answering.set_hidden,
             texts=texts,

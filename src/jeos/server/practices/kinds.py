@@ -22,6 +22,7 @@ def register() -> None:
             name="practice",
             label=_("practice"),
             cards=cards,
+            tagged=Practice,
             body=body,
             set_hidden=writing.set_hidden,
             texts=texts,

@@ -22,6 +22,7 @@ def register() -> None:
             name="wiki",
             label=gettext_lazy("wiki page"),
             cards=cards,
+            tagged=Page,
             body=body,
             set_hidden=managing.set_hidden,
             texts=texts,

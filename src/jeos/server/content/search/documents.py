@@ -7,7 +7,7 @@ from django.db import connection
 from jeos.server import rows
 from jeos.server.accounts.models import Member
 from jeos.server.content import kinds
-from jeos.server.content.models import Document
+from jeos.server.content.models import Document, Tag
 from jeos.server.content.search import languages
 from jeos.server.content.search.base import Entry, Key
 from jeos.server.content.search.query import Query
@@ -73,10 +73,17 @@ def filters(query: Query, hidden_areas: Collection[int]) -> tuple[str, list[Valu
         if moment is not None:
             parts.append(f"d.date {sign} %s")
             values.append(connection.ops.adapt_datetimefield_value(moment) or "")
+    current = _synonyms(query.tags) if query.tags else {}
     for tag in query.tags:
         parts.append("' ' || d.tags || ' ' LIKE %s ESCAPE '!'")
-        values.append(f"% {like(tag)} %")
+        values.append(f"% {like(current.get(tag, tag))} %")
     return "".join(f" AND {part}" for part in parts), values
+
+
+def _synonyms(names: Sequence[str]) -> dict[str, str]:
+    """Return what tags are called now that have other names, by the names that were asked for."""
+    found = Tag.objects.filter(name__in=names, synonym_of__isnull=False)
+    return dict(found.values_list("name", "synonym_of__name"))
 
 
 def like(text: str) -> str:
