@@ -19,6 +19,8 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 
 from selenium import webdriver
@@ -36,6 +38,7 @@ TEMPLATE_SECONDS = 43_200  # for which a community is kept, because its events a
 START_SECONDS = 180
 STEP_SECONDS = 30
 POSTGRES = os.environ.get("JEOS_TEST_DATABASE_URL", "")  # a database on the server that is used; empty: SQLite
+RULE = b"-" * 79 + b"\n"  # between the letters in a file, as Django's backend writes them
 AXE = "axe-core"  # a package of npm; fetched for the tests and not kept in the repository
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -46,7 +49,34 @@ class Site:
 
     address: str
     passphrase: str
+    environment: Mapping[str, str]  # in which its own code runs
     stop: Callable[[], None]  # as when a phone has no network any more
+
+    def ask(self, code: str) -> str:
+        """Run code as the site's own processes do, and return what it prints: what else happens in a night."""
+        words = [sys.executable, "-X", "utf8", "-c", f"import django; django.setup()\n{code}"]
+        done = subprocess.run(words, env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-4_000:]
+        return done.stdout
+
+    def letters(self, recipient: str) -> list[EmailMessage]:
+        """Return what the site wrote to somebody, oldest first."""
+        folder = Path(self.environment["JEOS_SERVER_DATA"]) / "mail"
+        written = b"".join(path.read_bytes() for path in sorted(folder.glob("*.log")))
+        messages = [message_from_bytes(part, policy=policy.default) for part in written.split(RULE) if part.strip()]
+        return [message for message in messages if message["To"] == recipient]
+
+    def await_letter(self, recipient: str, *, words: str) -> str:
+        """Wait for a letter to somebody in whose text there are some words, and return the text."""
+        found: list[str] = []
+
+        def come() -> bool:
+            texts = [str(one.get_body(("plain",)).get_content()) for one in self.letters(recipient)]  # type: ignore[union-attr]
+            found.extend(text for text in texts if words in text)
+            return bool(found)
+
+        until(come, f"no letter to {recipient} has {words}", seconds=START_SECONDS)
+        return found[-1]
 
 
 @contextlib.contextmanager
@@ -56,8 +86,8 @@ def demo_site(*, port: int = 0, more: Mapping[str, str] | None = None) -> Iterat
     try:
         with _database() as database:
             passphrase = _copied(folder / "data", database)
-            with _serving(folder, database, port=port, more=more or {}) as (address, server):
-                yield Site(address=address, passphrase=passphrase, stop=lambda: _stop(server))
+            with _serving(folder, database, port=port, more=more or {}) as (address, server, env):
+                yield Site(address=address, passphrase=passphrase, environment=env, stop=lambda: _stop(server))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -75,8 +105,8 @@ def _database() -> Iterator[str]:
 @contextlib.contextmanager
 def _serving(
     folder: Path, database: str, *, port: int = 0, more: Mapping[str, str]
-) -> "Iterator[tuple[str, subprocess.Popen[bytes]]]":
-    """Run the server on a folder's data for the block; yield its address and its process."""
+) -> "Iterator[tuple[str, subprocess.Popen[bytes], Mapping[str, str]]]":
+    """Run the server on a folder's data for the block; yield its address, its process and the environment of both."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", port))
         port = free.getsockname()[1]
@@ -90,7 +120,8 @@ def _serving(
     try:
         address = f"http://127.0.0.1:{port}"
         _wait(server, address, log)
-        yield address, server
+        settings = {"JEOS_SERVER_URL": address, "DJANGO_SETTINGS_MODULE": "jeos.server.settings"}
+        yield address, server, {**env, **settings}
     finally:
         _stop(server)
 
@@ -171,10 +202,25 @@ class Browser:
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
         self.site = site
-        self._width, self._height = width, height
+        self._look = width, height, dark
+        self.wear(width=width, height=height, dark=dark)
+
+    def wear(self, *, width: int, height: int, dark: bool) -> None:
+        """Show pages as on a screen of some size, light or dark."""
+        self.width, self._height = width, height
         self._resize(height)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+
+    def faults_here(self, page: str) -> list[str]:
+        """Return what is wrong with the page that is open, in each of the looks; keep pictures if they are wanted."""
+        wrong = []
+        for name in LOOKS:
+            self.wear(**look(name))  # type: ignore[arg-type]
+            wrong += _judge_here(self, page, name)
+        width, height, dark = self._look
+        self.wear(width=width, height=height, dark=dark)
+        return wrong
 
     def close(self) -> None:
         """End the browser."""
@@ -267,7 +313,7 @@ class Browser:
         self._resize(self._height)
 
     def _resize(self, height: int) -> None:
-        size = {"width": self._width, "height": height, "deviceScaleFactor": 1, "mobile": self._width < 600}
+        size = {"width": self.width, "height": height, "deviceScaleFactor": 1, "mobile": self.width < 600}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
@@ -307,15 +353,20 @@ def until(condition: Callable[[], bool], what: str, *, seconds: float = STEP_SEC
 
 def judge(browser: Browser, pages: dict[str, str], name: str) -> list[str]:
     """Return what is wrong with pages, and keep their pictures if they are wanted."""
-    axe, wrong = axe_source(), []
+    wrong = []
     for page, path in pages.items():
         browser.open(path)
-        wrong += [f"{page}: {fault}" for fault in browser.faults(axe)]
-        wrong += [f"{page}: {complaint}" for complaint in browser.complaints() if "404 (Not Found)" not in complaint]
-        wide = browser.driver.execute_script("return document.documentElement.scrollWidth > innerWidth")
-        wrong += [f"{page}: wider than the screen"] if wide else []
-        if os.environ.get("JEOS_SCREENSHOTS"):
-            browser.shoot(Path(os.environ["JEOS_SCREENSHOTS"]) / f"{page}-{name}.png")
+        wrong += _judge_here(browser, page, name)
+    return wrong
+
+
+def _judge_here(browser: Browser, page: str, name: str) -> list[str]:
+    wrong = [f"{page}: {fault}" for fault in browser.faults(axe_source())]
+    wrong += [f"{page}: {complaint}" for complaint in browser.complaints() if "404 (Not Found)" not in complaint]
+    wide = browser.driver.execute_script("return document.documentElement.scrollWidth")  # a phone's innerWidth grows
+    wrong += [f"{page}: {wide} pixels wide, on a screen of {browser.width}"] if wide > browser.width else []
+    if os.environ.get("JEOS_SCREENSHOTS"):
+        browser.shoot(Path(os.environ["JEOS_SCREENSHOTS"]) / f"{page}-{name}.png")
     return wrong
 
 

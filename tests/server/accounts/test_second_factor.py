@@ -1,9 +1,6 @@
 """A second factor from an application: set up, asked for, wrong, used twice, and replaced by a recovery code."""
 
-import base64
-import hmac
 import re
-import struct
 import time
 from collections.abc import Callable
 
@@ -11,20 +8,13 @@ import pytest
 from allauth.mfa.totp.internal import auth
 from django.test import Client
 
+from authenticator import STEP, code
 from jeos.server.accounts import registration
 from jeos.server.accounts.models import Member
 from server_site import signed_in
 
 pytestmark = pytest.mark.django_db
 PASSPHRASE = "correct horse"
-STEP = 30  # seconds
-
-
-def code(secret: str, moment: float) -> str:
-    """Return the code of a moment (RFC 6238 over RFC 4226, section 5.3)."""
-    digest = hmac.digest(base64.b32decode(secret), struct.pack(">Q", int(moment) // STEP), "sha1")
-    (value,) = struct.unpack_from(">I", digest, digest[-1] & 15)
-    return f"{(value & 0x7FFFFFFF) % 1_000_000:06}"
 
 
 @pytest.fixture

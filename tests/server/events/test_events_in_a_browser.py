@@ -112,3 +112,31 @@ def test_session_goes_from_the_call_to_the_schedule(browse: Callable[..., Browse
     speaker.open(f"{DAYS}versions/")
     assert "Cupboards and cooling" in speaker.text(".revision")
     assert speaker.complaints() == organiser.complaints() == []
+
+
+def test_member_rates_a_session_that_was_held(browse: Callable[..., Browser]) -> None:
+    member, moderator = browse(), browse()
+    member.sign_in("member")
+    moderator.sign_in("moderator")
+    member.open(f"{MEETUP}sessions/18/")
+    member.click("form[action$='/rate/'] [name=stars][value='2']")
+    member.write("form[action$='/rate/'] [name=words]", "I could not hear it at the back")
+    member.click("form[action$='/rate/'] .button")
+    assert "I could not hear it" in member.text("main")
+    wrong = member.faults_here("session-rated-own")
+    moderator.open(f"{MEETUP}sessions/18/")
+    own = ".post:has(a[href='/m/member/']) form[action$='/hide/'] button"
+    moderator.click(own)
+    moderator.find(".post.is-hidden")
+    wrong += moderator.faults_here("session-rating-hidden")
+    visitor = browse()
+    visitor.open(f"{MEETUP}sessions/18/")
+    assert "I could not hear it" not in visitor.text("main")
+    moderator.click(own)
+
+    def shown() -> bool:  # pages of visitors are kept for some seconds
+        visitor.open(f"{MEETUP}sessions/18/")
+        return "I could not hear it" in visitor.text("main")
+
+    until(shown, "what is shown again is not seen")
+    assert "\n".join(wrong) == ""

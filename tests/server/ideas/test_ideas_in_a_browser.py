@@ -4,9 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from browser_site import LOOKS, Browser, judge_as
+from browser_site import LOOKS, Browser, Site, judge_as
 
 pytestmark = pytest.mark.browser
+VOTERS = """
+from jeos.server.ideas.models import Vote
+print(Vote.objects.filter(idea__in=[2, 3]).values("member").distinct().count())
+"""
 IDEA = "/ideas/2/"  # answered, with comments and votes; the oldest is the first
 PAGES = {
     "ideas": "/ideas/",
@@ -62,7 +66,7 @@ def test_similar_ideas_are_shown_while_one_writes(browse: Callable[..., Browser]
     assert browser.complaints() == []
 
 
-def test_moderator_answers_and_merges(browse: Callable[..., Browser]) -> None:
+def test_moderator_answers_and_merges(site: Site, browse: Callable[..., Browser]) -> None:
     browser = browse()
     browser.sign_in("moderator")
     browser.open("/ideas/new/")
@@ -75,11 +79,18 @@ def test_moderator_answers_and_merges(browse: Callable[..., Browser]) -> None:
     assert "We will do it." in browser.text(".team-answer")
     browser.open("/ideas/roadmap/")
     assert title in browser.text("section[aria-labelledby='column-planned']")
+    voters = int(site.ask(VOTERS))  # who voted for both has voted once
     browser.open("/ideas/2/")
     browser.click(".actions a[href$='/merge/']")
+    wrong = browser.faults_here("idea-merge")
+    browser.write("[name=target][type=number]", "2")
+    browser.click("form.form .button:not(.quiet)")
+    wrong += browser.faults_here("idea-merge-refused")
     browser.write("[name=target][type=number]", "3")
     browser.click("form.form .button:not(.quiet)")
     merged = browser.driver.current_url
     browser.open("/ideas/2/")
     assert browser.driver.current_url == merged
-    assert browser.complaints() == []
+    assert browser.text(".idea-head .vote b") == str(voters)
+    wrong += browser.faults_here("idea-merged")
+    assert "\n".join(wrong) == ""

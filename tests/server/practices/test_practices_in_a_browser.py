@@ -4,9 +4,20 @@ from collections.abc import Callable
 
 import pytest
 
-from browser_site import LOOKS, Browser, judge_as
+from browser_site import LOOKS, Browser, Site, judge_as, until
 
 pytestmark = pytest.mark.browser
+A_YEAR_LATER = """
+from datetime import timedelta
+from django.utils import timezone
+from jeos.server.accounts.models import Member
+from jeos.server.practices import tasks
+from jeos.server.practices.models import Practice
+now = timezone.now()
+expired = {"author": Member.objects.get(handle="member"), "expires": now - timedelta(hours=1)}
+Practice.objects.filter(pk=3).update(**expired)
+print(tasks.end_all(now=now), tasks.end_all(now=now))
+"""
 PAGES = {
     "practices": "/practices/",
     "practices-top": "/practices/top/",
@@ -70,3 +81,27 @@ def test_member_writes_what_peers_prove_and_rate(browse: Callable[..., Browser],
     author.open("/practices/")
     assert title in author.text(".lines")
     assert author.complaints() + browser.complaints() == []
+
+
+def test_author_is_asked_to_renew_what_has_expired(site: Site, browse: Callable[..., Browser]) -> None:
+    author, reader = browse(), browse()
+    author.sign_in("member")
+    assert site.ask(A_YEAR_LATER) == "1 0\n"
+    reader.open("/practices/3/")
+    title = reader.text("h1")
+    assert "it may hold no more" in reader.text(".notice.warning")
+    author.open("/notifications/")
+    assert title in author.text("main")
+    wrong = author.faults_here("notifications-renew")
+    author.open("/practices/3/")
+    wrong += author.faults_here("practice-expired-own")
+    author.click("form[action$='/renew/'] .button")
+    assert author.text(".heading .meta").startswith("proven")
+    wrong += author.faults_here("practice-renewed")
+
+    def seen() -> bool:  # pages of visitors are kept for some seconds
+        reader.open("/practices/3/")
+        return not reader.has(".notice.warning") and "renewed" in reader.text(".facts")
+
+    until(seen, "visitors do not see that it is renewed")
+    assert "\n".join(wrong) == ""

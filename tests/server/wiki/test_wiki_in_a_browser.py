@@ -114,3 +114,40 @@ def test_page_is_read_and_found_by_keyboard(browse: Callable[..., Browser]) -> N
     assert browser.driver.current_url.endswith("/wiki/boot-order/#s-firmware")
     browser.find(".article a.wiki").send_keys("\ue007")
     until(lambda: "/wiki/a-b-slots/" in browser.driver.current_url, "the link leads on")
+
+
+def test_page_is_moved_while_another_changes_it(browse: Callable[..., Browser]) -> None:
+    member, moderator = browse(), browse()
+    member.sign_in("member")
+    moderator.sign_in("moderator")
+    for title, source in (("Fans", "# Small\n\nThey whirr.\n\n# Large\n\nThey hum."), ("Noise", "See [[Fans]].")):
+        member.open(f"/wiki/{title.lower()}/edit/?title={title}")
+        member.write("[name=source]", source)
+        member.click(".form .button:not(.quiet)")
+        member.find(".article")
+    member.open("/wiki/fans/edit/")
+    moderator.open("/wiki/fans/edit/")
+    moderator.write("[name=source]", "# Small\n\nThey whirr.\n\n# Large\n\nThey hum loudly.")
+    moderator.click(".form .button:not(.quiet)")
+    moderator.click(".tabs a[href$='/manage/']")
+    moderator.write("[name=title]", "Noise")
+    moderator.click("[value=move]")
+    wrong = moderator.faults_here("wiki-move-refused")  # there is a page of that name
+    moderator.write("[name=title]", "Fans and their noise")
+    moderator.click("[value=move]")
+    assert moderator.text("h1") == "Fans and their noise"
+    wrong += moderator.faults_here("wiki-moved")
+
+    member.write("[name=source]", "# Small\n\nThey whirr softly.\n\n# Large\n\nThey hum.")  # begun before both
+    member.click(".form .button:not(.quiet)")
+    assert member.text("h1") == "Fans and their noise"
+    text = member.text(".article")
+    assert "They whirr softly." in text
+    assert "They hum loudly." in text
+    wrong += member.faults_here("wiki-merged")
+    member.open("/wiki/noise/")
+    member.click(".article a.wiki")
+    until(lambda: member.driver.current_url.endswith("/wiki/fans-and-their-noise/"), "the old address leads nowhere")
+    member.click(".tabs a[href$='/history/']")
+    wrong += member.faults_here("wiki-moved-history")
+    assert "\n".join(wrong) == ""

@@ -46,7 +46,9 @@ def tell(members: Iterable[int], event: Event) -> None:
         member__in=wanted, kind=event.kind, number=event.number, reason=event.reason, seen=False
     )
     again = set(open_rows.select_for_update().values_list("member_id", flat=True))
-    open_rows.filter(member__in=again).update(count=F("count") + 1, actor=event.actor, date=now, mailed=False)
+    open_rows.filter(member__in=again).update(
+        count=F("count") + 1, actor=event.actor, title=event.title[:200], date=now, mailed=False
+    )
     fresh = [member for member in wanted if member not in again]
     made = Notification.objects.bulk_create([_row(member, event, now=now) for member in fresh])
     Member.objects.filter(pk__in=fresh).update(unread=F("unread") + 1)
