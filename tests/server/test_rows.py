@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.sessions.models import Session
 from django.db import connection, models
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_tasks import task_backends
@@ -84,3 +85,17 @@ def test_a_session_is_found_while_it_lasts() -> None:
         assert "place" not in SessionStore(key)
     Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
     assert "place" not in SessionStore(kept.session_key)
+
+
+@pytest.mark.parametrize("how", ["locked out", "session ended", "passphrase changed"])
+def test_who_was_signed_in_is_nobody_at_once(how: str, ada: Member) -> None:
+    client = Client()
+    client.force_login(ada, backend="jeos.server.accounts.backends.Passphrases")
+    assert client.get("/").wsgi_request.user == ada
+    if how == "locked out":
+        Member.objects.filter(pk=ada.pk).update(is_active=False)
+    elif how == "session ended":
+        Session.objects.all().delete()
+    else:
+        Member.objects.filter(pk=ada.pk).update(password="other")
+    assert not client.get("/").wsgi_request.user.is_authenticated

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400  # seconds
 RECENT = 30 * DAY  # what is older is shown as a date
+SECOND = 19  # characters of a moment in ISO 8601, up to its second
 ORDINAL = ("de",)  # languages that put a full stop after the number of a day
 THIN_SPACE = "\u202f"
 
@@ -43,6 +44,10 @@ class Teller:
 
     def age(self, when: datetime) -> str:
         """Return how long ago something was, in one short word, or the day if that is long."""
+        return self._short(when) or self.date(when)
+
+    def _short(self, when: datetime) -> str:
+        """Return how long ago something was, in one short word; empty if that is long."""
         seconds = (self._now - when).total_seconds()
         if seconds < MINUTE:
             return _("now")
@@ -52,11 +57,14 @@ class Teller:
             return self._hours.format(n=int(seconds // HOUR))
         if seconds < RECENT:
             return self._days.format(n=int(seconds // DAY))
-        return self.date(when)
+        return ""
 
     def ago(self, when: datetime) -> Markup:
         """Return a `<time>` element that shows how long ago something was, and the moment when asked."""
-        made = f'<time datetime="{when:%Y-%m-%dT%H:%M:%SZ}" title="{self.moment(when)}">{self.age(when)}</time>'
+        local = when.astimezone(self._zone)
+        day = self._day(local)
+        moment = f"{day} {local.hour:02}:{local.minute:02}"
+        made = f'<time datetime="{when.isoformat()[:SECOND]}Z" title="{moment}">{self._short(when) or day}</time>'
         return Markup(made)  # noqa: S704 - nothing in it comes from members; escaping would double its cost
 
     def _day(self, local: datetime) -> str:

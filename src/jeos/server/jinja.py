@@ -6,21 +6,25 @@ Pages are written in Jinja2 because it renders a thread of 50 posts in a tenth o
 import importlib
 import importlib.util
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.contrib.messages import get_messages
 from django.http import HttpRequest
-from django.template.backends.utils import csrf_input
+from django.middleware.csrf import get_token
 from django.urls import reverse
 from django.utils import translation
 from django.utils.functional import SimpleLazyObject
+from django.utils.html import format_html
 from jinja2 import Environment, StrictUndefined, pass_context
 from jinja2.runtime import Context
+from markupsafe import Markup
 
 from jeos.server import dates, marks
 from jeos.server.section import sections
+
+HIDDEN = '<input type="hidden" name="{}" value="{}">'
 
 
 @lru_cache(maxsize=8_192)
@@ -38,7 +42,11 @@ def signed_in(context: Context) -> bool:
 
 def once(request: HttpRequest) -> dict[str, object]:
     """Return what every page has: the form token, made once and only if it is used; Django makes one for each form."""
-    return {"csrf_input": SimpleLazyObject(lambda: csrf_input(request))}
+    token = SimpleLazyObject(lambda: get_token(request))
+    return {
+        "csrf_token": token,
+        "csrf_input": SimpleLazyObject(lambda: format_html(HIDDEN, "csrfmiddlewaretoken", token)),
+    }
 
 
 def template_names() -> dict[str, object]:
@@ -50,18 +58,25 @@ def template_names() -> dict[str, object]:
     return found
 
 
-def gettext(message: str) -> str:
-    """Return a message in the language of the page."""
+def gettext(message: str, **values: object) -> Markup:
+    """Return a message in the language of the page, with values put in and escaped, as Jinja2's own does."""
+    if values:
+        return Markup(translation.gettext(message)) % values  # noqa: S704 - messages are ours
     return _translated(translation.get_language() or "en", message)
 
 
 @lru_cache(maxsize=8_192)
-def _translated(language: str, message: str) -> str:
-    return translation.gettext(message)
+def _translated(language: str, message: str) -> Markup:
+    return Markup(translation.gettext(message)) % {}  # noqa: S704
 
 
 def navigation() -> list[tuple[str, str]]:
     """Return address and title of what the navigation shows."""
+    return _navigation(translation.get_language() or "en")
+
+
+@cache
+def _navigation(language: str) -> list[tuple[str, str]]:
     return [(f"/{one.prefix}/" if one.prefix else "/", str(one.title)) for one in sections() if one.title]
 
 
@@ -71,11 +86,14 @@ def environment(**options: Any) -> Environment:
         **{**options, "trim_blocks": True, "lstrip_blocks": True, "undefined": StrictUndefined},
         extensions=["jinja2.ext.i18n"],
     )
-    # Jinja2's own "new style" escapes what is put into a translated text, as everything else in a page.
+    # Jinja2's own "new style" escapes what is put into a translated text, as everything else in a page. A page has 40
+    # of the simplest, whose translations ours remembers.
     made.install_gettext_callables(  # type: ignore[attr-defined]
-        gettext, translation.ngettext, newstyle=True, pgettext=translation.pgettext
+        translation.gettext, translation.ngettext, newstyle=True, pgettext=translation.pgettext
     )
     globals_: dict[str, Callable[..., object] | object] = {
+        "_": gettext,
+        "gettext": gettext,
         "url": url,
         "static": marks.address,
         "icon": marks.icon,

@@ -36,9 +36,11 @@ class MemberLocale:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer a request in the language and time of whoever asks."""
         language = ""
-        if settings.SESSION_COOKIE_NAME in request.COOKIES and request.user.is_authenticated:
-            language = request.user.language
-            timezone.activate(zone(request.user.time_zone))
+        member = visitor(request) if settings.SESSION_COOKIE_NAME in request.COOKIES else None
+        if member is not None:
+            request.user = member  # and not Django's lazy one, which each page asks dozens of things
+            language = member.language
+            timezone.activate(zone(member.time_zone))
         else:
             timezone.deactivate()
         if not language:

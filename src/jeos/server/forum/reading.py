@@ -7,8 +7,8 @@ number in it is lower than its last. So a member who reads everything has few ro
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, Protocol
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -20,8 +20,27 @@ from jeos.server.forum.models import Category, ReadCategory, ReadThread, Thread
 CUT_OFF = timedelta(days=45)  # what is older counts as read
 
 
-@dataclass(frozen=True)
-class Mark:
+class Listed(Protocol):
+    """A thread, as far as marks ask."""
+
+    @property
+    def pk(self) -> int:
+        """Return its number."""
+
+    @property
+    def category_id(self) -> int:
+        """Return the number of its category."""
+
+    @property
+    def last_at(self) -> datetime:
+        """Return when something was written in it last."""
+
+    @property
+    def last_number(self) -> int:
+        """Return the number of its last post."""
+
+
+class Mark(NamedTuple):
     """What a list shows of a thread for a member: never opened, or so many posts since."""
 
     new: bool
@@ -37,9 +56,10 @@ def cut_off(member: Member, *, now: datetime) -> datetime:
     return max(member.joined, now - CUT_OFF)
 
 
-def marks(member: Member, threads: Iterable[Thread], *, now: datetime) -> dict[int, Mark]:
+def marks(member: Member, threads: Iterable[Listed], *, now: datetime) -> dict[int, Mark]:
     """Return the marks of some threads, with two queries however many there are."""
-    recent = [thread for thread in threads if thread.last_at > cut_off(member, now=now)]
+    oldest = cut_off(member, now=now)
+    recent = [thread for thread in threads if thread.last_at > oldest]
     if not recent:
         return {}
     with connection.cursor() as cursor:  # by hand: this is in every list, and the ORM takes longer than the database
@@ -57,7 +77,7 @@ def marks(member: Member, threads: Iterable[Thread], *, now: datetime) -> dict[i
     }
 
 
-def mark_of(thread: Thread, *, read: int | None, until: datetime | None) -> Mark:
+def mark_of(thread: Listed, *, read: int | None, until: datetime | None) -> Mark:
     """Return the mark of a thread that is newer than the cut-off."""
     if read is not None:
         left = max(0, thread.last_number - read)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from types import SimpleNamespace
 
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -12,11 +11,9 @@ from django.utils.translation import ngettext
 from markupsafe import Markup
 
 from jeos.server import dates
-from jeos.server.accounts.models import Member
 from jeos.server.content.reactions import SIGNS
-from jeos.server.forum import queries
-from jeos.server.forum.models import Category, Thread, thread_url
-from jeos.server.forum.rights import May
+from jeos.server.forum import articles
+from jeos.server.forum.models import Category, thread_url
 from jeos.server.marks import icon
 
 
@@ -149,40 +146,10 @@ def _post_words(language: str, solvable: bool) -> PostWords:
     )
 
 
-# Stand in a foot for what differs from post to post; Unicode keeps them from ever being characters of a text.
-_PK, _NUMBER, _ADDRESS = "\ufdd0", "\ufdd1", "\ufdd2"
-
-
-def feet(
-    macro: Callable[..., Markup], thread: Thread, member: Member | None, may: May, words: PostWords, token: str
-) -> Callable[[queries.Shown], Markup]:
-    """Return what makes the foot of a post: reactions and buttons.
-
-    Most posts of a page have the same one but for their numbers, so that it is made once and these are put in.
-    """
-    made: dict[tuple[bool, ...], Markup] = {}
-
-    def foot(post: queries.Shown) -> Markup:
-        address = thread_url(thread.pk, thread.slug, number=post.number)
-        own = member is not None and member.pk == post.author.number
-        kind = (own, post.number == 1, post.number == may.answer)
-        if post.reactions or post.own_signs:
-            return macro(post, *kind, address, thread, member, may, words, token)
-        key = (*kind, post.bookmarked)
-        if key not in made:
-            shape = SimpleNamespace(
-                pk=_PK, number=_NUMBER, author=post.author, reactions={}, own_signs=(), bookmarked=post.bookmarked
-            )
-            made[key] = macro(shape, *kind, _ADDRESS, thread, member, may, words, token)
-        text = str(made[key]).replace(_PK, str(post.pk)).replace(_NUMBER, str(post.number)).replace(_ADDRESS, address)
-        return Markup(text)  # noqa: S704 - numbers, and an address that is made of numbers and a slug
-
-    return foot
-
-
 NAMES: dict[str, object] = {
     "thread_url": thread_url,
     "list_words": list_words,
     "post_words": post_words,
-    "feet": feet,
+    "posts_by": articles.posts_by,
+    "lines_by": articles.lines_by,
 }

@@ -34,8 +34,7 @@ def _listing(request: HttpRequest, member: Member | None, template: str, context
 def latest(request: HttpRequest) -> HttpResponse:
     """Show the threads in which something was written last: the front page."""
     member, now = visitor(request), timezone.now()
-    threads = queries.threads_for(member)
-    lines, after = queries.page_of_threads(threads, member, after=request.GET.get("after"), now=now)
+    lines, after = queries.newest(member, after=request.GET.get("after"), now=now)
     context = {"lines": lines, "after": after, "show": "latest", "popular": tags.popular()}
     return _listing(request, member, "forum/latest.html", context)
 
