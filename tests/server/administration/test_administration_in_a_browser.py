@@ -13,6 +13,7 @@ PAGES = {
     "admin-member": "/administration/members/2/",
     "admin-jobs": "/administration/jobs/",
     "admin-site": "/administration/site/",
+    "admin-blocked": "/administration/blocked/",
     "admin-imports": "/administration/imports/",
     "admin-categories": "/forum/categories/",
     "admin-category": "/forum/categories/1/",
