@@ -28,6 +28,7 @@ class Host:
     folder: Path
     refuses: bool = False
     written: list[str] = field(default_factory=list)
+    locked: list[int] = field(default_factory=list)  # bytes of memory that were allowed to be
 
     @property
     def sys(self) -> Path:
@@ -77,7 +78,7 @@ class Host:
             self.give(place, "vfio-pci")
 
     def prepare(self, *devices: Device) -> passthrough.Passed:
-        return prepare(devices, sys=self.sys, vfio=self.vfio, mounts=self.mounts, write=self.write)
+        return prepare(devices, memory=100, sys=self.sys, vfio=self.vfio, mounts=self.mounts, write=self.write)
 
 
 @pytest.fixture
@@ -94,6 +95,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     # What gives devices back is played by a shell that writes down what it was to do: the real one writes to /sys.
     script = f'read -r end; echo "$@" > {tmp_path}/given-back'
     monkeypatch.setattr(passthrough, "GIVE_BACK", script)
+    monkeypatch.setattr(passthrough, "allow_locking", found.locked.append)
     return found
 
 
@@ -116,7 +118,7 @@ def test_device_that_waits_for_machines_is_passed_and_stays_where_it_is(host: Ho
     passed = host.prepare(Device(ALONE))
     passed.give_back()
     assert [one.address for one in passed.devices] == [ALONE]
-    assert (host.written, given_back(host)) == ([], "")
+    assert (host.written, given_back(host), host.locked) == ([], "", [100])
 
 
 def test_device_is_taken_from_its_driver_and_goes_back(host: Host) -> None:
@@ -220,6 +222,8 @@ def test_device_that_cannot_be_passed_is_refused_with_the_reason(
         host.prepare(arrange(host))
     assert caught.value.message.replace(str(host.vfio), "VFIO") == words
     assert (host.written, given_back(host)) == ([], "")
+    if arrange in (no_iommu, absent, unbound, bridge, neighbour):  # what is wrong with the device is told first
+        assert host.locked == []
 
 
 def test_group_that_another_machine_has_open_is_refused(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -223,8 +223,7 @@ def _pass_devices(machine: Machine, stack: ExitStack) -> "tuple[tuple[PassedDevi
         return (), None
     from jeos.vm import passthrough  # for few
 
-    passthrough.allow_locking(machine.memory << 20)
-    passed = passthrough.prepare(machine.devices)
+    passed = passthrough.prepare(machine.devices, memory=machine.memory << 20)
     stack.callback(passed.give_back)
     return tuple(PassedDevice(one.address, *passthrough.files_of(one)) for one in passed.devices), passed
 

@@ -1,7 +1,7 @@
 """PCI devices of this host that a machine has for itself (VFIO): what may be passed on, and taking it from its driver.
 
-    passed = prepare(machine.devices)       # Passed(devices, keeper), or HostError, InputError, MachineError
-    passed.give_back()                      # once QEMU has ended
+    passed = prepare(machine.devices, memory=512 << 20)     # Passed(devices, keeper), or an error that says why not
+    passed.give_back()                                      # once QEMU has ended
 
 An IOMMU keeps a device to the memory of its machine. It tells devices apart by group, so a group goes to one machine
 as a whole: each other device in it must be the machine's too, a bridge, or without a driver. Who has a device's group
@@ -148,6 +148,7 @@ def in_use(address: str, *, sys: Path = SYS, mounts: Path = MOUNTS) -> str:
 def prepare(
     devices: Sequence[Device],
     *,
+    memory: int,
     sys: Path = SYS,
     vfio: Path = VFIO,
     mounts: Path = MOUNTS,
@@ -155,6 +156,7 @@ def prepare(
 ) -> Passed:
     """Check that devices can be passed to a machine, and take those from their drivers for which that is asked.
 
+    The guest's `memory` (bytes) may be locked from then on by what this process starts.
     Raises InputError for a device that there is not, HostError for what this host lacks, MachineError for a device that
     another machine has.
     """
@@ -172,6 +174,7 @@ def prepare(
                 hint=f"as root, jeos run --device {one.address},bind takes it for a while",
             )
     passed = Passed(found)
+    allow_locking(memory)
     if to_bind:
         _check_binding(to_bind, sys=sys, mounts=mounts)
         passed = _keep(found, to_bind)
