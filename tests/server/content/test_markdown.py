@@ -114,3 +114,22 @@ def test_name_of_a_page_is_one_word_of_an_address(title: str, name: str) -> None
 def test_name_of_a_page_names_the_same_page_again(title: str) -> None:
     name = markdown.page_name(title)
     assert markdown.page_name(name) == name
+
+
+_PIECES = ["http://a.example", "//b.example/c", "mailto:x@y.example", "www.c.example", "x@y.example", "word", "**"]
+_ESCAPED = ["http&colon;//a.example", "/\\/b.example", "&sol;&sol;b.example", "http\\://a.example", "&#47;/b.example"]
+
+
+@given(st.lists(st.sampled_from([*_PIECES, *_ESCAPED, " ", "\n", "/", ":", "&", "`"]), max_size=8).map("".join))
+def test_a_text_in_which_no_address_is_looked_for_has_none(source: str) -> None:
+    assert markdown.render(source).html == _looking_everywhere(source)
+
+
+def _looking_everywhere(source: str) -> str:
+    """Return what a text is rendered to if addresses are looked for whatever is in it."""
+    other = markdown._without_addresses
+    markdown._without_addresses = markdown._markdown
+    try:
+        return markdown.render(source).html
+    finally:
+        markdown._without_addresses = other

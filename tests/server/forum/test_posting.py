@@ -1,6 +1,7 @@
 """Starting threads, replying, editing: what is written, counted, found and told."""
 
 import pytest
+from django.db import connection
 
 from jeos.server.accounts.models import Member, Trust
 from jeos.server.content import following, kinds, search
@@ -177,3 +178,12 @@ def test_address_of_a_post_is_on_its_page() -> None:
         "/forum/t/7/a-b/2/#p51",
         "/forum/t/7/a-b/12/#p551",
     ]
+
+
+@pytest.mark.parametrize("table", ["forum_post", "forum_readthread", "content_following"])
+def test_a_reply_writes_no_index_that_another_begins_with(table: str) -> None:
+    with connection.cursor() as cursor:
+        constraints = connection.introspection.get_constraints(cursor, table).values()
+    keys = [tuple(one["columns"]) for one in constraints if one["index"] or one["unique"] or one["primary_key"]]
+    assert len(keys) > 1
+    assert not [(one, other) for one in keys for other in keys if one != other and other[: len(one)] == one]

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
-from jeos.server import rows
+from django.db import connection
+from django.utils import timezone
+
 from jeos.server.accounts.models import Member
 from jeos.server.content.models import Bookmark, Following, Level
 
@@ -32,7 +34,15 @@ def set_level(member: Member, kind: int, number: int, wanted: int) -> None:
 
 def follow_once(member_id: int, kind: int, number: int) -> None:
     """Follow what one has written in, unless one said something about it already."""
-    rows.insert(Following(member_id=member_id, kind=kind, number=number, level=Level.FOLLOWED), once=True)
+    with connection.cursor() as cursor:  # by hand, as each reply does it
+        cursor.execute(
+            "INSERT INTO content_following (member_id, kind, number, level, since) VALUES (%s, %s, %s, %s, %s) "
+            "ON CONFLICT DO NOTHING",
+            [
+                *(member_id, kind, number, Level.FOLLOWED.value),
+                connection.ops.adapt_datetimefield_value(timezone.now()),
+            ],
+        )
 
 
 def followers(targets: Iterable[tuple[int, int]]) -> set[int]:

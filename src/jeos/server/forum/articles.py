@@ -6,7 +6,7 @@ differs; the rest are that HTML with the marks filled in. What is filled in is e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -54,8 +54,11 @@ def _fillable(made: Markup) -> str:
 
 def posts_by(
     article: Macro, foot: Macro, thread: Thread, member: Member | None, may: May, words: PostWords, token: str
-) -> Callable[[Shown], Markup]:
-    """Return what makes a post as a thread shows it, with the foot in which reactions and buttons are."""
+) -> Callable[[Iterable[Shown], int, Markup], Markup]:
+    """Return what makes the posts of a page, each with the foot in which reactions and buttons are.
+
+    It takes the posts, and the number of one above which something else is put.
+    """
     shapes: dict[Hashable, str] = {}
     reader = member.pk if member is not None else 0
 
@@ -63,7 +66,7 @@ def posts_by(
         below = foot(post, kind.own, kind.first, kind.answer, address, thread, member, may, words, token)
         return article(post, kind.answer, kind.starter, address, answered, face, when, below, member, may, words)
 
-    def shown(post: Shown) -> Markup:
+    def shown(post: Shown) -> str:
         number, author = post.number, post.author
         kind = Kind(
             own=author.number == reader,
@@ -78,7 +81,7 @@ def posts_by(
         if post.hidden:  # few, and most readers see only that there is one
             return make(post, kind, address, answered, face, when)
         key = (
-            *(kind, post.bookmarked, post.own_signs, tuple(post.reactions.items())),
+            *(kind, post.bookmarked, post.own_signs, tuple(post.reactions.items()) if post.reactions else ()),
             *(author.left, not author.name, not author.role, not answered, post.edited is None),
         )
         shape = shapes.get(key)
@@ -91,15 +94,19 @@ def posts_by(
             "address": address,
             "html": post.html,
             "face": face,
-            "handle": escape(author.handle),
+            "handle": author.handle if author.handle.isalnum() else escape(author.handle),
             "name": escape(author.name) if author.name else "",
             "when": when,
             "reply_to": post.reply_to,
             "answered": answered,
         }
-        return Markup(shape % values)  # noqa: S704 - numbers, addresses of numbers and slugs, made or escaped HTML
+        return shape % values  # numbers, addresses that are made of numbers and slugs, HTML that was made or escaped
 
-    return shown
+    def page(posts: Iterable[Shown], at: int, above: Markup) -> Markup:
+        parts = [f"{above}{shown(post)}" if post.number == at else shown(post) for post in posts]
+        return Markup("\n".join(parts))  # noqa: S704
+
+    return page
 
 
 def _model_of(post: Shown) -> SimpleNamespace:

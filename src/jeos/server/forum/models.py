@@ -54,7 +54,11 @@ class Category(models.Model):
 
 
 class Thread(models.Model):
-    """A thread: its title, and what lists show of it."""
+    """A thread: its title, and what lists show of it.
+
+    Each reply writes into every index of what it changes, so that there is none on keys that nothing is found by, nor
+    on those with which a longer one begins.
+    """
 
     category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="+")
     title = models.CharField(max_length=TITLE_LENGTH)
@@ -63,7 +67,7 @@ class Thread(models.Model):
     author = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+")
     made = models.DateTimeField(default=timezone.now)
     last_at = models.DateTimeField(default=timezone.now)
-    last_by = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+")
+    last_by = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+", db_index=False)
     last_number = models.PositiveIntegerField(default=0)
     posts = models.PositiveIntegerField(default=0)  # those that everybody sees
     thanks = models.PositiveIntegerField(default=0)
@@ -104,9 +108,9 @@ class Post(Text):
 
     KIND = kinds.POST
 
-    thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="+")
+    thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="+", db_index=False)
     number = models.PositiveIntegerField()
-    author = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+")
+    author = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+", db_index=False)
     made = models.DateTimeField(default=timezone.now)
     edited = models.DateTimeField(null=True, blank=True)
     version = models.PositiveIntegerField(default=1)
@@ -132,7 +136,7 @@ class Post(Text):
 class ReadThread(models.Model):
     """How far a member has read a thread."""
 
-    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
+    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+", db_index=False)
     thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="+")
     number = models.PositiveIntegerField()
 

@@ -23,8 +23,7 @@ class Backend(DatabaseBackend):
         args: P.args,  # type: ignore[valid-type] # as the one of django-tasks-db
         kwargs: P.kwargs,  # type: ignore[valid-type]
     ) -> TaskResult[P, T]:
-        """Put a task into the queue, and return how it stands."""
-        self.validate_task(task)
+        """Put a task into the queue, and return how it stands. That it can be done was seen when the task was made."""
         row: DBTaskResult[Any, Any] = DBTaskResult(
             id=self._get_id(),
             args_kwargs=normalize_json({"args": args, "kwargs": kwargs}),

@@ -19,7 +19,7 @@ class Level(models.IntegerChoices):
 class Following(models.Model):
     """A member follows or mutes content of any kind, or a tag or category (codes below zero, see `following.py`)."""
 
-    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
+    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+", db_index=False)  # its key's first
     kind = models.SmallIntegerField()
     number = models.BigIntegerField()
     level = models.SmallIntegerField(choices=Level.choices)
