@@ -117,6 +117,7 @@ def test_member_is_warned_silenced_and_heard_again(browse: Callable[..., Browser
     member.click(".row .button:not(.quiet)")
     member.find(".posts")
     thread, number = path_of(member), number_of(member)
+    undo = f".card:has(a[href^='/forum/t/{number}/']) form[action$='/undo/'] button"
     for outcome, note in (("3", "Be kind, please."), ("4", "That was the second time.")):
         flagger.open(f"/flag/1/{number}/")
         flagger.click("[name=reason]")
@@ -128,13 +129,14 @@ def test_member_is_warned_silenced_and_heard_again(browse: Callable[..., Browser
         wrong += moderator.faults_here(f"moderation-{outcome}")
         moderator.write(f"{case} [name=note]", note)
         moderator.click(f"{case} [name=outcome][value='{outcome}']")
-        moderator.find(".card form[action$='/undo/']")
+        moderator.find(undo)
         member.open("/notifications/")
         assert note in member.text("main")
         flagger.open("/forum/c/lounge/")
         assert "Out of place" not in flagger.text("main")
         if outcome == "3":
-            moderator.click(".card form[action$='/undo/'] button")
+            moderator.click(undo)
+            until(lambda: not moderator.has(undo), "the decision is not taken back")
     wrong += member.faults_here("notifications-warned")
     member.open("/forum/t/13/")
     assert not member.has(".answer textarea")
@@ -145,8 +147,8 @@ def test_member_is_warned_silenced_and_heard_again(browse: Callable[..., Browser
     member.open(thread)
     wrong += member.faults_here("thread-hidden-own")
     moderator.open("/moderation/")
-    moderator.click(".card form[action$='/undo/'] button")
-    moderator.find(".card")
+    moderator.click(undo)
+    until(lambda: not moderator.has(undo), "the decision is not taken back")
     answer(member, thread, "I am sorry.", becomes=2)
     assert "\n".join(wrong) == ""
 
