@@ -58,12 +58,12 @@ def test_member_writes_what_peers_prove_and_rate(browse: Callable[..., Browser],
     title = f"Written {'with' if script else 'without'} scripts"
     author.write("[name=title]", title)
     for part in ("problem", "context", "practice"):
-        author.write(f"[name={part}]", f"The *{part}* of it")
+        author.write(f"[name={part}]", f"The *{part}* of it. {title}.")  # what was written before waits
     author.click("[name=preview]")
     assert author.text("#preview em") == "problem"
     author.write("[name=evidence]", "Seen on nine machines")
     author.click("[name=submit]")
-    assert author.text("h1") == title
+    until(lambda: author.text("h1") == title, "the practice is not shown")
     address = author.driver.current_url.removeprefix(author.site.address)
     for peer in ("moderator", "admin"):
         browser = browse(script=script)
