@@ -90,10 +90,9 @@ class Facts:
     `families` are the ids of its distribution and of those that it is like (os-release(5)); `programs` the names that
     were found, of all that are asked for; `mirror` and `keyring` say where they come from, "" for nowhere. A trial or
     check that worked has no problem. `fences` are those that machines must do without. Sizes are in bytes. `paging` is
-    "nested", "shadow" or "" where not known, `quick_firmware` tells
-    whether QEMU has the one for direct starts. `passable` are the devices that
-    wait for machines, with their groups, and `huge_pages` when the kernel gives them ("always", "madvise", "never"; ""
-    if it has none), and `vhost` which of VHOST_DEVICES can be opened.
+    "nested", "shadow" or "" where not known, `quick_firmware` tells whether QEMU has the one for direct starts.
+    `passable` are the devices that wait for machines, with their groups, `huge_pages` when the kernel gives them
+    ("always", "madvise", "never"; "" if it has none), and `vhost` which of VHOST_DEVICES can be opened.
     """
 
     system: str

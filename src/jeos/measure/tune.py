@@ -16,7 +16,7 @@ import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from jeos.measure.statistics import summarize
 from jeos.measure.turns import let, next_name
 from jeos.model.machine import Machine
 from jeos.model.tuning import USUAL, Engine, Tuning
-from jeos.vm import host_profile
+from jeos.vm import accelerator, host_profile
 from jeos.vm.places import Places
 
 SLICE, BUDGET, REPETITIONS = 1e6, 0.2e9, 60  # nanoseconds of a repetition and of a measurement, and how many at most
@@ -107,7 +107,6 @@ class _Bench:
     folder: Path
     port: int
     rounds: int
-    chosen: list[str] = field(default_factory=list)  # the accelerator, once known
 
 
 def tune(machine: Machine, *, folder: Path, rounds: int, heard: Callable[[Trial], None]) -> Found:
@@ -116,6 +115,7 @@ def tune(machine: Machine, *, folder: Path, rounds: int, heard: Callable[[Trial]
     `folder` is for the guests' disks; it must be where machines have theirs. `heard` is told each trial as it ends.
     Raises InputError for a machine that jeos did not build, and what starting a machine raises.
     """
+    chosen = accelerator.choose(machine.accelerator).kind
     with files.temporary_folder(folder, prefix=PREFIX) as work, Peer() as peer:
         fill(work / DISK, READ_SIZE)
         bench = _Bench(machine, read_kit(machine), work, peer.port, rounds)
@@ -131,7 +131,7 @@ def tune(machine: Machine, *, folder: Path, rounds: int, heard: Callable[[Trial]
                 tuning = wanted if trial.kept else tuning
             trials.append(trial)
             heard(trial)
-    return Found(tuning, tuple(trials), control=control, rounds=rounds, accelerator=bench.chosen[0])
+    return Found(tuning, tuple(trials), control=control, rounds=rounds, accelerator=chosen)
 
 
 def candidates(folder: Path) -> tuple[Candidate, ...]:
@@ -230,7 +230,6 @@ async def _compare(
             places = Places(name=f"tune-{os.getpid()}-{name}", folder=folder, runtime=sockets)
             guest = prepare(bench.machine, places, kit=bench.kit, settings=settings)
             one = await stack.enter_async_context(running(guest, places, name=name, tuning=tuning))
-            bench.chosen.append(one.launched.accelerator.kind)
             sides.append(one.side)
         return await _rounds(sides[0], sides[1])
 

@@ -20,6 +20,7 @@ import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from jeos.core import sockets
 from jeos.core.terminal import plain
 from jeos.model.frames import CONTROL, HELLO, Decoder, Frame, Link, control, encode, message
 from jeos.model.machine import Channel
@@ -61,7 +62,7 @@ async def serve(
     """
     relay = Relay(on_event=on_event, on_way=on_way, haste=haste)
     listen.unlink(missing_ok=True)
-    server = await asyncio.start_unix_server(relay.serve_client, sock=_private_socket(listen))
+    server = await asyncio.start_unix_server(relay.serve_client, sock=sockets.listen(listen))
     try:
         await _follow(relay, port, vsock)
     finally:
@@ -114,17 +115,6 @@ def read_state(said: Mapping[str, object]) -> Mapping[str, object] | None:
 
 def _line(text: str, *, longest: int) -> str:
     return " ".join(plain(text[:longest]).split())
-
-
-def _private_socket(place: Path) -> socket.socket:
-    """Return a socket bound to a place, its owner's alone from its first moment."""
-    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        bound.bind(os.fspath(place))
-    finally:
-        os.umask(before)
-    return bound
 
 
 class Client:
