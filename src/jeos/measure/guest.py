@@ -18,7 +18,7 @@ from jeos.core.errors import JeosError, MachineError
 from jeos.measure.counters import Counters, open_counters
 from jeos.measure.kit import Kit, Value
 from jeos.measure.side import Side
-from jeos.model.machine import Boot, Machine
+from jeos.model.machine import Boot, Channel, Machine
 from jeos.model.saved import Start
 from jeos.model.tuning import Tuning
 from jeos.vm import accelerator, disks, network, qmp
@@ -63,6 +63,7 @@ def prepare(machine: Machine, places: Places, *, kit: Kit, settings: Mapping[str
         accelerator=machine.accelerator,
         memory=MEMORY,
         uuid=machine.uuid,
+        channel=Channel.SERIAL,  # there is no agent, so nobody would call over vsock
     )
     disks.create(guest, places, nvram=None)
     return guest
