@@ -31,7 +31,7 @@ test-fast: setup-test ## the tests that need no root, no network and no virtual 
 	$(PYTEST) -q -n 2 -m "not root and not network and not vm and not browser and not postgres"
 
 test-slow: setup-test ## the tests that need root, the Debian mirror or a virtual machine
-	$(PYTEST) -q -n 2 --dist loadfile --no-loadscope-reorder -m "root or network or vm or browser or postgres"
+	$(PYTEST) -q -n 2 --dist loadfile --no-loadscope-reorder --durations=60 --durations-min=5 -m "root or network or vm or browser or postgres"
 
 soak: setup-test ## the tests that take very long: hangs, slow channels, a hundred power cuts, a thousand starts, virt-v2v, KVM
 	JEOS_SOAK=1 $(PYTEST) -v -n 2 --timeout 0 tests/system/test_update_cuts.py

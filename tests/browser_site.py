@@ -206,11 +206,12 @@ class Browser:
         self.wear(width=width, height=height, dark=dark)
 
     def wear(self, *, width: int, height: int, dark: bool) -> None:
-        """Show pages as on a screen of some size, light or dark."""
+        """Show pages as on a screen of some size, light or dark; still, so that no colour is judged on its way."""
         self.width, self._height = width, height
         self._resize(height)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        features = {"prefers-color-scheme": "dark" if dark else "light", "prefers-reduced-motion": "reduce"}
+        media = {"features": [{"name": name, "value": value} for name, value in features.items()]}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
 
     def faults_here(self, page: str) -> list[str]:
         """Return what is wrong with the page that is open, in each of the looks; keep pictures if they are wanted."""
