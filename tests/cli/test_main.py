@@ -26,7 +26,10 @@ def fake_verb(monkeypatch: pytest.MonkeyPatch, error: BaseException | None) -> N
     monkeypatch.setattr(main, "load", lambda verb: module)
 
 
-def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_is_printed_without_a_verb_being_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(main, "load", lambda verb: pytest.fail(f"{verb} is loaded"))
     assert main.main(["--version"]) == 0
     assert capsys.readouterr().out == f"jeos {jeos.__version__}\n"
 

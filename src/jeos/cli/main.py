@@ -57,7 +57,10 @@ def load(verb: str) -> ModuleType:
 
 
 def make_parser(*, only: str | None = None, asked: tuple[str, ...] = ()) -> Parser:
-    """Return the parser of the command line, for all verbs or for `only` one; `asked` is the command line itself."""
+    """Return the parser of the command line, for all verbs or for `only` one; `asked` is the command line itself.
+
+    Who asks for the version alone waits for no verb to load.
+    """
     parser = Parser(
         prog="jeos",
         description="Build, run and maintain virtual appliances.",
@@ -67,6 +70,8 @@ def make_parser(*, only: str | None = None, asked: tuple[str, ...] = ()) -> Pars
     volume = parser.add_mutually_exclusive_group()
     volume.add_argument("-q", "--quiet", action="store_true", help="say nothing but warnings and errors")
     volume.add_argument("-v", "--verbose", action="store_true", help="say every command that is run")
+    if "--version" in asked[:1]:
+        return parser
     parsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for verb in [only] if only else verbs():
         module = load(verb)
