@@ -15,16 +15,30 @@ from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from django.urls import reverse
 from django.utils import translation
-from django.utils.functional import SimpleLazyObject
-from django.utils.html import format_html
 from jinja2 import Environment, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from jeos.server import dates, marks
+from jeos.server import dates, frame, marks
 from jeos.server.section import sections
 
 HIDDEN = '<input type="hidden" name="{}" value="{}">'
+
+
+class Late:
+    """HTML that is made when it is first put into a page."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], str]) -> None:
+        self._make, self._made = make, ""
+
+    def __str__(self) -> str:
+        if not self._made:
+            self._made = self._make()
+        return self._made
+
+    __html__ = __str__
 
 
 @lru_cache(maxsize=8_192)
@@ -42,11 +56,8 @@ def signed_in(context: Context) -> bool:
 
 def once(request: HttpRequest) -> dict[str, object]:
     """Return what every page has: the form token, made once and only if it is used; Django makes one for each form."""
-    token = SimpleLazyObject(lambda: get_token(request))
-    return {
-        "csrf_token": token,
-        "csrf_input": SimpleLazyObject(lambda: format_html(HIDDEN, "csrfmiddlewaretoken", token)),
-    }
+    token = Late(lambda: get_token(request))
+    return {"csrf_token": token, "csrf_input": Late(lambda: HIDDEN.format("csrfmiddlewaretoken", token))}
 
 
 def template_names() -> dict[str, object]:
@@ -101,6 +112,10 @@ def environment(**options: Any) -> Environment:
         "avatar": marks.avatar,
         "member_link": marks.member_link,
         "tag_link": marks.tag_link,
+        "macros": cache(lambda name: made.get_template(name).module),
+        "look": frame.look,
+        "header": frame.header,
+        "footer": frame.footer,
         "signed_in": signed_in,
         "navigation": navigation,
         "language": translation.get_language,

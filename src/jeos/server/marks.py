@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 KEPT = 4096  # members and tags whose pieces are remembered
 HUES = 12
@@ -31,19 +31,21 @@ def icon(name: str) -> Markup:
 def avatar(handle: str, number: int, picture: str = "") -> Markup:
     """Return the picture of a member by its digest, or the round letter in the member's colour."""
     if picture:
-        shape = Markup('<img class="avatar" src="/faces/{}.webp" alt="" width="36" height="36" loading="lazy">')
-        return shape.format(picture)
-    shape = Markup('<span class="avatar hue-{}" aria-hidden="true">{}</span>')
-    return shape.format(number % HUES, handle[:1].upper())
+        made = f'<img class="avatar" src="/faces/{escape(picture)}.webp" alt="" width="36" height="36" loading="lazy">'
+    else:
+        made = f'<span class="avatar hue-{number % HUES}" aria-hidden="true">{escape(handle[:1].upper())}</span>'
+    return Markup(made)  # noqa: S704 - escaped above; Markup.format takes six times as long, and lists have many faces
 
 
 @lru_cache(maxsize=KEPT)
 def member_link(handle: str) -> Markup:
     """Return a link to a member's page."""
-    return Markup('<a class="member" href="/m/{0}/">{0}</a>').format(handle)
+    shown = escape(handle)
+    return Markup(f'<a class="member" href="/m/{shown}/">{shown}</a>')  # noqa: S704
 
 
 @lru_cache(maxsize=KEPT)
 def tag_link(name: str) -> Markup:
     """Return a link to a tag's page."""
-    return Markup('<a class="tag" href="/tags/{0}/">{0}</a>').format(name)
+    shown = escape(name)
+    return Markup(f'<a class="tag" href="/tags/{shown}/">{shown}</a>')  # noqa: S704

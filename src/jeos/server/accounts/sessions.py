@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
+from typing import Any
+
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
 
 from jeos.server import rows
+
+READ = 4_096  # sessions whose contents a process keeps beside the signed text that they were read from
 
 
 class SessionStore(DatabaseStore):
@@ -20,3 +26,13 @@ class SessionStore(DatabaseStore):
         if found is None:
             self._session_key = None
         return found
+
+    def decode(self, session_data: bytes | str) -> dict[str, Any]:
+        """Return what a session holds; the same signed text is read once, since only one key opens it."""
+        read: dict[str, Any] = json.loads(_decoded(session_data))  # anew, as it may be changed in place
+        return read
+
+
+@lru_cache(maxsize=READ)
+def _decoded(session_data: bytes | str) -> str:
+    return json.dumps(DatabaseStore().decode(session_data))

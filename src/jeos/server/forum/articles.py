@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.utils import translation
 from markupsafe import Markup, escape
 
+from jeos.server import filled
 from jeos.server.accounts.models import Member
-from jeos.server.forum.models import Thread, thread_url
+from jeos.server.forum.models import Thread, page_of, thread_url
 from jeos.server.forum.queries import Line, Shown
 from jeos.server.forum.rights import May
 from jeos.server.marks import avatar
@@ -24,15 +25,14 @@ if TYPE_CHECKING:
 
 Macro = Callable[..., Markup]
 
-# Unicode keeps these from ever being characters of a text (The Unicode Standard, section 23.7).
-MARKS = {
-    name: Markup(chr(0xFDD0 + place))  # noqa: S704
-    for place, name in enumerate(
-        ("pk", "number", "address", "html", "face", "handle", "name", "when", "reply_to", "answered")
-    )
-}
+DIFFERS = (
+    *("pk", "number", "address", "html", "face", "handle", "name", "when", "reply_to", "answered"),
+    *("thread", "token"),  # alike in a page, not in the next one
+)
+MARKS = dict(zip(DIFFERS, filled.marks(len(DIFFERS)), strict=True))
+SIGNS = tuple(MARKS.values())
 ALIKE = ("hidden", "edited", "reactions", "own_signs", "bookmarked")  # in all posts of a shape, as far as they show it
-KEPT = 2_048  # lines of lists that a process keeps
+KEPT = 2_048  # lines of lists that a process keeps, and as many shapes of posts
 
 
 class Kind(NamedTuple):
@@ -44,14 +44,6 @@ class Kind(NamedTuple):
     starter: bool  # another post of who began the thread
 
 
-def _fillable(made: Markup) -> str:
-    """Return HTML with marks as a format, into which `%` puts values by the marks' names."""
-    text = str(made).replace("%", "%%")
-    for name, mark in MARKS.items():
-        text = text.replace(mark, f"%({name})s")
-    return text
-
-
 def posts_by(
     article: Macro, foot: Macro, thread: Thread, member: Member | None, may: May, words: PostWords, token: str
 ) -> Callable[[Iterable[Shown], int, Markup], Markup]:
@@ -59,48 +51,56 @@ def posts_by(
 
     It takes the posts, and the number of one above which something else is put.
     """
-    shapes: dict[Hashable, str] = {}
     reader = member.pk if member is not None else 0
+    answer, starter, ago = may.answer, may.starter, words.ago
+    of_page = (article, foot, words.of, may.reply, may.solve, may.moderate, thread.closed, member is None)
+    shapes = _shapes.setdefault(of_page, {})
+    threads_model = SimpleNamespace(pk=MARKS["thread"], closed=thread.closed)
+    page_starts: dict[int, str] = {}
+    of_thread, of_form = thread.pk, str(escape(token))
 
-    def make(post: Shown | SimpleNamespace, kind: Kind, address: str, answered: str, face: str, when: str) -> Markup:
+    def address_of(number: int) -> str:
+        page = page_of(number)
+        start = page_starts.get(page)
+        if start is None:
+            start = page_starts[page] = f"{thread_url(thread.pk, thread.slug, number=number).rpartition('#')[0]}#p"
+        return f"{start}{number}"
+
+    def make(post: Shown, kind: Kind, address: str, answered: str, face: str, when: str) -> Markup:
         below = foot(post, kind.own, kind.first, kind.answer, address, thread, member, may, words, token)
         return article(post, kind.answer, kind.starter, address, answered, face, when, below, member, may, words)
 
+    def shape_of(post: Shown, kind: Kind) -> filled.Shape:
+        model = _model_of(post)
+        below = foot(
+            *(model, kind.own, kind.first, kind.answer, MARKS["address"], threads_model, member, may, words),
+            MARKS["token"] if token else "",
+        )
+        around = (MARKS["address"], MARKS["answered"], MARKS["face"], MARKS["when"])
+        made = article(model, kind.answer, kind.starter, *around, below, member, may, words)
+        return filled.Shape(made, SIGNS)
+
     def shown(post: Shown) -> str:
-        number, author = post.number, post.author
-        kind = Kind(
-            own=author.number == reader,
-            first=number == 1,
-            answer=number == may.answer,
-            starter=number > 1 and author.number == may.starter,
-        )
-        address = thread_url(thread.pk, thread.slug, number=number)
-        answered = thread_url(thread.pk, thread.slug, number=post.reply_to) if post.reply_to else ""
-        face = avatar(author.handle, author.number, author.picture)
-        when = words.ago(post.made)
-        if post.hidden:  # few, and most readers see only that there is one
-            return make(post, kind, address, answered, face, when)
-        key = (
-            *(kind, post.bookmarked, post.own_signs, tuple(post.reactions.items()) if post.reactions else ()),
-            *(author.left, not author.name, not author.role, not answered, post.edited is None),
-        )
+        pk, number, html, made, edited, _version, reply_to, hidden, reactions, author, own_signs, bookmarked = post
+        writer, handle, name, role, _trust, left, picture = author
+        kind = (writer == reader, number == 1, number == answer, number > 1 and writer == starter)
+        address, face, when = address_of(number), avatar(handle, writer, picture), ago(made)
+        answered = address_of(reply_to) if reply_to else ""
+        if hidden:  # few, and most readers see only that there is one
+            return make(post, Kind(*kind), address, answered, face, when)
+        # What most posts have none of is one member of the key.
+        more = (bookmarked, own_signs, tuple(reactions.items())) if own_signs or reactions else None
+        key = (kind, more, left, not name, not role, not answered, edited is None)
         shape = shapes.get(key)
         if shape is None:
-            made = make(_model_of(post), kind, MARKS["address"], MARKS["answered"], MARKS["face"], MARKS["when"])
-            shape = shapes[key] = _fillable(made)
-        values = {
-            "pk": post.pk,
-            "number": number,
-            "address": address,
-            "html": post.html,
-            "face": face,
-            "handle": author.handle if author.handle.isalnum() else escape(author.handle),
-            "name": escape(author.name) if author.name else "",
-            "when": when,
-            "reply_to": post.reply_to,
-            "answered": answered,
-        }
-        return shape % values  # numbers, addresses that are made of numbers and slugs, HTML that was made or escaped
+            if sum(map(len, list(_shapes.values()))) >= KEPT:
+                _shapes.clear()
+            shape = shapes[key] = shape_of(post, Kind(*kind))
+        shown_handle = handle if handle.isalnum() else escape(handle)
+        shown_name = escape(name) if name else ""
+        # Numbers, addresses that are made of numbers and slugs, HTML that was made or escaped, in the order of DIFFERS.
+        own = (pk, number, address, html, face, shown_handle, shown_name, when, reply_to, answered)
+        return shape.fill((*own, of_thread, of_form))
 
     def page(posts: Iterable[Shown], at: int, above: Markup) -> Markup:
         parts = [f"{above}{shown(post)}" if post.number == at else shown(post) for post in posts]
@@ -119,6 +119,7 @@ def _model_of(post: Shown) -> SimpleNamespace:
     return model
 
 
+_shapes: dict[Hashable, dict[Hashable, filled.Shape]] = {}
 _lines: dict[Hashable, tuple[str, str]] = {}
 
 

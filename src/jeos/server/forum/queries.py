@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import F, Max, QuerySet
 
+from jeos.server import rows
 from jeos.server.accounts.models import Member
 from jeos.server.content import kinds, paging
 from jeos.server.forum import categories, reading
@@ -103,7 +104,7 @@ def page_of_threads(
 
 # By hand for the same reason as the posts of a thread, below: it is the front page.
 _NEWEST = (
-    "SELECT t.id, t.category_id, t.title, t.slug, t.tags, t.author_id, t.last_at, t.last_number, t.posts, "
+    "SELECT t.id, t.category_id, t.title, t.slug, t.tags, t.author_id, {last_at}, t.last_number, t.posts, "
     "t.solved_number, t.pinned, t.closed, a.handle, a.picture, l.handle FROM forum_thread t "
     "JOIN accounts_member a ON a.id = t.author_id JOIN accounts_member l ON l.id = t.last_by_id "
     "WHERE NOT t.hidden{closed}{beyond} ORDER BY t.last_at DESC, t.id DESC LIMIT %s"
@@ -119,12 +120,13 @@ def newest(member: Member | None, *, after: str | None, now: datetime) -> tuple[
         last_at = connection.ops.adapt_datetimefield_value(keys[0])  # type: ignore[arg-type] # decoded as a moment
         values += [last_at, last_at, keys[1]]
     statement = _NEWEST.format(
+        last_at=rows.moment("t.last_at"),
         closed=f" AND t.category_id NOT IN ({', '.join(['%s'] * len(closed))})" if closed else "",
         beyond=" AND t.last_at <= %s AND (t.last_at < %s OR t.id < %s)" if keys is not None else "",
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, [*values, LIST + 1])
-        found = [Head._make((*row[:6], _aware(row[6]), *row[7:])) for row in cursor.fetchall()]
+        found = [Head._make((*row[:6], rows.aware(row[6]), *row[7:])) for row in cursor.fetchall()]
     more = paging.encode([found[LIST - 1].last_at, found[LIST - 1].pk]) if len(found) > LIST else ""
     return _lines(found[:LIST], member, now=now), more
 
@@ -155,7 +157,7 @@ def pinned(category: Category, member: Member | None, *, now: datetime) -> list[
 
 # By hand, since building this query with the ORM takes longer than running it, and it is in every page of a thread.
 _POSTS = (
-    "SELECT p.id, p.number, p.html, p.made, p.edited, p.version, p.reply_to, p.hidden, p.reactions, "
+    "SELECT p.id, p.number, p.html, {made}, p.edited, p.version, p.reply_to, p.hidden, p.reactions, "
     "a.id, a.handle, a.name, a.role, a.trust, a.is_active, a.picture "
     "FROM forum_post p JOIN accounts_member a ON a.id = p.author_id WHERE "
 )
@@ -179,7 +181,7 @@ def one_post(post: int, member: Member | None) -> Shown:
 def _shown(where: str, values: list[int], member: Member | None) -> list[Shown]:
     """Return the posts that a condition finds, as a page shows them to somebody."""
     with connection.cursor() as cursor:
-        cursor.execute(f"{_POSTS}{where} ORDER BY p.number", values)
+        cursor.execute(f"{_POSTS.format(made=rows.moment('p.made'))}{where} ORDER BY p.number", values)
         found = cursor.fetchall()
         signs: dict[int, set[int]] = {}
         if member is not None and found:
@@ -193,8 +195,8 @@ def _shown(where: str, values: list[int], member: Member | None) -> list[Shown]:
             pk=row[0],
             number=row[1],
             html=row[2],
-            made=_aware(row[3]),
-            edited=_aware(row[4]) if row[4] else None,
+            made=rows.aware(row[3]),
+            edited=rows.aware(row[4]) if row[4] else None,
             version=row[5],
             reply_to=row[6],
             hidden=bool(row[7]),
@@ -205,11 +207,6 @@ def _shown(where: str, values: list[int], member: Member | None) -> list[Shown]:
         )
         for row in found
     ]
-
-
-def _aware(when: datetime) -> datetime:
-    """Return a moment with its zone: SQLite keeps moments without one, in UTC."""
-    return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,7 @@ def _state(picture: str, word: str, *, more: str = "") -> Markup:
 class PostWords:
     """What posts say around their texts, how they tell times, and their reactions."""
 
+    of: tuple[str, bool]  # the language, and whether threads are questions: what the words depend on
     ago: Callable[[datetime], Markup]
     signs: tuple[Shown, ...]
     is_hidden: str
@@ -124,6 +125,7 @@ def post_words(category: Category) -> PostWords:
 @cache
 def _post_words(language: str, solvable: bool) -> PostWords:
     return PostWords(
+        of=(language, solvable),
         ago=dates.ago,
         signs=_signs(),
         is_hidden=_("This post is hidden."),
