@@ -19,6 +19,7 @@ CHOSEN = (
     "content/test_merge.py",
     "events/test_events_at_once.py",
     "ideas/test_voting.py",
+    "importing/test_responses.py",
     "practices/test_proving.py",
     "wiki",
     "forum",

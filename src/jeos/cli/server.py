@@ -69,6 +69,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the folder of its uploaded files: files of phpBB, public/uploads of Discourse unless the backup has them",
     )
+    other.add_argument(
+        "--faces", type=Path, metavar="DIR", help="the folder of members' pictures: images/avatars/upload of phpBB"
+    )
     other.add_argument("--resume", action="store_true", help="go on with an import that failed, from where it stopped")
     other.add_argument("--prefix", default="", metavar="TEXT", help="what names of tables begin with, as phpbb_")
     other.add_argument("--closed", metavar="NUMBERS", help="forums for moderators only, as 3,9; none if there are none")
@@ -137,7 +140,8 @@ def _import_from(args: argparse.Namespace) -> int:
         print(_start().import_standing(args.source, resume=args.resume))
         return 0
     prefix = args.prefix or ("phpbb_" if args.source == "phpbb" else "")
-    _start().import_from(args.source, args.file, prefix=prefix, closed=_numbers(args.closed), files=args.files)
+    closed = _numbers(args.closed)
+    _start().import_from(args.source, args.file, prefix=prefix, closed=closed, files=args.files, faces=args.faces)
     return 0
 
 

@@ -164,14 +164,16 @@ def load_advisories(place: Path) -> None:
     log.info(f"{done.versions} versions of appliances are looked at by `jeos server work`")
 
 
-def import_from(source: str, path: Path, *, prefix: str, closed: set[int] | None, files: Path | None) -> None:
+def import_from(
+    source: str, path: Path, *, prefix: str, closed: set[int] | None, files: Path | None, faces: Path | None
+) -> None:
     """Read a dump of another forum into records, which workers make content of."""
     prepare()
     from jeos.server.importing import staging
 
     with log.step("read") as step:
-        counted = staging.stage(source, path, prefix=prefix, closed=closed, files=files)
-        step.done(", ".join(f"{count} {name} records" for name, count in counted.items()))
+        counted = staging.stage(source, path, prefix=prefix, closed=closed, files=files, faces=faces)
+        step.done(", ".join(f"{count} {name} records" for name, count in counted.items() if count))
     log.info("workers make content of them now: jeos server, or jeos server work, goes on wherever it was stopped")
 
 

@@ -226,7 +226,13 @@ def test_dump_is_read_however_it_is_packed(tmp_path: Path, name: str) -> None:
             archive.addfile(about, io.BytesIO(packed))
     else:
         path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
-    assert staging.stage("discourse", path) == {"person": 3, "room": 2, "topic": 3, "message": 9, "file": 0}
+    counted = staging.stage("discourse", path)
+    assert {name: count for name, count in counted.items() if count} == {
+        "person": 3,
+        "room": 2,
+        "topic": 3,
+        "message": 9,
+    }
 
 
 @pytest.mark.parametrize(
@@ -234,7 +240,7 @@ def test_dump_is_read_however_it_is_packed(tmp_path: Path, name: str) -> None:
     [
         (b"", "no members"),
         (b"\xff\xfe\x00", "cannot be read"),
-        (discourse().encode()[:-400], "ends within|values for"),
+        (discourse().encode()[:-60], "ends within|values for"),
         (discourse().replace("2019-03-01", "yesterday").encode(), "is no time"),
         (discourse().replace("\t5\t2\t", "\tfive\t2\t").encode(), "is no number"),
         (phpbb().encode(), "no members"),

@@ -412,6 +412,35 @@ def test_file_that_breaks_stops_the_import_and_can_be_left_out(tmp_path: Path, m
     assert (Attachment.objects.get().name, Post.objects.count()) == ("rack.webp", 8)
 
 
+def test_pictures_of_members_come_from_the_backup_and_the_same_one_is_kept_once(tmp_path: Path, client: Client) -> None:
+    face, broken = Upload(21, "me.png", PICTURE), Upload(22, "it.png", b"\x89PNG\r\n\x1a\n and no more")
+    sql = dump(f"![r](upload://{short(face)})", face, broken)
+    run = bring(backup(tmp_path / "b.tar.gz", sql, in_backup(face, broken)))
+    assert (run.state, run.notes) == (State.FINISHED, ["picture of Person3: is no picture that can be read"])
+    one, two, three = Member.objects.filter(handle__startswith="person").order_by("handle")
+    assert one.picture == two.picture != three.picture == ""
+    status, data = body(client, f"/faces/{one.picture}.webp")
+    assert (status, data[8:12]) == (200, b"WEBP")
+    assert (Attachment.objects.get().width, run.report["came"]["face"], run.report["left"]) == (
+        *(60, 2),
+        {"message": 1, "face": 1},
+    )
+    assert not gathering.shelf("discourse").exists()
+
+
+def test_picture_of_a_member_is_bounded_as_uploaded_ones_are(tmp_path: Path, settings: Settings) -> None:
+    settings.FILE_BYTES = 1 << 20
+    bomb, huge = Upload(21, "bomb.png", upload_files.bomb()), Upload(22, "huge.png", PICTURE + bytes(1 << 20))
+    run = bring(backup(tmp_path / "b.tar.gz", dump("x", bomb, huge), in_backup(bomb, huge)))
+    assert sorted(run.notes) == [
+        "picture of Person1: has too many pixels",
+        "picture of Person2: has too many pixels",
+        "picture of Person3: is larger than 1 MiB",
+    ]
+    assert (run.done, run.report["left"]["face"]) == (run.total, 3)
+    assert set(Member.objects.values_list("picture", flat=True)) == {""}
+
+
 def test_file_is_prepared_again_where_a_worker_died(tmp_path: Path) -> None:
     path = backup(tmp_path / "b.tar.gz", dump(f"![r](upload://{short(RACK)})", RACK), in_backup(RACK))
     staging.stage("discourse", path)

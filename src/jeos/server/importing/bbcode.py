@@ -50,6 +50,11 @@ def unwrap(text: str) -> str:
     return html.unescape(text).replace("\0", "")
 
 
+def plain(text: str) -> str:
+    """Return the words in what phpBB keeps, without marks."""
+    return _MARK.sub("", unwrap(text)).strip()
+
+
 def to_markdown(text: str) -> str:
     """Return BBCode as Markdown."""
     stack = [_Open("", "", "")]

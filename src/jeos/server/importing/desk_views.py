@@ -13,7 +13,7 @@ from jeos.core.errors import UsageError
 from jeos.server.accounts.models import Member
 from jeos.server.accounts.visitor import for_administrators
 from jeos.server.content import audit
-from jeos.server.importing import standing
+from jeos.server.importing import reporting, standing
 from jeos.server.importing.models import Import, State
 
 
@@ -21,7 +21,10 @@ from jeos.server.importing.models import Import, State
 @for_administrators
 def imports(request: HttpRequest, member: Member) -> HttpResponse:
     """Show the imports."""
-    runs = [(run, run.state, State(run.state).label) for run in Import.objects.order_by("-made")]
+    runs = [
+        (run, run.state, State(run.state).label, reporting.lines(run), reporting.unplaced(run))
+        for run in Import.objects.order_by("-made")
+    ]
     return render(request, "importing/imports.html", {"runs": runs, "at": "imports"})
 
 

@@ -1,16 +1,17 @@
 """Files of an old forum, put from its backup or folder onto a shelf, where they wait for posts that refer to them.
 
 Nothing is unpacked by the names that stand in a backup: what is wanted is looked for by name, read within bounds, and
-put onto the shelf under its number. A backup that holds links, devices or ways out of itself is refused whole.
+put onto the shelf under a name of ours. A backup that holds links, devices or ways out of itself is refused whole.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -22,6 +23,7 @@ from jeos.core.errors import HostError, InputError, UsageError
 from jeos.server.importing import archives
 
 RESERVE = 1 << 30  # bytes that stay free on the disk of uploaded files
+_WORD = re.compile(r"[0-9A-Za-z]{1,40}")
 ORIGINAL = "original/"  # what precedes the part of a place that no store of Discourse changes
 
 
@@ -36,28 +38,41 @@ def clear(source: str) -> None:
         files.remove_tree(shelf(source))
 
 
+def face_name(key: str) -> str:
+    """Return the name on the shelf of a picture that members have. Raises InputError for a key that is no word."""
+    if not _WORD.fullmatch(key):
+        raise InputError(f"a picture has a strange number: {key[:40]}", hint="is the dump whole?")
+    return f"face-{key}"
+
+
 def within(place: str) -> str:
     """Return the part of a place by which a file is found, however the forum stored its files."""
     place = place.removeprefix("./").removeprefix("uploads/")
     return place[place.index(ORIGINAL) :] if ORIGINAL in place else place
 
 
-def from_archive(path: Path, source: str, wanted: Mapping[str, int]) -> Iterator[tuple[int, str]]:
-    """Put the wanted files of a backup onto the shelf; return number and reason of those that are not taken."""
-    missing = {within(place): number for place, number in wanted.items()}
+Wanted = Mapping[str, Collection[str]]  # places, and the names that what is there gets on the shelf
+
+
+def from_archive(path: Path, source: str, wanted: Wanted) -> Iterator[tuple[str, str]]:
+    """Put the wanted files of a backup onto the shelf; return place and reason of those that are not taken."""
+    missing: dict[str, list[str]] = {}
+    for place in wanted:
+        missing.setdefault(within(place), []).append(place)
     with archives.opened(path) as archive:
         for member in archive:
             archive.members = []  # type: ignore[attr-defined] # or it would keep all that it has seen
             _check(path, member)
-            number = missing.pop(within(member.name), None) if member.isreg() else None
-            if number is None:
+            places = missing.pop(within(member.name), []) if member.isreg() else []
+            if not places:
                 continue
             if member.size > settings.FILE_BYTES:
-                yield number, _too_large()
+                yield from ((place, _too_large()) for place in places)
             elif (opened := archive.extractfile(member)) is not None:
-                _put(source, number, opened)  # type: ignore[arg-type] # an IO[bytes]
-    for number in missing.values():
-        yield number, "is not in the backup"
+                names = [name for place in places for name in wanted[place]]
+                _put(source, names, opened)  # type: ignore[arg-type] # an IO[bytes]
+    for places in missing.values():
+        yield from ((place, "is not in the backup") for place in places)
 
 
 def _check(path: Path, member: tarfile.TarInfo) -> None:
@@ -71,20 +86,20 @@ def _check(path: Path, member: tarfile.TarInfo) -> None:
         )
 
 
-def from_folder(folder: Path, source: str, wanted: Mapping[str, int]) -> Iterator[tuple[int, str]]:
-    """Put the wanted files of a folder onto the shelf; return number and reason of those that are not taken."""
+def from_folder(folder: Path, source: str, wanted: Wanted) -> Iterator[tuple[str, str]]:
+    """Put the wanted files of a folder onto the shelf; return place and reason of those that are not taken."""
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}", hint="name the folder of the forum's files")
-    for place, number in wanted.items():
+    for place, names in wanted.items():
         try:
             with _opened(folder, place) as file:
                 size = os.fstat(file.fileno()).st_size
                 if size > settings.FILE_BYTES:
-                    yield number, _too_large()
+                    yield place, _too_large()
                 else:
-                    _put(source, number, file)
+                    _put(source, names, file)
         except FileNotFoundError:
-            yield number, "is not in the folder"
+            yield place, "is not in the folder"
 
 
 @contextmanager
@@ -114,14 +129,15 @@ def _opened(folder: Path, place: str) -> Iterator[BinaryIO]:
         yield file
 
 
-def _put(source: str, number: int, file: BinaryIO) -> None:
-    """Put a file onto the shelf. Raises HostError if the disk would be too full."""
+def _put(source: str, names: Collection[str], file: BinaryIO) -> None:
+    """Put a file onto the shelf, under each of some names. Raises HostError if the disk would be too full."""
     data = file.read(settings.FILE_BYTES + 1)[: settings.FILE_BYTES]
     folder = shelf(source)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if shutil.disk_usage(folder).free - len(data) < RESERVE:
-        raise HostError(f"the disk of {settings.FILES} is nearly full", hint="make room and read the dump again")
-    files.write(folder / str(number), data, mode=0o600, durable=False)
+    for name in names:
+        if shutil.disk_usage(folder).free - len(data) < RESERVE:
+            raise HostError(f"the disk of {settings.FILES} is nearly full", hint="make room and read the dump again")
+        files.write(folder / name, data, mode=0o600, durable=False)
 
 
 def _too_large() -> str:

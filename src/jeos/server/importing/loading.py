@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -22,13 +24,14 @@ from django.utils.text import slugify
 
 from jeos.server.accounts import registration
 from jeos.server.accounts.models import HANDLE_LENGTH, Member, Trust
-from jeos.server.content import kinds, markdown, search, tags, texts
+from jeos.server.content import attachments, kinds, markdown, search, tags, texts
 from jeos.server.forum import categories, posting
 from jeos.server.forum.models import TITLE_LENGTH, Category, Post, Thread, slug_of
-from jeos.server.importing import gathering, placing
+from jeos.server.importing import gathering, placing, reporting, responses
 from jeos.server.importing.models import Import, Kind, Old, Staged
 
 BATCH = 100  # records of one transaction: a fraction of a second, for which others wait
+MANY = 1_000  # of those that are made many at a time
 HANDLE_TRIES = 1_000
 NOBODY = "imported"  # the handle of who wrote what has no author any more
 
@@ -47,16 +50,53 @@ def advance(number: int) -> bool:
     run = Import.objects.select_for_update().filter(pk=number, finished=None).exclude(read=None).first()
     if run is None:
         return False
-    rows = list(Staged.objects.filter(run=run).order_by("kind", "topic", "place", "number")[:BATCH])
+    rows = _next(run)
     if not rows:
         gathering.clear(run.source)
         Import.objects.filter(pk=number).update(finished=timezone.now())
         return False
-    passed_over = sum(not _load(run.source, row) for row in rows)
+    came, left = _load_all(run.source, rows)
+    passed_over = sum(left.values())
     Import.objects.filter(pk=number).update(passed_over=F("passed_over") + passed_over, done=F("done") + len(rows))
+    reporting.add(number, "came", came)
+    reporting.add(number, "left", left)
     Staged.objects.filter(pk__in=[row.pk for row in rows]).delete()
     categories.forget()
     return True
+
+
+def _next(run: Import) -> list[Staged]:
+    """Return the next records that become content: more where they are made many at a time."""
+    rows = Staged.objects.filter(run=run).order_by("kind", "topic", "place", "number")
+    first = rows.first()
+    if first is not None and first.kind in responses.BULK:
+        return list(rows.filter(kind=first.kind)[:MANY])
+    return list(rows[:BATCH])
+
+
+def _load_all(source: str, rows: Sequence[Staged]) -> tuple[Counter[str], Counter[str]]:
+    """Make content of records; return how many of each kind came, and how many could not. Raises Unloadable."""
+    came: Counter[str] = Counter()
+    left: Counter[str] = Counter()
+    for kind, group in groupby(rows, key=lambda row: Kind(row.kind)):
+        part = list(group)
+        done = _load_many(source, part) if kind in responses.BULK else sum(_load(source, row) for row in part)
+        came[reporting.name_of(kind)] += done
+        left[reporting.name_of(kind)] += len(part) - done
+    return came, left
+
+
+def _load_many(source: str, rows: Sequence[Staged]) -> int:
+    """Make content of records of one kind together; if that fails, one by one, so that it is known with which."""
+    try:
+        with transaction.atomic():
+            return responses.BULK[Kind(rows[0].kind)](source, [row.data for row in rows])
+    except OperationalError:
+        raise
+    except Exception as error:
+        if len(rows) == 1:
+            raise Unloadable(rows[0]) from error
+        return sum(_load_many(source, [row]) for row in rows)
 
 
 def _load(source: str, row: Staged) -> bool:
@@ -89,6 +129,7 @@ def person(source: str, data: dict[str, Any]) -> bool:
             name=str(data["name"]).strip()[:60],
             joined=datetime.fromisoformat(data["joined"]),
             trust=Trust(data["trust"]),
+            about=str(data.get("about", "")).strip()[:2_000],
         )
         if data["password"]:
             found.password = str(data["password"])
@@ -117,6 +158,16 @@ def free_handle(name: str) -> str:
     base = base if len(base) > 1 else f"{base}-1"
     taken = set(Member.objects.filter(handle__startswith=base).values_list("handle", flat=True))
     return next(handle for handle in (base, *(f"{base}-{n}" for n in range(2, HANDLE_TRIES))) if handle not in taken)
+
+
+def face(source: str, data: dict[str, Any]) -> bool:
+    """Give a member a picture that was prepared; who has one here keeps it. Return whether that could be."""
+    member = new_number(source, Kind.PERSON, data["number"])
+    picture = placing.face_of(source, data)
+    if member is None or picture is None:
+        return False
+    digest = attachments.place().put(picture)
+    return Member.objects.filter(pk=member, picture="", is_active=True).update(picture=digest) == 1
 
 
 def room(source: str, data: dict[str, Any]) -> bool:
@@ -223,4 +274,6 @@ LOADERS: dict[Kind, Callable[[str, dict[str, Any]], bool]] = {
     Kind.TOPIC: topic,
     Kind.MESSAGE: message,
     Kind.FILE: lambda _source, _data: True,  # the posts that refer to it have it
+    Kind.FACE: face,
+    Kind.POLL: responses.poll,
 }

@@ -10,16 +10,23 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Kind(models.IntegerChoices):
-    """What a record is; they become content in this order. Files do with the first post that refers to them."""
+    """What a record is; they become content in this order. Files do with the first post that refers to them, answers
+    with their poll."""
 
     PERSON = 1
     ROOM = 2
     TOPIC = 3
     MESSAGE = 4
     FILE = 5
+    FACE = 6
+    POLL = 7
+    BALLOT = 8
+    REACTION = 9
+    INTEREST = 10
+    ANSWER = 11  # kept of a poll, so that ballots find them; no record of its own
 
 
-RAW, READY = 0, 1  # what `topic` says of a file
+RAW, READY = 0, 1  # what `topic` says of a file or a face
 
 
 class State(models.TextChoices):
@@ -48,6 +55,9 @@ class Import(models.Model):
     passed_over = models.PositiveIntegerField(default=0)  # records that refer to what is not there, or were refused
     stuck = models.BigIntegerField(null=True, blank=True)  # the staged record at which it failed
     notes: models.JSONField[list[str], list[str]] = models.JSONField(default=list)  # what was refused, and why
+    report: models.JSONField[dict[str, dict[str, int]], dict[str, dict[str, int]]] = models.JSONField(
+        default=dict
+    )  # how many of each kind: see `reporting.py`
 
     def __str__(self) -> str:
         return self.source
@@ -69,7 +79,7 @@ class Staged(models.Model):
     kind = models.SmallIntegerField(choices=Kind.choices)
     topic = models.BigIntegerField(
         default=0
-    )  # of messages, so that those of a thread come one after another; of files, READY
+    )  # of messages, so that those of a thread come one after another; of files, READY; else what it is about
     place = models.BigIntegerField(default=0)
     number = models.BigIntegerField()
     data: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField()

@@ -1,4 +1,7 @@
-"""Files that wait become attachments: prepared in no transaction, kept with the first post that refers to them."""
+"""Files that wait become attachments and pictures of members: prepared in no transaction.
+
+A file is kept with the first post that refers to it, a picture of a member with the member.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,13 @@ from django.db import transaction
 from django.db.models import F
 
 from jeos.core import files
+from jeos.server import pictures
 from jeos.server.content import attachments
 from jeos.server.content.attachments import Prepared
 from jeos.server.content.file_kinds import BadFile
 from jeos.server.content.models import Attachment
-from jeos.server.importing.gathering import shelf
+from jeos.server.importing import reporting
+from jeos.server.importing.gathering import face_name, shelf
 from jeos.server.importing.models import RAW, READY, Import, Kind, Old, Staged
 
 AT_ONCE = 20  # files that one task prepares: pictures take up to seconds each
@@ -44,10 +49,11 @@ def prepare(number: int) -> bool:
 
     A worker that dies here begins the file anew; it is in no transaction, since others would wait for it.
     """
-    rows = Staged.objects.filter(run=number, run__failed=None, kind=Kind.FILE, topic=RAW).select_related("run")
+    waiting = Staged.objects.filter(run=number, run__failed=None, kind__in=(Kind.FILE, Kind.FACE), topic=RAW)
+    rows = waiting.select_related("run")
     for row in rows.order_by("place", "number")[:AT_ONCE]:
         try:
-            _prepare(row)
+            (_prepare_face if row.kind == Kind.FACE else _prepare)(row)
         except BadFile as bad:
             leave_out(row, bad.why)
         except FileNotFoundError:
@@ -67,11 +73,34 @@ def _prepare(row: Staged) -> None:
     Staged.objects.filter(pk=row.pk).update(topic=READY, data={**row.data, "made_of": about})
 
 
+def _prepare_face(row: Staged) -> None:
+    """Make the picture of a member; those who have the same one share it."""
+    name = str(row.data["name"])
+    place = shelf(row.run.source) / face_name(str(row.data["key"]))
+    made = place.with_suffix(".made")
+    if not made.exists():
+        try:
+            face = pictures.make(place.read_bytes(), shape="face")
+        except pictures.BadPicture as bad:
+            raise BadFile("pixels" if bad.why == "pixels" else "picture", name) from None
+        files.write(made, face.whole, mode=0o600, durable=False)
+    Staged.objects.filter(pk=row.pk).update(topic=READY)
+
+
+def face_of(source: str, data: dict[str, Any]) -> bytes | None:
+    """Return the picture of a member that was prepared, if it is there."""
+    try:
+        return (shelf(source) / face_name(str(data["key"]))).with_suffix(".made").read_bytes()
+    except FileNotFoundError:  # of a site that was restored, without the shelf, while an import went on
+        return None
+
+
 @transaction.atomic
 def leave_out(row: Staged, why: str) -> None:
     """Take a file off, and write down why."""
     if Staged.objects.filter(pk=row.pk).delete()[0]:
         note(row.run_id, [f"{row.data['name']}: {WHY.get(why, why)}"])
+        reporting.add(row.run_id, "left", {reporting.name_of(row.kind): 1})
         Import.objects.filter(pk=row.run_id).update(passed_over=F("passed_over") + 1, done=F("done") + 1)
 
 

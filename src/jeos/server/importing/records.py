@@ -20,6 +20,7 @@ class Person:
     joined: datetime
     trust: int = 0  # 0 to 4
     password: str = ""  # as Django keeps it; empty if its hash is none that Django checks
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,74 @@ class File:
     key: str = ""  # by which addresses named it
 
 
-Record = Person | Room | Topic | Message | File
+@dataclass(frozen=True)
+class Face:
+    """The picture of a person; `place` is where it is within the uploads, `key` the same for the same picture."""
+
+    number: int  # of the person
+    name: str
+    place: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """What somebody thought of a post, without words; `number` only counts them."""
+
+    number: int
+    person: int
+    message: int
+    sign: int  # of `content.reactions`
+    made: datetime
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer that a poll offers."""
+
+    number: int
+    text: str
+    votes: int = 0  # of whom nothing is known
+
+
+@dataclass(frozen=True)
+class Poll:
+    """A question in a thread, which is named, or found by one of its posts."""
+
+    number: int
+    question: str  # empty: the title of its thread
+    answers: tuple[Answer, ...]
+    topic: int = 0
+    message: int = 0
+    choices: int = 1
+    closes: datetime | None = None
+    voters: int = 0  # of whom nothing is known
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """Somebody's choice of one answer; `number` only counts them."""
+
+    number: int
+    person: int
+    poll: int
+    answer: int
+
+
+@dataclass(frozen=True)
+class Interest:
+    """What somebody wants to hear of a topic, a room or a tag, one of which is named; `number` only counts them."""
+
+    number: int
+    person: int
+    level: int  # 1 followed, -1 muted, 0 neither
+    topic: int = 0
+    room: int = 0
+    tag: str = ""
+    read: int = 0  # the place up to which a topic was read
+
+
+Record = Person | Room | Topic | Message | File | Face | Reaction | Poll | Ballot | Interest
 
 
 def plain_words(text: str) -> str:

@@ -10,6 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from jeos.core.errors import JeosError, UsageError
+from jeos.server.importing import reporting
 from jeos.server.importing.loading import Unloadable
 from jeos.server.importing.models import Import, Staged, State
 from jeos.server.importing.placing import NOTES, Unpreparable
@@ -75,8 +76,12 @@ def resume(source: str, *, without: bool = False) -> Import:
         raise UsageError(f"no dump of {source} was read", hint=f"jeos server import-from {source} FILE")
     if run.state is State.FINISHED:
         raise UsageError(f"the forum of {source} has come", hint="there is nothing to go on with")
-    if without and run.stuck is not None and Staged.objects.filter(pk=run.stuck).delete()[0]:
+    stuck = Staged.objects.filter(pk=run.stuck or 0).first() if without else None
+    if stuck is not None:
+        stuck.delete()
         run.passed_over += 1
+        reporting.add(run.pk, "left", {reporting.name_of(stuck.kind): 1})
+        run.refresh_from_db(fields=["report"])
         run.done += 1
         run.notes = [*run.notes, run.error][:NOTES]
     run.turn, run.failed, run.error, run.stuck, run.tries = run.turn + 1, None, "", None, 0
@@ -91,4 +96,6 @@ def told(source: str) -> str:
     if run is None:
         raise UsageError(f"no forum of {source} came here", hint=f"jeos server import-from {source} FILE")
     lines = [f"{source}: {run.state.value}, {run.done} of {run.total} records done, {run.passed_over} passed over"]
+    lines += [f"  {line.label}: {line.came}, {line.left} passed over" for line in reporting.lines(run)]
+    lines += [f"  no place here: {label}: {count}" for label, count in reporting.unplaced(run)]
     return "\n".join(lines + ([run.error] if run.error else []) + run.notes)

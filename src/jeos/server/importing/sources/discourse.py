@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
-from jeos.core.errors import InputError
 from jeos.server.importing import bbcode
-from jeos.server.importing.records import File, Message, Person, Record, Room, Topic
+from jeos.server.importing.records import Face, File, Message, Person, Record, Room, Topic
+from jeos.server.importing.sources import discourse_responses
+from jeos.server.importing.sources.columns import moment, number, text
+from jeos.server.importing.sources.discourse_responses import Responses
 from jeos.server.importing.sources.uploads import Uploads
-from jeos.server.importing.sql import Row, Value
+from jeos.server.importing.sql import Row
 
 NAME = "discourse"
-ORDER = ("user_emails", "users", "categories", "tags", "topic_tags", "uploads", "topics", "posts")
+FIRST = ("user_emails", "user_profiles", "tags", "topic_tags", "uploads", *discourse_responses.FIRST)
+ORDER = (*FIRST, "users", "categories", "topics", "posts", *discourse_responses.TABLES)  # others refer to the first
 TABLES = frozenset(ORDER)
 REGULAR_POST = "1"  # others are small notes of what somebody did, and whispers
 ITERATIONS = 64_000  # of PBKDF2, in Discourse's lib/auth before 3.2
@@ -26,7 +29,10 @@ class Reader:
     """Turns rows of a dump into records; keeps what stands in more than one table."""
 
     def __init__(self) -> None:
+        self.unplaced: Counter[str] = Counter()
+        self._responses = Responses(self.unplaced)
         self._emails: dict[str, str] = {}
+        self._about: dict[str, str] = {}
         self._tags: dict[str, str] = {}
         self._tagged: dict[str, list[str]] = {}
         self._uploads = Uploads()
@@ -37,8 +43,11 @@ class Reader:
             case "user_emails":
                 if row.values.get("primary") == "t":
                     self._emails[str(row.values["user_id"])] = str(row.values["email"])
+            case "user_profiles":
+                if about := text(row, "bio_raw"):
+                    self._about[text(row, "user_id")] = about
             case "users":
-                yield self._person(row)
+                yield from self._person(row)
             case "categories":
                 yield Room(
                     number=number(row, "id"),
@@ -58,10 +67,14 @@ class Reader:
                 yield from self._topic(row)
             case "posts":
                 yield from self._message(row)
+            case _:
+                yield from self._responses.records(row, tags=self._tags)
 
-    def _person(self, row: Row) -> Person:
+    def _person(self, row: Row) -> Iterator[Person | Face]:
+        """Return somebody, and the picture that stands for them."""
+        self.unplaced["title"] += bool(text(row, "title"))
         email = self._emails.get(text(row, "id")) or text(row, "email")
-        return Person(
+        yield Person(
             number=number(row, "id"),
             handle=text(row, "username"),
             name=text(row, "name"),
@@ -69,11 +82,19 @@ class Reader:
             joined=moment(row, "created_at"),
             trust=min(4, max(0, number(row, "trust_level"))),
             password=password(text(row, "password_hash"), text(row, "salt")),
+            about=self._about.get(text(row, "id"), ""),
         )
+        picture = self._uploads.numbered(number(row, "uploaded_avatar_id"))
+        if picture is not None:
+            words = f"picture of {text(row, 'username')}"
+            yield Face(number(row, "id"), name=words, place=picture.place, key=str(picture.number))
 
     def _topic(self, row: Row) -> Iterator[Topic]:
-        if text(row, "archetype") not in ("regular", "") or row.values.get("deleted_at") is not None:
-            return  # private messages stay where they were
+        if row.values.get("deleted_at") is not None:
+            return
+        if text(row, "archetype") not in ("regular", ""):
+            self.unplaced["private"] += 1
+            return
         yield Topic(
             number=number(row, "id"),
             room=number(row, "category_id"),
@@ -85,10 +106,16 @@ class Reader:
             tags=tuple(self._tagged.get(text(row, "id"), ())),
         )
 
-    def _message(self, row: Row) -> Iterator[File | Message]:
+    def _message(self, row: Row) -> Iterator[Record]:
         if row.values.get("deleted_at") is not None or text(row, "post_type") not in (REGULAR_POST, ""):
             return
-        source, files = self._uploads.placed(bbcode.of_discourse(text(row, "raw")))
+        source, polls = self._responses.polls(
+            number(row, "id"),
+            bbcode.of_discourse(text(row, "raw")),
+            topic=number(row, "topic_id"),
+            first=number(row, "post_number") == 1,
+        )
+        source, files = self._uploads.placed(source)
         yield from self._uploads.new(files)
         yield Message(
             number=number(row, "id"),
@@ -100,6 +127,8 @@ class Reader:
             reply_to=number(row, "reply_to_post_number"),
             files=files,
         )
+        yield from polls
+        yield from self._responses.reactions(number(row, "id"))
 
     def _file(self, row: Row) -> File:
         return File(
@@ -110,36 +139,6 @@ class Reader:
             place=text(row, "url"),
             key=text(row, "sha1").lower(),
         )
-
-
-def text(row: Row, name: str) -> str:
-    """Return a text; NULL and a column that is not there are empty."""
-    value: Value = row.values.get(name)
-    return (value or "").replace("\0", "")
-
-
-def number(row: Row, name: str) -> int:
-    """Return a whole number; NULL is 0. Raises InputError."""
-    value = row.values.get(name) or "0"
-    try:
-        found = int(value)
-    except ValueError as error:
-        raise InputError(
-            f"{row.table}.{name} is no number: {value[:40]}", hint="is the dump of this program?"
-        ) from error
-    if abs(found) >= 1 << 53:
-        raise InputError(f"{row.table}.{name} is no number of a row: {value[:40]}", hint="is the dump whole?")
-    return found
-
-
-def moment(row: Row, name: str) -> datetime:
-    """Return a time; one without a zone is UTC. Raises InputError."""
-    value = text(row, name)
-    try:
-        found = datetime.fromisoformat(value)
-    except ValueError as error:
-        raise InputError(f"{row.table}.{name} is no time: {value[:40]}", hint="is the dump of this program?") from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def password(digest: str, salt: str) -> str:

@@ -57,6 +57,10 @@ class Uploads:
         if not file.key or file.key not in path:
             self._by_path[path] = file
 
+    def numbered(self, number: int) -> File | None:
+        """Return an upload by its number."""
+        return self._all.get(number)
+
     def find(self, address: str) -> File | None:
         """Return the upload that an address names."""
         if address.startswith("upload://"):
