@@ -65,8 +65,8 @@ def test_settings_add_up(tmp_path: Path) -> None:
     tuning = USUAL
     for one in candidates(tmp_path):
         tuning = one.change(tuning)
-    assert tuning == Tuning(engine=Engine.NATIVE, direct=True, iothread=True, huge=True)
-    assert replace(tuning, engine=Engine.THREADS, direct=False, iothread=False, huge=False) == USUAL
+    assert tuning == Tuning(engine=Engine.NATIVE, direct=True, iothread=True, huge=True, packed=True)
+    assert replace(tuning, engine=Engine.THREADS, direct=False, iothread=False, huge=False, packed=False) == USUAL
 
 
 def test_fewest_rounds_can_tell_from_chance() -> None:

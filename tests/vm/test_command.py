@@ -7,7 +7,16 @@ from jeos.agent import vsock as agent_vsock
 from jeos.core.errors import HostError, UsageError
 from jeos.model.machine import Boot, Machine, OtherDisk
 from jeos.model.tuning import Engine, Tuning
-from jeos.vm.command import AGENT_DOOR, Credential, VsockDevice, Wiring, argv, escape, guest_cmdline
+from jeos.vm.command import (
+    AGENT_DOOR,
+    Credential,
+    VsockDevice,
+    Wiring,
+    argv,
+    escape,
+    guest_cmdline,
+    mac_addresses,
+)
 from jeos.vm.firmware import Firmware, find
 
 MACHINE = Machine(
@@ -214,7 +223,7 @@ def test_argv_of_a_machine_with_a_vsock_tells_the_guest_where_to_call() -> None:
 
 
 def test_argv_by_a_hosts_profile() -> None:
-    tuning = Tuning(engine=Engine.NATIVE, direct=True, iothread=True, huge=True)
+    tuning = Tuning(engine=Engine.NATIVE, direct=True, iothread=True, huge=True, packed=True)
     words = argv(MACHINE, replace(WIRING, tuning=tuning))
     own = [word for word in words if word not in argv(MACHINE, WIRING)]
     assert own == [
@@ -225,5 +234,6 @@ def test_argv_by_a_hosts_profile() -> None:
         "iothread,id=disks",
         "driver=file,node-name=disk-file,discard=unmap,aio=native,cache.direct=on,filename=/state/web/disk.qcow2",
         "driver=qcow2,node-name=disk,discard=unmap,detect-zeroes=unmap,cache.direct=on,file=disk-file",
-        "virtio-blk-pci,drive=disk,serial=system,iothread=disks",
+        "virtio-blk-pci,drive=disk,serial=system,iothread=disks,packed=on",
+        f"virtio-net-pci,netdev=net,mac={mac_addresses(MACHINE)[0]},romfile=,packed=on",
     ]

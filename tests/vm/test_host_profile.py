@@ -14,7 +14,7 @@ from jeos.store.places.folder import FolderPlace
 from jeos.store.vault import Vault
 from jeos.vm import host_profile, session
 
-ALL = Tuning(engine=Engine.IO_URING, direct=True, iothread=True, huge=True)
+ALL = Tuning(engine=Engine.IO_URING, direct=True, iothread=True, huge=True, packed=True)
 PROFILE = Profile(ALL, taken=1_700_000_000, kernel="6.1.0", qemu="7-8")
 
 
@@ -46,6 +46,12 @@ def test_damaged_profile_is_refused(change: dict[str, object]) -> None:
     fields["tuning"] |= change
     with pytest.raises(InputError, match="it is not a host's profile"):
         parse_profile(json.dumps(fields), source="it")
+
+
+def test_profile_from_before_a_setting_was_known_holds() -> None:
+    fields = json.loads(profile_text(PROFILE))
+    del fields["tuning"]["packed"]
+    assert parse_profile(json.dumps(fields), source="it").tuning == replace(ALL, packed=False)
 
 
 def test_machine_starts_as_usual_without_a_profile(disk: Path) -> None:

@@ -16,7 +16,8 @@ import tiny_guest
 from jeos.core.errors import JeosError, MachineError, UsageError
 from jeos.model.machine import Machine, Status
 from jeos.model.saved import parse_saved, saved_text
-from jeos.vm import hold, saved_files, saves, session
+from jeos.model.tuning import Profile, Tuning
+from jeos.vm import hold, host_profile, saved_files, saves, session
 from jeos.vm.places import places_of
 from jeos_command import make_jeos
 from qemu_door import VARIABLE, QemuDoor
@@ -87,6 +88,30 @@ def test_machine_runs_on_after_it_was_saved_and_what_it_did_is_lost_only_by_forc
     echoes(b"y")
     saves.load("tiny", "a", force=True)  # while it runs
     echoes(b"z")
+
+
+def test_guest_keeps_the_rings_that_it_agreed_to_whatever_the_hosts_profile_says_later(tiny: Machine) -> None:
+    def packed() -> bool:
+        words = Path(f"/proc/{session.state('tiny').qemu}/cmdline").read_bytes()
+        return words.count(b",packed=on") == 2  # of its disk and its network
+
+    kernel, qemu = host_profile.measured_with()
+    profile = Profile(Tuning(packed=True), taken=0, kernel=kernel, qemu=qemu)
+    for before in (True, False):
+        if before:
+            host_profile.write(profile)
+        start(tiny)
+        assert packed() == before
+        saves.save("tiny", "a", stop=True)
+        if before:
+            host_profile.remove()
+        else:
+            host_profile.write(profile)
+        saves.load("tiny", "a", force=False)
+        echoes(b"x")
+        assert packed() == before
+        session.remove("tiny", force=True)
+        host_profile.remove()
 
 
 def test_saved_states_are_listed_replaced_and_removed(tiny: Machine) -> None:

@@ -40,6 +40,8 @@ CHANCE = 0.05  # of so many rounds for the one of two guests, if they were alike
 FEWEST_ROUNDS = 5  # with fewer, chance does it too often
 DISK_QUANTITIES = ("disk-read", "disk-write", "disk-stream")
 MEMORY_QUANTITIES = ("page-fault", "memory-4k", "memory-2m")
+NETWORK_QUANTITIES = ("network-round-trip", "network-send", "network-receive")
+ALL_QUANTITIES = (*DISK_QUANTITIES, *MEMORY_QUANTITIES, *NETWORK_QUANTITIES)
 PREFIX = "jeos-tune-"
 
 Pair = tuple[float, float]  # nanoseconds without a setting and with it
@@ -119,7 +121,7 @@ def tune(machine: Machine, *, folder: Path, rounds: int, heard: Callable[[Trial]
     with files.temporary_folder(folder, prefix=PREFIX) as work, Peer() as peer:
         fill(work / DISK, READ_SIZE)
         bench = _Bench(machine, read_kit(machine), work, peer.port, rounds)
-        control = judge_all(_compared(bench, USUAL, USUAL, (*DISK_QUANTITIES, *MEMORY_QUANTITIES)), margins={})
+        control = judge_all(_compared(bench, USUAL, USUAL, ALL_QUANTITIES), margins={})
         margins = {one.quantity: max(MARGIN, 2 * abs(one.times - 1)) for one in control}
         tuning, trials = USUAL, []
         for candidate in candidates(folder):
@@ -158,6 +160,12 @@ def candidates(folder: Path) -> tuple[Candidate, ...]:
             "a thread of their own for disks",
             lambda before: replace(before, iothread=True),
             DISK_QUANTITIES,
+        ),
+        Candidate(
+            "packed",
+            "one ring for each queue of disks and networks",
+            lambda before: replace(before, packed=True),
+            (*DISK_QUANTITIES, *NETWORK_QUANTITIES),
         ),
         Candidate(
             "huge",

@@ -22,7 +22,7 @@ class Start:
     held, "" for a machine that boots. `again` is one that was there before: its identity stays; another was made of one
     whose network cards had the addresses `old_macs`. `agent` tells whether an agent is in the guest, `qemu` which QEMU
     wrote the file. `balloon` is what ordinary machines have. `first_address` is the first one that QEMU's own network
-    gives away, "" for the usual one. `vsock` tells whether it had one.
+    gives away, "" for the usual one. `vsock` tells whether it had one, `packed` whether its queues are packed rings.
     """
 
     ram: str = ""
@@ -36,6 +36,7 @@ class Start:
     qemu: str = ""
     first_address: str = ""
     vsock: bool = False
+    packed: bool = False
     old_macs: tuple[str, ...] = ()
 
 
@@ -58,6 +59,7 @@ class Saved:
     balloon: bool = True
     first_address: str = ""
     vsock: bool = False
+    packed: bool = False
     stopped: bool = False
     size: int = 0
 

@@ -1,4 +1,4 @@
-"""How a host runs machines best, as `jeos tune` measured it: settings that no guest sees.
+"""How a host runs machines best, as `jeos tune` measured it: settings that no program in a guest sees.
 
 They are this host's, not a machine's: the same machine may run elsewhere with others. A `Profile` holds for the kernel
 and the QEMU with which it was measured, and for no others.
@@ -21,12 +21,17 @@ class Engine(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """`direct` goes around the host's cache, an `iothread` serves the disks, `huge` pages of 2 MiB are the memory."""
+    """`direct` goes around the host's cache, an `iothread` serves the disks, `huge` pages of 2 MiB are the memory.
+
+    With `packed`, each queue of disks and networks is one ring that both sides write (virtio 1.1, 2.8), not three
+    areas. A guest agrees to that when it boots, so that one that is brought back keeps what it had.
+    """
 
     engine: Engine = Engine.THREADS
     direct: bool = False
     iothread: bool = False
     huge: bool = False
+    packed: bool = False
 
 
 USUAL = Tuning()
@@ -52,7 +57,7 @@ def parse_profile(text: str, *, source: str) -> Profile:
     try:
         found = json.loads(text)
         tuning = found["tuning"]
-        flags = {field.name: tuning[field.name] for field in fields(Tuning) if field.name != "engine"}
+        flags = {field.name: tuning.get(field.name, False) for field in fields(Tuning) if field.name != "engine"}
         if not all(isinstance(flag, bool) for flag in flags.values()):
             raise TypeError("a setting is neither true nor false")
         return Profile(
@@ -61,7 +66,7 @@ def parse_profile(text: str, *, source: str) -> Profile:
             kernel=str(found["kernel"]),
             qemu=str(found["qemu"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{source} is not a host's profile: {error}", hint="measure again: jeos tune --apply, or jeos tune --reset"
         ) from None

@@ -25,6 +25,7 @@ SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=de
 
 
 DISK_THREAD = "disks"  # of QEMU, that serves the machine's disks where they have one of their own
+PACKED = ",packed=on"  # for a device whose queues are packed rings
 SUPPLY = "-supply"  # after a disk's name: the node that it reads from until it is complete
 RECONNECT_SECONDS = 60  # that a guest's reads wait for a supply that has to be started again
 
@@ -228,16 +229,17 @@ _WATCHED = (
 def _devices(machine: Machine, wiring: Wiring) -> list[str]:
     first = "" if machine.boot is Boot.DIRECT else ",bootindex=0"  # or the firmware tries the network before the disk
     macs = mac_addresses(machine)
+    packed = PACKED if wiring.tuning.packed else ""
     return [
         *(("-object", f"iothread,id={DISK_THREAD}") if wiring.tuning.iothread else ()),
-        *_disk("disk", wiring.disk, wiring=wiring, device=f"serial=system{first}"),
+        *_disk("disk", wiring.disk, wiring=wiring, device=f",serial=system{first}"),
         *(
             word
             for n, path in enumerate(wiring.other_disks, 1)
             for word in _disk(f"disk{n}", path, wiring=wiring, device="")
         ),
         *("-netdev", wiring.network),
-        *("-device", f"virtio-net-pci,netdev=net,mac={macs[0]},romfile="),
+        *("-device", f"virtio-net-pci,netdev=net,mac={macs[0]},romfile={packed}"),
         *(word for n, mac in enumerate(macs[1:], 1) for word in _more_network(n, mac=mac, isolated=machine.isolated)),
         *("-chardev", f"socket,id=agent,path={escape(wiring.agent)},server=on,wait=off"),
         *("-device", "virtio-serial-pci", "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
@@ -264,12 +266,13 @@ def _disk(node: str, path: Path, *, wiring: Wiring, device: str) -> list[str]:
     tuning = wiring.tuning
     engine = f",aio={tuning.engine}" if tuning.engine is not Engine.THREADS else ""
     around = ",cache.direct=on" if tuning.direct else ""
-    thread = f"iothread={DISK_THREAD}" if tuning.iothread else ""
+    thread = f",iothread={DISK_THREAD}" if tuning.iothread else ""
+    packed = PACKED if tuning.packed else ""
     return [
         *supply,
         *("-blockdev", f"driver=file,node-name={node}-file,discard=unmap{engine}{around},filename={escape(path)}"),
         *("-blockdev", f"driver=qcow2,node-name={node},discard=unmap,detect-zeroes=unmap{around},file={below}"),
-        *("-device", ",".join(filter(None, (f"virtio-blk-pci,drive={node}", device, thread)))),
+        *("-device", f"virtio-blk-pci,drive={node}{device}{thread}{packed}"),
     ]
 
 

@@ -57,6 +57,7 @@ class Launched:
     sharing: "Way | None" = None  # how folders of the host reach the machine
     vsock: Vsock | None = None
     passed: "Passed | None" = None  # devices of the host that the machine has
+    packed: bool = False  # rings of its disks and networks
 
 
 def launch(machine: Machine, places: Places, *, start: Start = BOOT, tuning: Tuning | None = None) -> Launched:
@@ -121,7 +122,7 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT, tuning: Tun
             shares=tuple(places.share(number) for number in range(len(machine.shares))) if not folders else (),
             folders=folders,
             vsock=VsockDevice(own_vsock.cid, own_vsock.port, own_vsock.device) if own_vsock else None,
-            tuning=tuning or host_profile.tuning_for(disks.images(machine, places), memory=machine.memory),
+            tuning=_tuned(machine, places, start=start, tuning=tuning),
             devices=devices,
         )
         address = ""
@@ -155,7 +156,14 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT, tuning: Tun
             way,
             own_vsock,
             passed,
+            wiring.tuning.packed,
         )
+
+
+def _tuned(machine: Machine, places: Places, *, start: Start, tuning: Tuning | None) -> Tuning:
+    """Return how this host runs a machine; of one that is brought back, the guest holds what it agreed to."""
+    found = tuning or host_profile.tuning_for(disks.images(machine, places), memory=machine.memory)
+    return replace(found, packed=start.packed) if start.devices else found
 
 
 def _start(

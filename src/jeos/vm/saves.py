@@ -104,6 +104,7 @@ def load(name: str, snapshot: str, *, force: bool) -> State:
             qemu=saved.qemu,
             first_address=saved.first_address,
             vsock=saved.vsock,
+            packed=saved.packed,
         )
         return begin(places, descriptor, start=start)
     finally:

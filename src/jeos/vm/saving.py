@@ -36,6 +36,7 @@ class Subject:
     places: Places
     agent: bool
     start: Start
+    packed: bool
 
 
 async def save(subject: Subject, *, name: str, stop: bool) -> Saved:
@@ -73,6 +74,7 @@ async def _described(subject: Subject, *, name: str) -> Saved:
         agent=subject.agent,
         balloon=subject.start.balloon,
         vsock=subject.state.cid != 0,
+        packed=subject.packed,
     )
 
 

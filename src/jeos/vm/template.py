@@ -172,6 +172,7 @@ def copy_of(name: str, *, copy: str, forwards: Sequence[Forward] | None) -> tupl
         accelerator=saved.accelerator,
         qemu=saved.qemu,
         first_address=network.BEFORE_USUAL,
+        packed=saved.packed,
         old_macs=mac_addresses(saved.machine),
     )
     return machine, start

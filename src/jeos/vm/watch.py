@@ -354,6 +354,7 @@ class Watch:
             places=self._places,
             agent=self._agent,
             start=self._start,
+            packed=self._launched.packed,
         )
         self._held = "save"
         try:
