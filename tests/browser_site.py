@@ -32,6 +32,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 import postgres_server
 from jeos.core import files
+from soak import SOAK
 
 SOURCE = Path(__file__).parents[1] / "src/jeos"
 TEMPLATE_SECONDS = 43_200  # for which a community is kept, because its events are near
@@ -335,7 +336,7 @@ def axe_source() -> str:
 
 
 # Each width and each scheme once; `make soak` sees them all.
-LOOKS = ("desktop-light", "phone-dark", *(("desktop-dark", "phone-light") if os.environ.get("JEOS_SOAK") else ()))
+LOOKS = ("desktop-light", "phone-dark", *(("desktop-dark", "phone-light") if SOAK else ()))
 
 
 def look(name: str) -> dict[str, object]:

@@ -22,6 +22,7 @@ from jeos.disk.blocks import File
 from jeos.disk.formats import vmdk_write
 from jeos.disk.formats.ordered import Effort
 from jeos_command import Jeos, make_jeos, wait_until
+from soak import LONG, SOAK
 
 pytestmark = [pytest.mark.network, pytest.mark.root, pytest.mark.vm]
 MAC = "00:50:56:9a:4b:c1"
@@ -49,7 +50,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="module", params=[LEGACY, UEFI, XFS], ids=lambda machine: machine.name)
+MACHINES = [LEGACY, pytest.param(UEFI, marks=LONG), XFS]
+
+
+@pytest.fixture(scope="module", params=MACHINES, ids=lambda machine: machine.name)
 def machine(request: pytest.FixtureRequest) -> Foreign:
     found: Foreign = request.param
     return found
@@ -88,7 +92,7 @@ def test_machine_works_at_home(machine: Foreign, disk: Path, tmp_path: Path) -> 
 
 
 def test_machine_fails_before_it_is_converted(machine: Foreign, disk: Path, tmp_path: Path) -> None:
-    if machine is XFS and not os.environ.get("JEOS_SOAK"):
+    if machine is XFS and not SOAK:
         pytest.skip("takes minutes; `make soak` runs it")
     uefi = machine.firmware == "uefi"
     with BareMachine(tmp_path / "vm", disk, hardware=VIRTIO, uefi=uefi) as away:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import postgres_server
+from soak import SOAK
 
 HERE = Path(__file__).parent
-SOAK = bool(os.environ.get("JEOS_SOAK"))  # set by `make soak`
 # Searching, paging, counting, at once, jobs, files of rows; the forum for all that is plain.
 CHOSEN = (
     "content/test_search_conformance.py",

@@ -19,9 +19,10 @@ from jeos.store.vault import Vault
 from jeos.store.vault_check import check
 from jeos.store.vault_collect import collect
 from jeos.store.vault_errors import BrokenLeaseError
+from soak import SOAK
 from vault_worlds import backup, content, expected, needs, stored
 
-KILLS = 50 if os.environ.get("JEOS_SOAK") else 6
+KILLS = 50 if SOAK else 6
 fork = multiprocessing.get_context("fork")
 
 

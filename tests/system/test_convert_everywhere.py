@@ -1,7 +1,6 @@
 """An appliance that was exported comes back: each form of it is converted and is the same disk, which boots."""
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,9 +13,9 @@ from jeos.build.outputs import Outputs
 from jeos.export import target as targets
 from jeos_command import Jeos
 from machine_use import BOOT, free_port
+from soak import SOAK
 
 pytestmark = [pytest.mark.network, pytest.mark.vm]
-SOAK = bool(os.environ.get("JEOS_SOAK"))  # set by `make soak`: each of them boots
 
 
 @pytest.fixture(params=["ova", "vhdx", "vdi", "qcow2"])

@@ -1,7 +1,6 @@
 """The example appliance in every form that there is: read by others, and booted again on others' hardware."""
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,11 +14,11 @@ from jeos.build.outputs import Outputs
 from jeos.export import target as targets
 from jeos_command import Jeos, wait_until, write_recipe
 from machine_use import BOOT, free_port
+from soak import LONG
 
 pytestmark = [pytest.mark.network, pytest.mark.vm]
 QEMU = {"qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "azure": "vpc", "vhdx": "vhdx", "vdi": "vdi", "raw": "raw"}
 PAGE = "site/index.html"
-LONG = pytest.mark.skipif(not os.environ.get("JEOS_SOAK"), reason="takes minutes; `make soak` runs it")
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from jeos.build.outputs import Outputs
 from jeos.convert.inspect import inspect
 from jeos.disk.formats import open_disk
 from jeos_command import Jeos
+from soak import LONG
 
 PATIENCE = 3000  # seconds; all that it does is emulated, beside whatever else runs here
 pytestmark = [
@@ -26,7 +27,7 @@ pytestmark = [
     pytest.mark.root,
     pytest.mark.vm,
     pytest.mark.timeout(PATIENCE),
-    pytest.mark.skipif(not os.environ.get("JEOS_SOAK"), reason="takes ten minutes; `make soak` runs it"),
+    LONG,
 ]
 
 

@@ -14,13 +14,14 @@ import pytest
 import iommu_board
 from jeos_command import Jeos, copy_recipe, wait_until
 from machine_use import BOOT, inside
+from soak import LONG
 
 EXAMPLE = Path(__file__).parents[2] / "examples/hypervisor"
 COUNTERS = Path("/sys/kernel/debug/kvm")
 pytestmark = [
     pytest.mark.network,
     pytest.mark.vm,
-    pytest.mark.skipif(not os.environ.get("JEOS_SOAK"), reason="takes minutes; `make soak` runs it"),
+    LONG,
 ]
 
 

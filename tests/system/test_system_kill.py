@@ -14,10 +14,11 @@ import pytest
 from jeos.build import namespace, outputs
 from jeos_command import Jeos, copy_recipe, digests, make_jeos, mounts, nothing_left_running
 from ordinary_user import give
+from soak import LONG, SOAK
 
 # Fifty builds and more take their time where other programs want the processors too.
 pytestmark = [pytest.mark.network, pytest.mark.timeout(2400)]
-AS_ROOT, AS_USER = (40, 10) if os.environ.get("JEOS_SOAK") else (8, 3)  # times that a build is killed
+AS_ROOT, AS_USER = 40 if SOAK else 5, 10  # times that a build is killed
 LATEST = 1.1  # of the time that an undisturbed build takes, so that some kills come too late
 
 # What is taken out of the cache before a build, so that it goes through other steps; and how often, of 20 times.
@@ -103,6 +104,7 @@ def test_killed_build_leaves_nothing_and_the_next_works(own: Jeos, tiny: Path, t
     kill_again_and_again(own, copy_recipe(tiny, tmp_path / "tiny"), times=AS_ROOT, seed=seed)
 
 
+@LONG
 @pytest.mark.root
 def test_killed_build_of_an_ordinary_user_leaves_nothing(user_jeos: Jeos, tiny: Path, seed: int) -> None:
     recipe = give(tiny, user_jeos.folder.parent / "home/killed")

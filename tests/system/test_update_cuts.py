@@ -25,9 +25,9 @@ from jeos.channel.serve import serving
 from jeos_command import Jeos, wait_until
 from machine_use import BOOT, free_port, inside
 from qemu_door import PLAIN_CPU, QemuDoor
+from soak import LONG, SOAK
 from update_vendor import Vendor
 
-SOAK = bool(os.environ.get("JEOS_SOAK"))  # set by `make soak`
 pytestmark = [pytest.mark.network, pytest.mark.vm, pytest.mark.timeout(0 if SOAK else 1800)]
 
 SURVEYED = 500 if SOAK else 25  # cuts of each recording whose disks are looked over
@@ -38,7 +38,6 @@ PATCH, PACKS = "patch", "packs"  # how the release comes
 _PACKS = max(1, STARTED // 4)
 COUNTS = {PATCH: STARTED - _PACKS, PACKS: _PACKS}  # cuts whose disks are started, by kind
 SAID = {PATCH: "comes as a patch of", PACKS: "so that packs are fetched"}
-LONG = pytest.mark.skipif(not SOAK, reason="takes minutes; `make soak` runs it")
 MARKS = {PATCH: [], PACKS: [LONG]}
 KINDS = [pytest.param(kind, marks=marks) for kind, marks in MARKS.items()]
 RECORDED, CUT, KILLED = "recorded", "cut", "killed"  # machines

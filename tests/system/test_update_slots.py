@@ -15,11 +15,11 @@ import pytest
 from jeos.build.outputs import Outputs
 from jeos_command import Jeos, wait_until
 from machine_use import BOOT
+from soak import LONG
 
 pytestmark = [pytest.mark.network, pytest.mark.vm]
 
 NAME = "updates"
-SOAK = bool(os.environ.get("JEOS_SOAK"))  # set by `make soak`: what takes minutes more
 RECIPE = """
 name = "tiny"
 version = "{version}"
@@ -167,6 +167,7 @@ def test_update_with_a_broken_service_goes_back_with_the_reason_and_the_data(jeo
     assert running.tell("cat", "/var/lib/app/data", "/etc/noted") == "mine\nmine\n"
 
 
+@LONG
 def test_update_whose_kernel_panics_goes_back_when_its_starts_are_used_up(jeos: Jeos, running: Running) -> None:
     running.install(build(jeos, "3", parameters='"rdinit=/nonexistent", "panic=1"'))
     failure = running.failure_of("3")
@@ -177,7 +178,7 @@ def test_update_whose_kernel_panics_goes_back_when_its_starts_are_used_up(jeos: 
     assert [one["version"] for one in running.state()["failures"]][-1] == "3"
 
 
-@pytest.mark.skipif(not SOAK, reason="takes minutes; `make soak` runs it")
+@LONG
 @pytest.mark.parametrize(("version", "watchdog"), [("4", "i6300ESB timer"), ("4.1", "Software Watchdog")])
 def test_update_that_hangs_in_each_start_is_restarted_by_the_watchdog_and_left(
     jeos: Jeos, running: Running, version: str, watchdog: str
@@ -196,7 +197,7 @@ def test_update_that_hangs_in_each_start_is_restarted_by_the_watchdog_and_left(
     running.tell("rm", "-f", "/etc/modprobe.d/none.conf")
 
 
-@pytest.mark.skipif(not SOAK, reason="takes minutes; `make soak` runs it")
+@LONG
 def test_update_that_falls_down_in_each_start_is_left(jeos: Jeos, running: Running) -> None:
     fall = "reboot -ff"  # at once: nothing is stopped, unmounted or flushed
     running.install(build(jeos, "4.2", program=f"/bin/sh -c 'systemctl stop jeos-confirm; {fall}'"))
@@ -206,6 +207,7 @@ def test_update_that_falls_down_in_each_start_is_left(jeos: Jeos, running: Runni
     assert running.tell("cat", "/var/lib/app/data", "/etc/noted") == "mine\nmine\n"
 
 
+@LONG
 def test_update_that_is_well_is_kept_with_its_migration(jeos: Jeos, running: Running) -> None:
     running.install(build(jeos, "5"))
     wait_until(lambda: running.state().get("confirmed") == "5", "5 was not confirmed", seconds=2 * BOOT)

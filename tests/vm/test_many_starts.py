@@ -16,10 +16,11 @@ from jeos.model.machine import ALIVE, Forward, Machine, State
 from jeos.vm import session
 from jeos.vm.places import claimed, places_of
 from jeos_command import mounts, nothing_left_running, wait_until
+from soak import SOAK
 from tiny_guest import console_text, type_keys
 
 pytestmark = [pytest.mark.vm, pytest.mark.usefixtures("own_machines")]
-STARTS = 1000 if os.environ.get("JEOS_SOAK") else 10
+STARTS = 1000 if SOAK else 10
 NAMES = 3  # of machines that take turns, so that one starts over what another end left
 
 

@@ -1,7 +1,6 @@
 """Initrds that Debian's own generators made, without virtio's drivers: their own kmod finds what was appended."""
 
 import gzip
-import os
 import subprocess
 from pathlib import Path
 
@@ -14,9 +13,9 @@ from jeos.convert.inspect import inspect
 from jeos.convert.machine import Options
 from jeos.disk.blocks import File
 from jeos.model.recipe import Recipe
+from soak import LONG
 
 # Run in the tree, with a kernel installed: an initrd as on a machine that has no virtio.
-LONG = pytest.mark.skipif(not os.environ.get("JEOS_SOAK"), reason="takes minutes; `make soak` runs it")
 GENERATORS = {
     "initramfs-tools": """\
 set -e
