@@ -11,6 +11,7 @@ ALLOWED = re.compile(
 )
 # Weak copyleft is fine for a library that is used as it is published, by import.
 REVIEWED = {
+    "libvirt-python": "LGPLv2+; used through its public interface, not modified; only where machines are on libvirt",
     "qemu.qmp": "LGPLv2+; used through its public interface, not modified",
     "psycopg": "LGPL-3.0; used through its public interface, not modified; only by the server on PostgreSQL",
     "psycopg-binary": "LGPL-3.0; the same",
@@ -31,7 +32,8 @@ def normalize(name: str) -> str:
 def main() -> int:
     """Print what is not allowed and return 1 if there is any."""
     root = Path(__file__).parent.parent
-    shipped = names(root / "requirements/runtime.txt") | names(root / "requirements/server.txt")
+    lists = ("runtime", "server", "libvirt")
+    shipped = set().union(*(names(root / f"requirements/{one}.txt") for one in lists))
     command = [str(Path(sys.executable).parent / "pip-licenses"), "--format=json", "--from=mixed"]
     listed = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     reviewed = {normalize(name) for name in REVIEWED}

@@ -161,8 +161,10 @@ def test_argv_of_a_foreign_machine_with_a_bios_a_screen_and_what_it_had() -> Non
 
 def test_guest_cmdline_keeps_a_console_and_needs_no_rate_on_hardware() -> None:
     machine = replace(MACHINE, cmdline="console=hvc0 quiet")
-    assert guest_cmdline(machine, replace(WIRING, accelerator="kvm")) == "console=hvc0 quiet"
-    assert guest_cmdline(replace(MACHINE, cmdline=""), replace(WIRING, tsc_khz=0)) == "console=ttyS0 cryptomgr.notests"
+    assert guest_cmdline(machine, accelerator="kvm", tsc_khz=3000000) == "console=hvc0 quiet"
+    assert (
+        guest_cmdline(replace(MACHINE, cmdline=""), accelerator="tcg", tsc_khz=0) == "console=ttyS0 cryptomgr.notests"
+    )
 
 
 def test_escape_doubles_commas() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jeos.cli import output, times
-from jeos.core import log
+from jeos.core import log, settings
 from jeos.core.errors import InputError, MachineError, UsageError
 from jeos.core.terminal import plain
 from jeos.model.machine import (
@@ -39,7 +39,7 @@ from jeos.model.machine import (
     parse_forward,
     parse_net,
 )
-from jeos.vm import session
+from jeos.vm import engine, session
 from jeos.vm.attach import CONTROL_C, DETACH, attach
 from jeos.vm.places import over_template, places_of
 
@@ -112,6 +112,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="run on the hardware (kvm) or emulate (tcg; default: what works)",
     )
     add(
+        "--engine",
+        metavar=engine.SYNTAX,
+        help="let jeos start QEMU itself (qemu, the default), or let the machine be a domain of this host's libvirt: "
+        "the system's for root, else your own (libvirt), or the one at an address, as libvirt=qemu:///system",
+    )
+    add(
         "--channel",
         choices=tuple(Channel),
         help="talk with the agent in the machine over vsock where there is one (auto, the default), over it or the "
@@ -179,7 +185,7 @@ def run_copy(args: argparse.Namespace) -> int:
     from jeos.vm import template  # what other starts need not load
 
     boot = ("firmware", "bios", "set", "set_file", "accel", "fresh", "channel")
-    for option in ("share", "device", "net", "memory", "cpus", "disk", *boot):
+    for option in ("share", "device", "net", "engine", "memory", "cpus", "disk", *boot):
         if getattr(args, option):
             word = f"--{option.replace('_', '-')}"
             raise UsageError(f"{word} is not possible with --from-template", hint=f"jeos template create {word} …")
@@ -224,7 +230,7 @@ def wanted(args: argparse.Namespace) -> Machine:
             f"{args.target} is neither a file or folder here nor a machine",
             hint="`jeos ls` lists the machines; a recipe's folder is the one with the appliance.toml",
         )
-    machine = deploy.machine_of(path, boot=boot)
+    machine = replace(deploy.machine_of(path, boot=boot), engine=engine.parse(settings.engine()))
     name = check_name(args.name or (named.name if named else machine.name))
     before = session.existing(name)
     if before is None:
@@ -244,6 +250,7 @@ def wanted(args: argparse.Namespace) -> Machine:
         channel=before.channel,
         devices=before.devices,
         tap=before.tap,
+        engine=before.engine,
         shares=before.shares,
         limits=before.limits,
     )
@@ -271,6 +278,7 @@ def changed(machine: Machine, args: argparse.Namespace) -> Machine:
         forwards=() if tap else tuple(map(parse_forward, args.port)) if args.port else machine.forwards,
         tap=tap,
         accelerator=args.accel or machine.accelerator,
+        engine=engine.parse(args.engine) if getattr(args, "engine", None) else machine.engine,
         confine=Confine(args.confine) if args.confine else machine.confine,
         channel=Channel(getattr(args, "channel", None) or machine.channel),
         limits=limits(machine.limits, args, memory=memory),
@@ -391,6 +399,8 @@ def agrees(text: str) -> bool:
 def announce(machine: Machine, state: State) -> None:
     """Say that the machine runs, how, and where its ports are."""
     log.info(f"{machine.name} runs ({machine.boot}, {state.accelerator}, {machine.memory} MiB, {state.network})")
+    if machine.engine:
+        log.info(f"  in libvirt at {machine.engine}, as the domain jeos-{machine.name}")
     if state.accelerator == "tcg" and machine.accelerator == "auto":
         log.info(f"  emulated, so slow: {state.accelerator_reason}")
     for fence in state.fences_missing:

@@ -10,6 +10,7 @@
 | `JEOS_MIRROR` | the Debian mirror, as `https://mirror.example/debian` | the recipe's, else the machine's apt sources |
 | `JEOS_CREDENTIALS` | passwords of private repositories, see apt_auth.conf(5) | `~/.config/jeos/credentials` |
 | `JEOS_NETWORK` | `slirp`: machines get QEMU's own network, where 10.0.2.2 leads to this host | passt, if it works |
+| `JEOS_ENGINE` | `libvirt` or `libvirt=URI`: new machines are domains of libvirt | jeos starts QEMU itself |
 | `JEOS_CONFINE` | `strict` or `off`, for machines that are not told by `jeos run --confine` | what the host has |
 | `JEOS_SHARING` | `9p`: QEMU serves shared folders itself, see `jeos run --share` | virtiofsd, if it is usable |
 | `JEOS_PASSPHRASE` | the passphrase (or PIN) of keys, see `jeos keys` | it is asked for |
@@ -122,6 +123,11 @@ def credentials() -> Path:
 def network() -> str:
     """Return the kind of network that machines are to have, or nothing."""
     return os.environ.get("JEOS_NETWORK", "")
+
+
+def engine() -> str:
+    """Return the engine of machines that are made from now on, or nothing."""
+    return os.environ.get("JEOS_ENGINE", "")
 
 
 def confine() -> str:

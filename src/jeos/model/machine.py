@@ -143,7 +143,8 @@ class Machine:
 
     A machine that came from a backup has no image under its disk (`disk` is ""). As long as it still reads from the
     backup, `supply` are the words of the jeos command that exports it. One that is `isolated` reaches no network.
-    `tap` is the tap device of the host that its network card is connected to, "" for a router in user space.
+    `tap` is the tap device of the host that its network card is connected to, "" for a router in user space. `engine`
+    is the address of the libvirt that its domain is in, "" for a QEMU that jeos starts itself.
     """
 
     name: str
@@ -175,6 +176,7 @@ class Machine:
     channel: Channel = Channel.AUTO
     devices: tuple[Device, ...] = ()
     tap: str = ""
+    engine: str = ""
 
     @property
     def foreign(self) -> bool:

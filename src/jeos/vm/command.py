@@ -132,7 +132,7 @@ def mac_addresses(machine: Machine) -> tuple[str, ...]:
     return (f"52:54:00:{digits[0:2]}:{digits[2:4]}:{digits[4:6]}",)
 
 
-def guest_cmdline(machine: Machine, wiring: Wiring) -> str:
+def guest_cmdline(machine: Machine, *, accelerator: str, tsc_khz: int) -> str:
     """Return the kernel's command line for a direct boot: the image's own, and what this machine type needs.
 
     Nothing on microvm lets a kernel measure the time stamp counter under TCG, so it would wait for ever: tell it.
@@ -144,9 +144,9 @@ def guest_cmdline(machine: Machine, wiring: Wiring) -> str:
     words = [machine.cmdline] if machine.cmdline else []
     if "console=" not in machine.cmdline:
         words.append("console=ttyS0")
-    if wiring.accelerator == "tcg" and wiring.tsc_khz:
-        words += [f"tsc_early_khz={wiring.tsc_khz}", "tsc=reliable"]
-    if wiring.accelerator == "tcg":
+    if accelerator == "tcg" and tsc_khz:
+        words += [f"tsc_early_khz={tsc_khz}", "tsc=reliable"]
+    if accelerator == "tcg":
         words.append("cryptomgr.notests")
     return " ".join(words)
 
@@ -197,7 +197,7 @@ def _direct(machine: Machine, wiring: Wiring) -> list[str]:
         *("-bios", QUICK_FIRMWARE),
         *("-kernel", machine.kernel),
         *("-initrd", machine.initrd),
-        *("-append", guest_cmdline(machine, wiring)),
+        *("-append", guest_cmdline(machine, accelerator=wiring.accelerator, tsc_khz=wiring.tsc_khz)),
     ]
 
 

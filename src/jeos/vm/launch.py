@@ -67,11 +67,7 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT, tuning: Tun
     of the host's profile.
     """
     disks.check_base(machine)
-    make_private(places.runtime)
-    for folder in (places.inside, places.work):
-        folder.mkdir(mode=0o700, exist_ok=True)
-    for leftover in places.sockets:
-        leftover.unlink(missing_ok=True)
+    prepare(places)
     with ExitStack() as ours, ExitStack() as theirs:
         qmp, qmp_peer = _pair(ours, theirs)
         console, console_peer = _pair(ours, theirs)
@@ -164,6 +160,15 @@ def _tuned(machine: Machine, places: Places, *, start: Start, tuning: Tuning | N
     """Return how this host runs a machine; of one that is brought back, the guest holds what it agreed to."""
     found = tuning or host_profile.tuning_for(disks.images(machine, places), memory=machine.memory)
     return replace(found, packed=start.packed) if start.devices else found
+
+
+def prepare(places: Places) -> None:
+    """Make the folders of a machine's sockets, with no socket of an earlier run in them."""
+    make_private(places.runtime)
+    for folder in (places.inside, places.work):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    for leftover in places.sockets:
+        leftover.unlink(missing_ok=True)
 
 
 def _start(

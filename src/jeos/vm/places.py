@@ -105,6 +105,11 @@ class Places:
         return self.inside / "port.sock"
 
     @property
+    def serial(self) -> Path:
+        """The socket on which libvirt offers the serial console; one client, the supervisor."""
+        return self.inside / "serial.sock"
+
+    @property
     def guest(self) -> Path:
         """The socket on which the relay lets many clients reach the agent."""
         return self.runtime / "guest.sock"
@@ -146,7 +151,8 @@ class Places:
     def sockets(self) -> tuple[Path, ...]:
         """All sockets of the machine."""
         shares = tuple(self.share(number) for number in range(MOST_SHARES))
-        return (self.port, self.guest, self.waking, self.console, self.control, self.backup, self.supply, *shares)
+        own = (self.guest, self.waking, self.console, self.control)
+        return (*own, self.port, self.serial, self.backup, self.supply, *shares)
 
     @property
     def supply_log(self) -> Path:

@@ -1,9 +1,11 @@
-"""The files of what was saved, and of templates: their names, and how a folder of them is deleted."""
+"""The files of what was saved, and of templates: their names, how a folder of them is deleted, what a disk keeps."""
 
+import json
 import re
 from pathlib import Path
 
 from jeos.core import files
+from jeos.core.run import run
 
 DEVICES, ABOUT = "memory", "saved.json"  # what devices (and an ordinary memory) held; the description, written last
 RAM = "ram"  # the file that is a template's memory
@@ -18,3 +20,14 @@ def drop(folder: Path) -> None:
     if folder.is_dir():
         with files.temporary_folder(folder.parent, prefix=PARTIAL) as doomed:
             folder.rename(doomed / folder.name)
+
+
+def information(disk: Path) -> dict[str, object]:
+    """Return what `qemu-img` tells of a disk that no QEMU has open."""
+    found: dict[str, object] = json.loads(run(["qemu-img", "info", "-f", "qcow2", "--output", "json", disk]).stdout)
+    return found
+
+
+def states(disk: Path) -> list[str]:
+    """Return the names of the states that a disk keeps."""
+    return [str(one["name"]) for one in information(disk).get("snapshots", ())]  # type: ignore[attr-defined]

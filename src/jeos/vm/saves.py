@@ -8,7 +8,6 @@ A machine that runs is saved by its supervisor (see `saving`). One that is saved
 until the new one is complete.
 """
 
-import json
 import os
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from jeos.model.saved import DEFAULT, Saved, Start, parse_saved
 from jeos.vm import disks, orders, session
 from jeos.vm.begin import begin
 from jeos.vm.places import Places, claim, places_of
-from jeos.vm.saved_files import ABOUT, CREDENTIALS, DEVICES, PREFIX, TAG, drop
+from jeos.vm.saved_files import ABOUT, CREDENTIALS, DEVICES, PREFIX, TAG, drop, information, states
 
 SECONDS = 3600.0  # that writing a memory may take
 
@@ -127,6 +126,7 @@ def _superseded(places: Places, saved: Saved) -> list[str]:
 def _forget(places: Places, tag: str) -> None:
     """Delete what was saved under a tag, through the supervisor if the machine runs."""
     if session.state(places.name).status in ALIVE:
+        session.require_alive(places.name)
         orders.order(places.control, {"order": "forget", "tag": tag}, patience=SECONDS)
         return
     descriptor = claim(places)
@@ -134,7 +134,7 @@ def _forget(places: Places, tag: str) -> None:
         saved = _read(places.saved / tag)
         drop(places.saved / tag)
         for disk in _disks(saved.machine, places) if saved else ():
-            if PREFIX + tag in _states(disk):
+            if PREFIX + tag in states(disk):
                 run(["qemu-img", "snapshot", "-q", "-d", PREFIX + tag, disk])
     finally:
         os.close(descriptor)
@@ -144,27 +144,17 @@ def _disks(machine: Machine, places: Places) -> list[Path]:
     return [places.disk, *(places.other_disk(number) for number in range(len(machine.other_disks)))]
 
 
-def _states(disk: Path) -> list[str]:
-    """Return the names of the states that a disk keeps."""
-    return [str(one["name"]) for one in _information(disk).get("snapshots", ())]  # type: ignore[attr-defined]
-
-
 def _go_back(disk: Path, tag: str) -> None:
     """Give a disk back its state; what recorded changes for backups does not hold for it, and is dropped.
 
     Whoever is killed here has lost nothing: the state stays in the disk, and going back again ends the same.
     """
-    if PREFIX + tag not in _states(disk):
+    if PREFIX + tag not in states(disk):
         raise MachineError(f"{disk} no longer holds the state that was saved", hint="it was made anew since: jeos rm")
-    data = _information(disk).get("format-specific", {}).get("data", {})  # type: ignore[attr-defined]
+    data = information(disk).get("format-specific", {}).get("data", {})  # type: ignore[attr-defined]
     for bitmap in data.get("bitmaps", ()):
         run(["qemu-img", "bitmap", "--remove", "-f", "qcow2", disk, str(bitmap["name"])])
     run(["qemu-img", "snapshot", "-q", "-a", PREFIX + tag, disk])
-
-
-def _information(disk: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads(run(["qemu-img", "info", "-f", "qcow2", "--output", "json", disk]).stdout)
-    return found
 
 
 def _restore_settings(saved: Saved, folder: Path, places: Places) -> None:

@@ -68,9 +68,15 @@ def run(
     Raises MachineError if it runs already or does not start; then a machine that is new is removed again.
     """
     places = places_of(check_name(machine.name))
+    if machine.engine:
+        from jeos.vm.domains.check import check  # for few
+
+        check(machine, start)
     descriptor = claim(places, create=True)
     new = not places.machine.exists()
     try:
+        if not new:
+            _leave_engine(places, machine)
         if fresh:
             files.remove_tree(places.saved)  # its disk states go with the disk
         if fresh or new:
@@ -130,8 +136,8 @@ def state(name: str) -> State:
 
 
 def require_alive(name: str) -> State:
-    """Return the state of a machine that runs; raises MachineError if it does not."""
-    found = state(name)
+    """Return the state of a machine that runs, with a supervisor behind it; raises MachineError if it does not run."""
+    found = _supervised(places_of(check_name(name)), state(name))
     if found.status not in ALIVE:
         reason = f": {found.reason}" if found.reason else ""
         raise MachineError(f"the machine {name} is {found.status}{reason}", hint=f"jeos run {name} starts it")
@@ -170,7 +176,7 @@ def stop(name: str, *, within: float = STOP_SECONDS) -> State:
     """
     places = places_of(name)
     failed = MachineError(f"the supervisor of {name} does not end", hint=f"see {places.supervisor_log}")
-    if state(name).status in ALIVE:
+    if _supervised(places, state(name)).status in ALIVE:
         try:
             orders.order(places.control, {"order": "stop", "within": within}, patience=within + LAST_MOMENTS)
         except orders.SilentSupervisorError as error:  # nothing to worry about if it was just ending by itself
@@ -202,7 +208,7 @@ def resize_memory(name: str, memory: int, *, seconds: float) -> tuple[int, bool]
     starts with it. Raises UsageError or MachineError if that cannot be.
     """
     places = places_of(check_name(name))
-    if state(name).status in ALIVE:
+    if _supervised(places, state(name)).status in ALIVE:
         order = {"order": "resize-memory", "memory": memory, "within": seconds}
         return int(str(orders.ask(places.control, order, patience=seconds + ORDER_SECONDS)["memory"])), True
     from jeos.vm import balloon  # with asyncio, which nothing else here needs
@@ -219,10 +225,16 @@ def resize_memory(name: str, memory: int, *, seconds: float) -> tuple[int, bool]
 
 def end(name: str) -> State:
     """End a machine at once, also one whose supervisor takes no orders any more, and return its last state."""
+    places = places_of(check_name(name))
     try:
         return stop(name, within=0)
     except MachineError:
-        kill(places_of(check_name(name)))
+        kill(places)
+        machine = _domain_of(places)
+        if machine is not None:
+            from jeos.vm.domains import domain  # for few
+
+            domain.end(machine, folder=places.folder)
         return state(name)
 
 
@@ -237,6 +249,11 @@ def remove(name: str, *, force: bool = False) -> None:
         raise MachineError(f"the machine {name} runs", hint=f"jeos stop {name} first, or: jeos rm --force {name}")
     descriptor = claim(places, create=True)  # also where the lock is lost
     try:
+        machine = _domain_of(places)
+        if machine is not None:
+            from jeos.vm.domains import domain  # for few
+
+            domain.forget(machine, folder=places.folder)
         _delete(places)
     finally:
         os.close(descriptor)
@@ -292,6 +309,47 @@ def _state(places: Places) -> State:
         return State(status=Status.STARTING if before else Status.STOPPED)
     except (InputError, UnicodeDecodeError):
         return State(status=Status.RUNNING if before else Status.FAILED, reason=DAMAGED)
-    if state.status in ALIVE and not before and not claimed(places):
+    if before or claimed(places):
+        return state
+    machine = _domain_of(places)
+    if machine is not None:
+        from jeos.vm.domains import alone  # for few
+
+        return alone.state_of(machine, state, folder=places.folder)
+    if state.status in ALIVE:
         return state.become(Status.FAILED, reason=CRASHED, now=state.since)
     return state
+
+
+def _domain_of(places: Places) -> Machine | None:
+    """Return the machine if it is a domain of libvirt."""
+    with contextlib.suppress(OSError, InputError, UnicodeDecodeError):
+        machine = parse_machine(places.machine.read_text(), source=str(places.machine))
+        return machine if machine.engine else None
+    return None
+
+
+def _supervised(places: Places, state: State) -> State:
+    """Start a supervisor for a domain that runs without one, because it was killed or libvirt started the domain."""
+    if state.status not in ALIVE or claimed(places) or _domain_of(places) is None:
+        return state
+    descriptor = claim(places)
+    try:
+        return begin(places, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _leave_engine(places: Places, machine: Machine) -> None:
+    """Take a machine's domain out of the libvirt that it is in, if it is to be elsewhere from now on.
+
+    Raises MachineError if the domain runs.
+    """
+    before = _domain_of(places)
+    if before is None:
+        return
+    from jeos.vm.domains import domain  # for few
+
+    domain.require_off(before, folder=places.folder)
+    if before.engine != machine.engine:
+        domain.forget(before, folder=places.folder)

@@ -33,6 +33,10 @@ def main(argv: list[str]) -> int:
         machine = parse_machine(places.machine.read_text(), source=str(places.machine))
         state = replace(state, version=last_version(places))
         write_state(places, state)
+        if machine.engine:
+            from jeos.vm.domains import supervise as libvirt  # for few
+
+            return libvirt.supervise(machine, places, state=state, ready=ready, start=start)
         launched = launch(machine, places, start=start)
     except JeosError as error:
         write_state(places, state.become(Status.FAILED, reason=error.message, now=time.time()))
@@ -53,7 +57,7 @@ def supervise(machine: Machine, places: Places, launched: Launched, *, state: St
     """Stand behind a QEMU that was started until it ends, and leave no process or socket."""
     import asyncio  # after QEMU was started: loading it takes as long as QEMU does to set up the machine
 
-    from jeos.vm.watch import Watch
+    from jeos.vm.qemu_watch import QemuWatch
 
     state = replace(
         state,
@@ -70,7 +74,7 @@ def supervise(machine: Machine, places: Places, launched: Launched, *, state: St
     for fence in launched.fences_missing:
         if fence != confine.ROUTER:  # which is the network's nature, not something that the host lacks
             log.info(f"without a fence: {fence}")
-    watch = Watch(machine, places, launched, state=state, ready=ready, start=start)
+    watch = QemuWatch(machine, places, launched, state=state, ready=ready, start=start)
     try:
         asyncio.run(watch.run())
     finally:

@@ -1,6 +1,7 @@
-"""Standing behind a running QEMU: its events, console, guest channel and the orders of the command line.
+"""Standing behind a running machine: its events, console, guest channel and the orders of the command line.
 
-All of it is one loop. It ends when QEMU ends, whoever ended it, and writes down what happened.
+All of it is one loop. It ends when QEMU ends, whoever ended it, and writes down what happened. What depends on who
+started QEMU is in subclasses: `qemu_watch` for jeos itself, `domains.watch` for libvirt.
 """
 
 import asyncio
@@ -9,48 +10,76 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jeos.core import files, log
 from jeos.core.errors import JeosError, MachineError, UsageError
-from jeos.model.machine import Channel, Machine, State, Status, machine_text, state_text
+from jeos.model.machine import Channel, Machine, State, Status, state_text
 from jeos.model.saved import DEFAULT, Start
-from jeos.vm import asking, balloon, filling, hold, orders, pausing, relay, saving, supply, usage
-from jeos.vm.bringing_back import bring_back
-from jeos.vm.console import Console
-from jeos.vm.launch import Launched, end_error
-from jeos.vm.pausing import Pausing
+from jeos.vm import asking, balloon, orders, pausing, relay, usage
+from jeos.vm.pausing import Executes, Pausing
 from jeos.vm.places import Places
-from jeos.vm.qmp import Event, Qmp, connect
+from jeos.vm.qmp import Event
 
-LAST_WORDS_SECONDS = 1.0  # until a QEMU that cannot go on has ended, and said why
+if TYPE_CHECKING:
+    from jeos.vm.share import Way
+    from jeos.vm.vsock import Vsock
+
 QUIT_SECONDS = 5.0  # QEMU needs a moment to flush its disks
 HOST_SHUTDOWN_SECONDS = 60.0  # how long a guest may take when the host ends (SIGTERM)
 AGENT_SECONDS = 5.0  # that an agent may take to say that it heard
 SAVE_SECONDS = 0.2  # between two writings of the state, since a guest may change its mind without end
 RETRY_SECONDS = 5.0  # until a state that the disk had no room for is written again
-FILL_SECONDS = 90.0  # after which a machine from a backup gets the rest of its disks even if its guest is not up
 REPEAT_SECONDS = 2.0  # a button pressed before the guest listens is not remembered: press again
 
 
-class Watch:
+class Process(Protocol):
+    """What is watched: a QEMU, or what stands for it."""
+
+    def poll(self) -> int | None: ...  # noqa: D102
+    def kill(self) -> None: ...  # noqa: D102
+    def wait(self) -> int: ...  # noqa: D102
+
+
+class Monitor(Executes, Protocol):
+    """What a machine is spoken with."""
+
+    def events(self) -> AsyncIterator[Event]: ...  # noqa: D102
+    async def powerdown(self) -> None: ...  # noqa: D102
+    async def quit(self) -> None: ...  # noqa: D102
+    async def close(self) -> None: ...  # noqa: D102
+
+
+class Watch(ABC):
     """One run of one machine, after QEMU was started."""
 
     def __init__(
-        self, machine: Machine, places: Places, launched: Launched, *, state: State, ready: int, start: Start
+        self,
+        machine: Machine,
+        places: Places,
+        process: Process,
+        *,
+        state: State,
+        ready: int,
+        start: Start,
+        sharing: "Way | None" = None,
+        vsock: "Vsock | None" = None,
     ) -> None:
         self._machine = machine
         self._places = places
-        self._launched = launched
+        self._process = process
+        self._vsock = vsock
         self._state = state
         self._ready: int | None = ready
         self._start = start
         self._hidden = bool(start.devices)  # whether nobody may know yet how the guest is
-        self._qmp: Qmp | None = None
+        self._qmp: Monitor | None = None
         self._pausing: Pausing | None = None
         self._told = (Status.RUNNING, "")  # how the guest is as far as it said, also while it stands still
         self._ended = asyncio.Event()
@@ -65,12 +94,12 @@ class Watch:
         self._failure: MachineError | None = None  # why a machine could not be brought back
         self._healthy = asyncio.Event()
         self._folders = None
-        if launched.sharing is not None:
+        if sharing is not None:
             from jeos.vm.folders import Folders  # for few
 
             self._folders = Folders(
                 machine.shares,
-                kind=launched.sharing.kind,
+                kind=sharing.kind,
                 place=places.guest,
                 spawn=self._spawn,
                 tell=self._folders_changed,
@@ -79,26 +108,60 @@ class Watch:
     async def run(self) -> None:
         """Watch until QEMU ends, then write the machine's last state."""
         loop = asyncio.get_running_loop()
-        pidfd = os.pidfd_open(self._launched.process.pid)
-        loop.add_reader(pidfd, self._ended.set)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._host_ends)
-        console = Console(self._launched.console, log=self._places.console_log, listen=self._places.console)
-        console_task = asyncio.ensure_future(console.serve())
+        console_task = asyncio.ensure_future(self._serve_console())
         try:
-            await self._begin()
-            await self._ended.wait()
+            with self._noticing_the_end():
+                await self._begin()
+                await self._ended.wait()
         finally:
-            loop.remove_reader(pidfd)
-            os.close(pidfd)
             with contextlib.suppress(asyncio.TimeoutError, asyncio.CancelledError, OSError):
                 await asyncio.wait_for(console_task, timeout=QUIT_SECONDS)
             await self._finish()
 
+    # What subclasses know.
+
+    @abstractmethod
+    def _noticing_the_end(self) -> AbstractContextManager[None]:
+        """Notice during the block when QEMU ends."""
+
+    @abstractmethod
+    async def _greet(self) -> Monitor:
+        """Return what QEMU is spoken with. Raises MachineError if it has ended instead."""
+
+    @abstractmethod
+    async def _serve_console(self) -> None:
+        """Serve the console until the machine's end of it closes."""
+
+    @abstractmethod
+    async def _go_on(self) -> bool:
+        """Let a machine go on where it was saved, and tell whether it does; one that cannot is ended."""
+
+    @abstractmethod
+    async def _save_as(self, name: str, *, into: str, stop: bool, writer: asyncio.StreamWriter) -> None:
+        """Save the machine, as a state of its own or (`into` a folder) as a template. Raises MachineError."""
+
+    @abstractmethod
+    async def _hold(
+        self, order: Mapping[str, object], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Hold the disks of this instant for whoever ordered it, until it is done or has gone; one at a time."""
+
+    @abstractmethod
+    async def _drop(self, tag: str) -> None:
+        """Delete what was saved under a tag. Raises MachineError."""
+
+    @abstractmethod
+    def _end_error(self, status: int) -> MachineError:
+        """Return the error for a QEMU that ended by itself, with a status other than 0, or while it was starting."""
+
+    # What all have in common.
+
     async def _begin(self) -> None:
         """Greet QEMU, start everything that serves the machine, and report that it runs."""
         try:
-            self._qmp = await connect(self._launched.qmp)
+            self._qmp = await self._greet()
         except MachineError:  # QEMU says why on its standard error, and ends
             await asyncio.wait_for(self._ended.wait(), timeout=QUIT_SECONDS)
             return
@@ -109,32 +172,16 @@ class Watch:
         self._pausing = Pausing(self._qmp)
         if not self._start.devices:
             self._serve_guest(self._places.guest)
-        elif not await self._bring_back(self._qmp):
+        elif not await self._go_on():
             return
         self._hidden = False
         self._show()
         self._report(None)
-        if self._machine.supply:
-            self._spawn(self._become_independent(self._qmp))
-
-    async def _bring_back(self, qmp: Qmp) -> bool:
-        """Let the machine go on where it was saved, and tell whether it does; one that cannot is ended."""
-        try:
-            await bring_back(
-                qmp, self._launched, self._places, machine=self._machine, start=self._start, serve=self._serve_guest
-            )
-        except MachineError as error:
-            with contextlib.suppress(asyncio.TimeoutError):  # it may end by itself, and say why
-                await asyncio.wait_for(self._ended.wait(), timeout=LAST_WORDS_SECONDS)
-            self._failure = None if self._ended.is_set() else error
-            self._launched.process.kill()
-            return False
-        return True
 
     def _serve_guest(self, place: Path) -> None:
         """Let clients of a socket talk to the guest's agent."""
-        on_way, own = self._reached, self._launched.vsock
-        self._spawn(relay.serve(self._places.port, place, on_event=self._agent_says, on_way=on_way, vsock=own))
+        says, on_way = self._agent_says, self._reached
+        self._spawn(relay.serve(self._places.port, place, on_event=says, on_way=on_way, vsock=self._vsock))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -147,21 +194,9 @@ class Watch:
         if not task.cancelled() and task.exception() is not None and not self._ended.is_set():
             log.warn(f"{task.get_coro()} failed: {task.exception()!r}")
 
-    async def _follow(self, qmp: Qmp) -> None:
+    async def _follow(self, qmp: Monitor) -> None:
         async for event in qmp.events():
             self._qemu_says(event)
-
-    async def _become_independent(self, qmp: Qmp) -> None:
-        """Fill the disks from the backup that they came from, once the guest is up, and let go of it."""
-        used = partial(usage.processor_seconds, self._launched.process.pid)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FILL_SECONDS):
-                await filling.wait_until_quiet(qmp, processor=used, well=self._healthy.is_set)
-        await filling.fill(qmp)
-        self._machine = replace(self._machine, supply=())
-        files.write(self._places.machine, machine_text(self._machine), mode=0o600)
-        if self._launched.supply is not None:
-            await asyncio.to_thread(supply.end, self._launched.supply)
 
     def _qemu_says(self, event: Event) -> None:
         if event.name == "RESET" and event.by_guest:
@@ -302,70 +337,15 @@ class Watch:
         except JeosError as error:
             answer(writer, error)
 
-    async def _hold(
-        self, order: Mapping[str, object], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        """Hold the disks of this instant for whoever ordered it, until it is done or has gone; one at a time."""
-        if self._held or self._qmp is None:
-            answer(writer, self._busy())
-            return
-        self._held = "backup"
-        try:
-            pausing = self._running()
-            agent = self._agent and not pausing.reason  # one that stands still cannot freeze
-            done = hold.serve(
-                order, reader, writer, qmp=self._qmp, places=self._places, agent=agent, still=pausing.still
-            )
-            await done
-        except JeosError as error:
-            answer(writer, error)
-        except (ConnectionError, asyncio.IncompleteReadError):  # whoever ordered it was killed
-            return
-        finally:
-            self._held = ""
-            writer.close()
-
-    def _busy(self) -> MachineError:
-        what, name = self._held or "start", self._machine.name
-        return MachineError(f"a {what} of {name} is under way already", hint="wait for it to end, then try again")
-
     async def _keep(self, order: Mapping[str, object], writer: asyncio.StreamWriter) -> None:
-        """Save the machine, as a state of its own or (`into` a folder) as a template; answer when it is done."""
+        """Save the machine, one at a time, and answer when it is done."""
         into, name, stop = str(order.get("into", "")), str(order.get("name", DEFAULT)), bool(order.get("stop"))
-        pausing = self._running()
-        if self._held or self._qmp is None:
+        self._running()
+        if self._held:
             raise self._busy()
-        if self._machine.shares:
-            raise MachineError(
-                "the machine sees folders of this host, whose state cannot be kept with its own",
-                hint=f"start it without them: jeos run {self._machine.name} --share none",
-            )
-        if self._machine.devices:
-            raise MachineError(
-                "the machine has devices of this host, whose state cannot be kept with its own",
-                hint=f"start it without them: jeos run {self._machine.name} --device none",
-            )
-        if self._machine.supply:
-            raise MachineError("the machine's disks are not complete yet", hint="wait until they came from the backup")
-        subject = saving.Subject(
-            qmp=self._qmp,
-            machine=self._machine,
-            state=self._state,
-            places=self._places,
-            agent=self._agent,
-            start=self._start,
-            packed=self._launched.packed,
-        )
         self._held = "save"
         try:
-            async with pausing.still():
-                if into:
-                    await saving.save_template(subject, Path(into))
-                else:
-                    await saving.save(subject, name=name, stop=stop)
-                if stop:
-                    self._orders.append(writer)
-                    await self._stop(within=0, why=f"saved as {self._machine.name}@{name}")
+            await self._save_as(name, into=into, stop=stop, writer=writer)
         except MachineError:
             if not self._ended.is_set():
                 raise
@@ -376,10 +356,14 @@ class Watch:
 
     async def _forget(self, order: Mapping[str, object]) -> Mapping[str, object]:
         self._running()
-        if self._held or self._qmp is None:
+        if self._held:
             raise self._busy()
-        await saving.forget(self._qmp, self._places.saved, tag=str(order.get("tag")))
+        await self._drop(str(order.get("tag")))
         return {}
+
+    def _busy(self) -> MachineError:
+        what, name = self._held or "start", self._machine.name
+        return MachineError(f"a {what} of {name} is under way already", hint="wait for it to end, then try again")
 
     def _host_ends(self) -> None:
         self._spawn(self._stop(within=HOST_SHUTDOWN_SECONDS, why="stopped with the host"))
@@ -410,21 +394,20 @@ class Watch:
                 await asyncio.wait_for(self._qmp.quit(), timeout=QUIT_SECONDS)
             await asyncio.wait_for(self._ended.wait(), timeout=QUIT_SECONDS)
         if not self._ended.is_set():
-            self._launched.process.kill()
+            self._process.kill()
 
     async def _finish(self) -> None:
         """Write the last state, answer whoever waits for it, and end all that serves the machine."""
-        if self._launched.process.poll() is None:
-            self._launched.process.kill()
-        status = self._launched.process.wait()
+        if self._process.poll() is None:
+            self._process.kill()
+        status = self._process.wait()
         failure: MachineError | None = None
         if self._asked:
             self._become(Status.STOPPED, reason=self._asked)
         elif status == 0 and self._state.status is not Status.STARTING:
             self._become(Status.STOPPED, reason=self._said)
         else:
-            starting = self._launched if self._state.status is Status.STARTING else None
-            failure = self._failure or end_error(self._machine, self._places, status, starting=starting)
+            failure = self._failure or self._end_error(status)
             self._become(Status.FAILED, reason=failure.message)
         self._save(last=True)
         for writer in self._orders:

@@ -1,0 +1,1 @@
+"""Machines as domains of libvirt, for hosts that are managed that way."""
