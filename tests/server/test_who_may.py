@@ -98,7 +98,7 @@ WHO_MAY = {
             "overview members member standing silence suspend remove jobs task mail site blocked undo-block "
             "invite end-invitation"
         ),
-        "importing": "imports resume",
+        "importing": "imports resume start",
     },
     AUTHOR_AND_MODERATORS: {
         "forum": "solve edit",

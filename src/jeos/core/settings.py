@@ -28,6 +28,7 @@
 | `JEOS_SERVER_FILES` | the folder of files that members of the server upload | `files` in the data folder |
 | `JEOS_SERVER_FILE_KINDS` | endings of files, besides pictures, that may be attached | `csv pdf txt zip` and others |
 | `JEOS_SERVER_FILE_MIB` | how large an uploaded file may be, in MiB | 10 |
+| `JEOS_SERVER_IMPORTS` | the folder of dumps that administrators of the server may import | `imports` in its folder |
 | `JEOS_SERVER_OUTSIDE_HTTP` | `yes`: webhooks and channels that the server asks may have http addresses | https only |
 | `JEOS_SERVER_OUTSIDE_NETWORKS` | networks that they may be in although not public, as `10.8.0.0/16` | none |
 | `JEOS_SERVER_SIGN_IN` | the file that says how members of organisations sign in to the server | passphrases only |

@@ -14,6 +14,7 @@
 | `JEOS_SERVER_FILES` | the folder of uploaded files; hosts with one PostgreSQL share it | `files` in the data folder |
 | `JEOS_SERVER_FILE_KINDS` | endings of files, besides pictures, that may be attached | `txt log pdf zip` and others |
 | `JEOS_SERVER_FILE_MIB` | how large an uploaded file may be, in MiB | 10 |
+| `JEOS_SERVER_IMPORTS` | dumps of other forums that administrators may import | `imports` in the data folder |
 | `JEOS_SERVER_OUTSIDE_HTTP` | `yes`: webhooks and channels may have http addresses | https only |
 | `JEOS_SERVER_OUTSIDE_NETWORKS` | networks that they may be in although not public, as `10.8.0.0/16, fd00::/8` | none |
 | `JEOS_SERVER_SIGN_IN` | the file that says how members of organisations sign in (`sign_in.py`) | passphrases only |
@@ -53,6 +54,7 @@ class Environment:
     files: Path
     file_kinds: tuple[str, ...]
     file_bytes: int
+    imports: Path
     outside_http: bool
     outside_networks: tuple[IPNetwork, ...]
     sign_in: Path | None
@@ -94,6 +96,7 @@ def read() -> Environment:
         files=Path(os.environ.get("JEOS_SERVER_FILES") or data / "files").absolute(),
         file_kinds=_endings("JEOS_SERVER_FILE_KINDS", default=FILE_KINDS),
         file_bytes=_number("JEOS_SERVER_FILE_MIB", default=10) << 20,
+        imports=Path(os.environ.get("JEOS_SERVER_IMPORTS") or data / "imports").absolute(),
         outside_http=_switch("JEOS_SERVER_OUTSIDE_HTTP"),
         outside_networks=_networks("JEOS_SERVER_OUTSIDE_NETWORKS"),
         sign_in=_path("JEOS_SERVER_SIGN_IN"),

@@ -160,6 +160,7 @@ PRACTICE_APPROVALS = ENVIRONMENT.practice_approvals  # of peers, before a practi
 FILES = ENVIRONMENT.files
 FILE_KINDS = ENVIRONMENT.file_kinds  # besides pictures
 FILE_BYTES = ENVIRONMENT.file_bytes
+IMPORTS = ENVIRONMENT.imports  # dumps of other forums
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1 << 20  # bytes of an upload that are kept in memory; more is in a temporary file
 DATA_UPLOAD_MAX_NUMBER_FILES = 10
 

@@ -33,6 +33,7 @@ class State(models.TextChoices):
     """How an import stands."""
 
     READING = "reading", _("its dump is read")
+    CHECKED = "checked", _("its dump was checked")
     UNREAD = "unread", _("its dump could not be read")
     LOADING = "loading", _("under way")
     FAILED = "failed", _("stopped")
@@ -44,6 +45,10 @@ class Import(models.Model):
 
     source = models.CharField(max_length=20, unique=True)
     made = models.DateTimeField(default=timezone.now)
+    wanted: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)  # by who started it on
+    # the page: names in the folder of dumps, see `starting.py`
+    reader = models.CharField(max_length=32, blank=True)  # who reads the dump; others that did must end
+    checked = models.DateTimeField(null=True, blank=True)  # when its dump was read without bringing anything
     read = models.DateTimeField(null=True, blank=True)  # since when all records of its dump wait
     failed = models.DateTimeField(null=True, blank=True)
     error = models.CharField(max_length=500, blank=True)  # why it failed
@@ -67,6 +72,8 @@ class Import(models.Model):
         """Tell how it stands."""
         if self.finished is not None:
             return State.FINISHED
+        if self.read is None and self.checked is not None:
+            return State.CHECKED
         if self.read is None:
             return State.READING if self.failed is None else State.UNREAD
         return State.LOADING if self.failed is None else State.FAILED

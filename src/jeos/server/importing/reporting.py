@@ -40,16 +40,17 @@ UNPLACED: dict[str, str | Promise] = {  # what readers count, since nothing here
 
 @dataclass(frozen=True)
 class Line:
-    """How much of one kind came, and how much did not."""
+    """How much of one kind a dump has that was only checked, how much came, and how much did not."""
 
     label: str
+    found: int
     came: int
     left: int
 
 
 @transaction.atomic
 def add(run: int, part: str, counted: Mapping[str, int]) -> None:
-    """Add to one part of an import's report: "came", "left" or "unplaced"."""
+    """Add to one part of an import's report: "found", "came", "left" or "unplaced"."""
     found = Import.objects.select_for_update().get(pk=run)
     sums = Counter(found.report.get(part, {}))
     sums.update({name: count for name, count in counted.items() if count})
@@ -59,9 +60,9 @@ def add(run: int, part: str, counted: Mapping[str, int]) -> None:
 
 def lines(run: Import) -> list[Line]:
     """Return what came and what did not, by kind."""
-    came, left = run.report.get("came", {}), run.report.get("left", {})
-    rows = [Line(str(label), came.get(name_of(kind), 0), left.get(name_of(kind), 0)) for kind, label in KINDS.items()]
-    return [line for line in rows if line.came or line.left]
+    parts = [run.report.get(part, {}) for part in ("found", "came", "left")]
+    rows = [Line(str(label), *(part.get(name_of(kind), 0) for part in parts)) for kind, label in KINDS.items()]
+    return [line for line in rows if line.found or line.came or line.left]
 
 
 def unplaced(run: Import) -> list[tuple[str, int]]:

@@ -1,25 +1,27 @@
-"""Reading a dump into records that wait, in one transaction: all of it or nothing."""
+"""Reading a dump into records that wait, some at a time; they count once all of it was read.
+
+Whoever begins to read takes the import over: a reader of before, that was thought dead, finds that at its next batch
+and ends. What a reader left that was killed is removed by the next.
+"""
 
 from __future__ import annotations
 
-import gzip
-import io
-import tarfile
-import zlib
+import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, TextIO, TypeGuard
+from typing import Any, TypeGuard
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from jeos.core.errors import InputError, UsageError
-from jeos.server.importing import archives, gathering, placing, reporting, standing
+from jeos.server.importing import dumps, gathering, placing, reporting, standing
 from jeos.server.importing.models import Import, Kind, Staged
 from jeos.server.importing.records import (
     Ballot,
@@ -34,8 +36,7 @@ from jeos.server.importing.records import (
     Room,
     Topic,
 )
-from jeos.server.importing.sources import discourse, phpbb
-from jeos.server.importing.sql import Row, bounded, rows
+from jeos.server.importing.sources import phpbb
 
 BATCH = 1_000
 KINDS: dict[type[Record], Kind] = {
@@ -50,24 +51,21 @@ KINDS: dict[type[Record], Kind] = {
     Reaction: Kind.REACTION,
     Interest: Kind.INTEREST,
 }
-ARCHIVES = (".tar.gz", ".tgz", ".tar")
-BACKUP_DUMP = "dump.sql.gz"  # within a backup of Discourse
 
 
-class Reader(Protocol):
-    """What turns the rows of a program's dump into records, and counts what nothing here could hold."""
+@dataclass(frozen=True)
+class Dump:
+    """What is read, and how.
 
-    unplaced: Counter[str]  # by the names of `reporting.UNPLACED`
+    `closed` are the numbers of parts that only moderators may read here. `files` is the folder of the forum's uploaded
+    files, which a backup of Discourse may hold; `faces` that of the pictures of members, which phpBB has elsewhere.
+    """
 
-    def records(self, row: Row) -> Iterator[Record]:
-        """Return what a row says."""
-
-
-SOURCES = {"discourse": discourse, "phpbb": phpbb}
-FIRST = {
-    "discourse": discourse.FIRST,
-    "phpbb": phpbb.FIRST,
-}  # tables that others refer to
+    path: Path
+    prefix: str = ""  # of the names of tables
+    closed: frozenset[int] = field(default_factory=frozenset)
+    files: Path | None = None
+    faces: Path | None = None
 
 
 def stage(
@@ -79,37 +77,93 @@ def stage(
     files: Path | None = None,
     faces: Path | None = None,
 ) -> dict[str, int]:
-    """Read a dump of a program; return how many records of each kind wait now.
+    """Read a dump of a program; return how many records of each kind wait now. See `Dump`.
 
-    `files` is the folder of the forum's uploaded files; a backup of Discourse may hold them. `faces` is the folder of
-    the pictures of members, which phpBB has elsewhere.
-    `closed` are the numbers of parts that only moderators may read here; phpBB's dump does not say plainly which were
-    closed there, so that somebody must. Raises UsageError for a program that is not known or that came already,
-    InputError for a dump that is torn. Then nothing waits, and the import says why; a better dump can be read.
+    phpBB's dump does not say plainly which parts were closed there, so that somebody must. Raises UsageError for a
+    program that is not known or that came already, InputError for a dump that is torn. Then nothing waits, and the
+    import says why; a better dump can be read.
     """
-    if source not in SOURCES:
-        raise UsageError(f"forums of {source} are not known", hint=" or ".join(sorted(SOURCES)))
+    check_wanted(source, closed)
+    dump = Dump(path, prefix=prefix, closed=frozenset(closed or ()), files=files, faces=faces)
+    return read(source, dump)
+
+
+def read(source: str, dump: Dump) -> dict[str, int]:
+    """Read a dump of a program, as `stage` does."""
+    with _reading(source) as (run, reader):
+        return _stage(run, reader, dump)
+
+
+def look(source: str, dump: Dump) -> dict[str, int]:
+    """Read a dump of a program without bringing anything; return how many records of each kind it has.
+
+    The import says so, and what has no place here. Raises UsageError, InputError, as `stage` does.
+    """
+    with _reading(source) as (run, reader):
+        counted: Counter[str] = Counter()
+        unplaced: Counter[str] = Counter()
+        waiting = dumps.records(run.source, dump.path, prefix=dump.prefix, unplaced=unplaced)
+        while batch := [reporting.name_of(KINDS[type(record)]) for record in islice(waiting, BATCH)]:
+            counted.update(batch)
+            with transaction.atomic():
+                _hold(run, reader)
+                Import.objects.filter(pk=run.pk).update(total=F("total") + len(batch))
+        _check_whole(run, dump, counted)
+        with transaction.atomic():
+            _hold(run, reader)
+            reporting.add(run.pk, "found", counted)
+            reporting.add(run.pk, "unplaced", unplaced)
+            Import.objects.filter(pk=run.pk).update(checked=timezone.now())
+        return dict(counted)
+
+
+def check_wanted(source: str, closed: Collection[int] | None) -> None:
+    """Raise UsageError for a program that is not known, and where it is not said what was closed."""
+    if source not in dumps.SOURCES:
+        raise UsageError(f"forums of {source} are not known", hint=" or ".join(sorted(dumps.SOURCES)))
     if source == phpbb.NAME and closed is None:
         raise UsageError(
             "it must be said which forums of phpBB were closed: its dump does not say it plainly",
             hint="--closed 3,9 with the numbers f=… in their addresses, or --closed none",
         )
+
+
+@contextmanager
+def _reading(source: str) -> Iterator[tuple[Import, str]]:
+    """Begin to read a dump into an import; if that fails, nothing waits, and the import says why."""
+    reader = uuid.uuid4().hex
     run, _new = Import.objects.get_or_create(source=source)
-    if run.read is not None:
-        raise _came(run)
-    Import.objects.filter(pk=run.pk, read=None).update(failed=None, error="", made=timezone.now())
+    started = {"failed": None, "checked": None, "error": "", "made": timezone.now()}
+    emptied = {"report": {}, "notes": [], "total": 0}
+    if not Import.objects.filter(pk=run.pk, read=None).update(reader=reader, **started, **emptied):
+        raise came(run)
     try:
-        gathering.clear(source)  # of a try that was killed
-        return _stage(run, path, prefix=prefix, closed=closed or (), files=files, faces=faces)
+        _clear(run)
+        yield run, reader
     except Exception as error:
-        if not Import.objects.filter(pk=run.pk).exclude(read=None).exists():
-            gathering.clear(source)
-        unread = Import.objects.filter(pk=run.pk, read=None)
-        unread.update(failed=timezone.now(), error=standing.reason(error)[: standing.REASON])
+        own = Import.objects.filter(pk=run.pk, read=None, reader=reader)
+        if own.update(failed=timezone.now(), error=standing.reason(error)[: standing.REASON]):
+            _clear(run)
         raise
 
 
-def _came(run: Import) -> UsageError:
+def _clear(run: Import) -> None:
+    """Remove what a reader left."""
+    gathering.clear(run.source)
+    Staged.objects.filter(run=run).delete()
+
+
+def _hold(run: Import, reader: str) -> Import:
+    """Return an import that this reader may write to until the end of the transaction. Raises UsageError."""
+    held = Import.objects.select_for_update().get(pk=run.pk)
+    if held.read is not None:  # somebody else read it meanwhile
+        raise came(held)
+    if held.reader != reader:
+        raise UsageError(f"the dump of {run.source} is read anew", hint="see Administration, Imports")
+    return held
+
+
+def came(run: Import) -> UsageError:
     """Return what is said to who brings a forum that came."""
     if run.finished is not None:
         return UsageError(f"a forum of {run.source} came here already", hint="a site takes one of each program")
@@ -119,49 +173,51 @@ def _came(run: Import) -> UsageError:
     )
 
 
-@transaction.atomic
-def _stage(
-    run: Import, path: Path, *, prefix: str, closed: Collection[int], files: Path | None, faces: Path | None
-) -> dict[str, int]:
+def _stage(run: Import, reader: str, dump: Dump) -> dict[str, int]:
     """Read a dump into records that wait, and put the first task for them into the queue."""
     from jeos.server.importing import tasks  # tasks import what they do
 
-    held = Import.objects.select_for_update().get(pk=run.pk)
-    if held.read is not None:  # somebody else read it while this process waited
-        raise _came(held)
-    counted = dict.fromkeys(map(reporting.name_of, KINDS.values()), 0)
+    counted: Counter[str] = Counter(dict.fromkeys(map(reporting.name_of, KINDS.values()), 0))
     unplaced: Counter[str] = Counter()
     waiting = (
-        _staged(run, record if not _is_closed(record, closed) else replace(record, closed=True))
-        for record in records(run.source, path, prefix=prefix, unplaced=unplaced)
+        _staged(run, record if not _is_closed(record, dump.closed) else replace(record, closed=True))
+        for record in dumps.records(run.source, dump.path, prefix=dump.prefix, unplaced=unplaced)
     )
     while batch := list(islice(waiting, BATCH)):
-        Staged.objects.bulk_create(batch, ignore_conflicts=True)
-        for row in batch:
-            counted[reporting.name_of(row.kind)] += 1
+        with transaction.atomic():
+            _hold(run, reader)
+            Staged.objects.bulk_create(batch, ignore_conflicts=True)
+            Import.objects.filter(pk=run.pk).update(total=F("total") + len(batch))
+        counted.update(reporting.name_of(row.kind) for row in batch)
+    _check_whole(run, dump, counted)
+    left = _gather_all(run, dump)
+    counted.subtract(left)
+    with transaction.atomic():
+        held = _hold(run, reader)
+        reporting.add(run.pk, "left", left)
+        reporting.add(run.pk, "unplaced", unplaced)
+        total = Staged.objects.filter(run=run).count()
+        Import.objects.filter(pk=run.pk).update(read=timezone.now(), total=total)
+        tasks.advance.enqueue(run.pk, held.turn)
+    return dict(counted)
+
+
+def _check_whole(run: Import, dump: Dump, counted: Counter[str]) -> None:
     if not counted["person"] or not counted["message"]:
         raise InputError(
-            f"{path} holds no members or no posts of {run.source}", hint="is it the right dump, and whole?"
+            f"{dump.path} holds no members or no posts of {run.source}", hint="is it the right dump, and whole?"
         )
-    left = _gather_all(run, path, files=files, faces=faces)
-    for name, count in left.items():
-        counted[name] -= count
-    reporting.add(run.pk, "left", left)
-    reporting.add(run.pk, "unplaced", unplaced)
-    total = Staged.objects.filter(run=run).count()
-    Import.objects.filter(pk=run.pk).update(read=timezone.now(), total=total)
-    tasks.advance.enqueue(run.pk, held.turn)
-    return counted
 
 
-def _gather_all(run: Import, path: Path, *, files: Path | None, faces: Path | None) -> Counter[str]:
+def _gather_all(run: Import, dump: Dump) -> Counter[str]:
     """Put what a dump refers to onto the shelf, each from where it lies; return how much of each kind is not taken."""
     kinds: tuple[Kind, ...]
     if run.source == phpbb.NAME:
-        kinds, others = (Kind.FILE,), _gather(run, path, faces, (Kind.FACE,), "pictures of members", "--faces")
+        kinds = (Kind.FILE,)
+        others = _gather(run, dump.path, dump.faces, (Kind.FACE,), "pictures of members", "--faces")
     else:
         kinds, others = (Kind.FILE, Kind.FACE), Counter[str]()
-    return others + _gather(run, path, files, kinds, "files", "--files")
+    return others + _gather(run, dump.path, dump.files, kinds, "files", "--files")
 
 
 def _gather(
@@ -172,7 +228,7 @@ def _gather(
     rows = list(waiting.values_list("pk", "kind", "number", "data__place", "data__name", "data__key"))
     if not rows:
         return Counter()
-    if folder is None and not path.name.endswith(ARCHIVES):
+    if folder is None and not path.name.endswith(dumps.ARCHIVES):
         waiting.delete()
         placing.note(run.pk, [f"{len(rows)} {words}: neither the dump nor {option} has them"])
         return Counter(reporting.name_of(kind) for _pk, kind, *_about in rows)
@@ -188,7 +244,7 @@ def _gather(
         else:
             seen.add(str(place))
             names.add(str(number))
-    with _readable(path):
+    with dumps.readable(path):
         missing = dict(
             gathering.from_folder(folder, run.source, wanted)
             if folder is not None
@@ -208,21 +264,6 @@ def _is_closed(record: Record, closed: Collection[int]) -> TypeGuard[Room]:
     return isinstance(record, Room) and record.number in closed
 
 
-def records(source: str, path: Path, *, prefix: str = "", unplaced: Counter[str] | None = None) -> Iterator[Record]:
-    """Return the records of a dump; at the end, add to `unplaced` what it had that nothing here could hold."""
-    module = SOURCES[source]
-    reader: Reader = module.Reader()
-    first = FIRST[source]
-    for wanted in (first, [name for name in module.ORDER if name not in first]):
-        if not wanted:
-            continue
-        with lines_of(path) as lines:
-            for row in rows(bounded(lines), wanted={prefix + name for name in wanted}):
-                yield from reader.records(Row(row.table.removeprefix(prefix), row.values))
-    if unplaced is not None:
-        unplaced.update(reader.unplaced)
-
-
 def _staged(run: Import, record: Record) -> Staged:
     data: dict[str, Any] = {
         name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(record).items()
@@ -239,37 +280,3 @@ def _order(record: Record) -> tuple[int, int]:
         case Poll(message=about) | Ballot(poll=about) | Reaction(message=about):
             return about, 0
     return 0, 0
-
-
-@contextmanager
-def lines_of(path: Path) -> Iterator[TextIO]:
-    """Open a dump: plain, packed by gzip, or within a backup of Discourse. Raises InputError while it is read."""
-    if not path.is_file():
-        raise UsageError(f"there is no {path}", hint="name the file with the dump")
-    with _readable(path):
-        if path.name.endswith(ARCHIVES):
-            with archives.opened(path) as archive:
-                yield io.TextIOWrapper(gzip.GzipFile(fileobj=_within(archive, path)), encoding="utf-8", newline="\n")
-        elif path.name.endswith(".gz"):
-            with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
-                yield lines
-        else:
-            with path.open(encoding="utf-8", newline="\n") as plain:
-                yield plain
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Raise InputError for a file that turns out to be damaged."""
-    try:
-        yield
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}", hint="it is damaged, or no dump") from error
-
-
-def _within(archive: tarfile.TarFile, path: Path) -> Any:
-    """Return the packed dump within a backup. Raises InputError."""
-    for member in archive:
-        if member.isreg() and member.name.removeprefix("./") == BACKUP_DUMP:
-            return archive.extractfile(member)
-    raise InputError(f"{path} holds no {BACKUP_DUMP}", hint="a backup of Discourse has one")

@@ -72,7 +72,7 @@ def resume(source: str, *, without: bool = False) -> Import:
     from jeos.server.importing import tasks  # tasks import what they do
 
     run = Import.objects.select_for_update().filter(source=source).first()
-    if run is None or run.state in (State.READING, State.UNREAD):
+    if run is None or run.state in (State.READING, State.CHECKED, State.UNREAD):
         raise UsageError(f"no dump of {source} was read", hint=f"jeos server import-from {source} FILE")
     if run.state is State.FINISHED:
         raise UsageError(f"the forum of {source} has come", hint="there is nothing to go on with")

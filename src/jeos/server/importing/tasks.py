@@ -1,9 +1,25 @@
 """What imports do in the background."""
 
+import logging
+
 from django.db import OperationalError, transaction
 from django_tasks import task
 
-from jeos.server.importing import loading, placing, standing
+from jeos.core.errors import JeosError
+from jeos.server.importing import loading, placing, standing, starting
+
+_log = logging.getLogger(__name__)
+
+
+@task(queue_name="steps")
+def read(number: int, turn: int) -> None:
+    """Read the dump of an import, or only check it. Who does it again begins anew; the import says what went wrong."""
+    try:
+        starting.read(number, turn)
+    except JeosError as error:
+        _log.warning("the dump of import %d was not read: %s", number, error)
+    except Exception:
+        _log.exception("the dump of import %d was not read", number)
 
 
 @task()

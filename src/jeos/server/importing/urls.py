@@ -6,6 +6,7 @@ from jeos.server.importing import desk_views, views
 
 urlpatterns = [
     path("administration/imports/", desk_views.imports, name="imports"),
+    path("administration/imports/new/", desk_views.start, name="start"),
     path("administration/imports/<int:number>/", desk_views.resume, name="resume"),
     re_path(r"^t/(?:[\w%-]+/)?(?P<number>\d{1,15})(?:/(?P<place>\d{1,9}))?/?$", views.discourse_topic),
     re_path(r"^p/(?P<number>\d{1,15})(?:/\d+)?/?$", views.discourse_post),
