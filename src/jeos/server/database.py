@@ -16,6 +16,7 @@ SQLITE_PRAGMAS = (
     "foreign_keys=ON",
 )
 LOCK_SECONDS = 20  # how long a writer waits for another: many times the longest transaction that a page makes
+PREPARED_AFTER = 5  # times that a statement runs before psycopg prepares it by itself; ours ask for that at once
 KEEP_SECONDS = 600  # how long an idle connection to PostgreSQL is kept
 
 
@@ -44,15 +45,21 @@ def sqlite(path: Path | str) -> dict[str, object]:
 def postgres(url: str) -> dict[str, object]:
     """Return Django's settings for `postgres://USER:PASSWORD@HOST:PORT/NAME?OPTION=VALUE`.
 
-    A host that begins with %2F is the folder of a socket. Raises UsageError if the address names something else.
+    A host that begins with %2F is the folder of a socket. `prepare_threshold=none` lets the server keep no statements,
+    for poolers that lend a connection for one transaction and know nothing of them (PgBouncer before 1.21). Raises
+    UsageError if the address names something else.
     """
     parts = urlsplit(url)
     name = unquote(parts.path.lstrip("/"))
     if parts.scheme not in ("postgres", "postgresql") or not name:
         shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()  # never the password
         raise UsageError(f"DATABASE_URL names no PostgreSQL database: {shown}", hint="as in postgres://user@host/name")
+    options: dict[str, object] = dict(parse_qsl(parts.query))
+    if "prepare_threshold" in options:
+        given = str(options["prepare_threshold"])
+        options["prepare_threshold"] = int(given) if given.isdecimal() else None
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "jeos.server.postgres",
         "NAME": name,
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
@@ -60,5 +67,5 @@ def postgres(url: str) -> dict[str, object]:
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": KEEP_SECONDS,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": dict(parse_qsl(parts.query)),
+        "OPTIONS": {"prepare_threshold": PREPARED_AFTER, **options},
     }

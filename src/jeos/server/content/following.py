@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from django.db import connection
 from django.utils import timezone
 
+from jeos.server import statements
 from jeos.server.accounts.models import Member
 from jeos.server.content.models import Bookmark, Following, Level
 
@@ -34,7 +35,7 @@ def set_level(member: Member, kind: int, number: int, wanted: int) -> None:
 
 def follow_once(member_id: int, kind: int, number: int) -> None:
     """Follow what one has written in, unless one said something about it already."""
-    with connection.cursor() as cursor:  # by hand, as each reply does it
+    with statements.cursor() as cursor:  # by hand, as each reply does it
         cursor.execute(
             "INSERT INTO content_following (member_id, kind, number, level, since) VALUES (%s, %s, %s, %s, %s) "
             "ON CONFLICT DO NOTHING",

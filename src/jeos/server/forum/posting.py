@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.utils import timezone
 
+from jeos.server import statements
 from jeos.server.accounts.models import Member
 from jeos.server.content import following, kinds, moderation, search, tags, texts, trust
 from jeos.server.content.markdown import Rendered
@@ -105,7 +106,7 @@ def reply(
 
 def _append(thread: Thread, *, author: Member, shown: bool, now: datetime) -> int:
     """Take the next number of a thread. One statement, so that two who reply at once get two numbers."""
-    with connection.cursor() as cursor:
+    with statements.cursor() as cursor:
         bump = ", posts = posts + 1, last_at = %s, last_by_id = %s" if shown else ""
         values = [connection.ops.adapt_datetimefield_value(now), author.pk] if shown else []
         cursor.execute(
@@ -124,7 +125,7 @@ def _count(author: Member, category: Category, *, now: datetime, threads: int = 
         author.active_on, author.days_active = today, author.days_active + 1
     author.posts, author.threads = author.posts + 1, author.threads + threads
     author.trust = trust.grown(author)
-    with connection.cursor() as cursor:  # by hand: the ORM takes longer to write these than the database to do them
+    with statements.cursor() as cursor:  # by hand: the ORM takes longer to write these than the database to do them
         cursor.execute(
             "UPDATE accounts_member SET posts = posts + 1, threads = threads + %s, active_on = %s, days_active = %s, "
             "trust = %s WHERE id = %s",

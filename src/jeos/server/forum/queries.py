@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.db.models import F, Max, QuerySet
 
-from jeos.server import rows
+from jeos.server import rows, statements
 from jeos.server.accounts.models import Member
 from jeos.server.content import kinds, paging
 from jeos.server.forum import categories, reading
@@ -107,7 +107,7 @@ _NEWEST = (
     "SELECT t.id, t.category_id, t.title, t.slug, t.tags, t.author_id, {last_at}, t.last_number, t.posts, "
     "t.solved_number, t.pinned, t.closed, a.handle, a.picture, l.handle FROM forum_thread t "
     "JOIN accounts_member a ON a.id = t.author_id JOIN accounts_member l ON l.id = t.last_by_id "
-    "WHERE NOT t.hidden{closed}{beyond} ORDER BY t.last_at DESC, t.id DESC LIMIT %s"
+    "WHERE NOT t.hidden{closed}{beyond} ORDER BY t.last_at DESC, t.id DESC LIMIT {limit}"
 )
 
 
@@ -120,12 +120,13 @@ def newest(member: Member | None, *, after: str | None, now: datetime) -> tuple[
         last_at = connection.ops.adapt_datetimefield_value(keys[0])  # type: ignore[arg-type] # decoded as a moment
         values += [last_at, last_at, keys[1]]
     statement = _NEWEST.format(
+        limit=LIST + 1,
         last_at=rows.moment("t.last_at"),
         closed=f" AND t.category_id NOT IN ({', '.join(['%s'] * len(closed))})" if closed else "",
         beyond=" AND t.last_at <= %s AND (t.last_at < %s OR t.id < %s)" if keys is not None else "",
     )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [*values, LIST + 1])
+    with statements.cursor() as cursor:
+        cursor.execute(statement, values)
         found = [Head._make((*row[:6], rows.aware(row[6]), *row[7:])) for row in cursor.fetchall()]
     more = paging.encode([found[LIST - 1].last_at, found[LIST - 1].pk]) if len(found) > LIST else ""
     return _lines(found[:LIST], member, now=now), more
@@ -162,8 +163,8 @@ _POSTS = (
     "FROM forum_post p JOIN accounts_member a ON a.id = p.author_id WHERE "
 )
 _OWN = (
-    "SELECT number, 0 FROM content_bookmark WHERE member_id = %s AND kind = %s AND number IN ({marks}) UNION ALL "
-    "SELECT number, sign FROM content_reaction WHERE member_id = %s AND kind = %s AND number IN ({marks})"
+    "SELECT number, 0 FROM content_bookmark WHERE member_id = %s AND kind = %s AND {these} UNION ALL "
+    "SELECT number, sign FROM content_reaction WHERE member_id = %s AND kind = %s AND {these}"
 )
 
 
@@ -180,14 +181,14 @@ def one_post(post: int, member: Member | None) -> Shown:
 
 def _shown(where: str, values: list[int], member: Member | None) -> list[Shown]:
     """Return the posts that a condition finds, as a page shows them to somebody."""
-    with connection.cursor() as cursor:
+    with statements.cursor() as cursor:
         cursor.execute(f"{_POSTS.format(made=rows.moment('p.made'))}{where} ORDER BY p.number", values)
         found = cursor.fetchall()
         signs: dict[int, set[int]] = {}
         if member is not None and found:
-            numbers = [row[0] for row in found]
+            these, numbers = statements.among("number", [row[0] for row in found])
             own = [member.pk, kinds.POST, *numbers]
-            cursor.execute(_OWN.format(marks=", ".join(["%s"] * len(numbers))), own + own)
+            cursor.execute(_OWN.format(these=these), own + own)
             for number, sign in cursor.fetchall():
                 signs.setdefault(number, set()).add(sign)
     return [
@@ -211,29 +212,37 @@ def _shown(where: str, values: list[int], member: Member | None) -> list[Shown]:
 
 @dataclass(frozen=True)
 class State:
-    """How a thread stands for a member: how far read, followed or muted, a draft begun."""
+    """How a thread stands for a member: how far read, followed or muted, a draft begun; and whether it has a poll."""
 
     read: int = 0
     level: int = 0
     draft: bool = False
+    poll: bool = False
 
 
 _STATE = (
-    "SELECT (SELECT number FROM forum_readthread WHERE member_id = %s AND thread_id = %s), "
-    "(SELECT level FROM content_following WHERE member_id = %s AND kind = %s AND number = %s), "
-    "EXISTS (SELECT 1 FROM content_draft WHERE member_id = %s AND place = %s), "
-    "EXISTS (SELECT 1 FROM forum_poll WHERE thread_id = %s)"
+    "(SELECT r.number FROM forum_readthread r WHERE r.member_id = %s AND r.thread_id = t.id), "
+    "(SELECT f.level FROM content_following f WHERE f.member_id = %s AND f.kind = %s AND f.number = t.id), "
+    "EXISTS (SELECT 1 FROM content_draft d WHERE d.member_id = %s AND d.place = %s), "
+    "EXISTS (SELECT 1 FROM forum_poll p WHERE p.thread_id = t.id)"
 )
 
 
-def state_of(thread: Thread, member: Member | None, *, place: str) -> tuple[State, bool]:
-    """Return how a thread stands for somebody, and whether it has a poll, with one query."""
+def thread_for(number: int, member: Member | None, *, place: str) -> tuple[Thread, State] | None:
+    """Return the thread with a number, and how it stands for somebody whose drafts of replies to it are at a place."""
+    if not 0 < number <= rows.LARGEST:
+        return None
     who = member.pk if member is not None else 0
-    values: list[int | str] = [who, thread.pk, who, kinds.THREAD, thread.pk, who, place, thread.pk]
-    with connection.cursor() as cursor:
-        cursor.execute(_STATE, values)
-        read, level, draft, poll = cursor.fetchone()
-    return State(read=read or 0, level=level or 0, draft=bool(draft)), bool(poll)
+    with statements.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {rows.columns(Thread, 't')}, {_STATE} FROM forum_thread t WHERE t.id = %s",  # noqa: S608
+            [who, who, kinds.THREAD, who, place, number],
+        )
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    read, level, draft, poll = found[-4:]
+    return rows.read(Thread, found), State(read=read or 0, level=level or 0, draft=bool(draft), poll=bool(poll))
 
 
 def last_own_post(thread: Thread, member: Member) -> datetime | None:

@@ -7,13 +7,14 @@ number in it is lower than its last. So a member who reads everything has few ro
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from jeos.server import rows, statements
 from jeos.server.accounts.models import Member
 from jeos.server.forum.models import Category, ReadCategory, ReadThread, Thread
 
@@ -62,15 +63,15 @@ def marks(member: Member, threads: Iterable[Listed], *, now: datetime) -> dict[i
     recent = [thread for thread in threads if thread.last_at > oldest]
     if not recent:
         return {}
-    with connection.cursor() as cursor:  # by hand: this is in every list, and the ORM takes longer than the database
-        marks_ = ", ".join(["%s"] * len(recent))
+    with statements.cursor() as cursor:  # by hand: this is in every list, and the ORM takes longer than the database
+        these, values = statements.among("thread_id", [thread.pk for thread in recent])
         cursor.execute(
-            f"SELECT thread_id, number FROM forum_readthread WHERE member_id = %s AND thread_id IN ({marks_})",  # noqa: S608
-            [member.pk, *(thread.pk for thread in recent)],
+            f"SELECT thread_id, number FROM forum_readthread WHERE member_id = %s AND {these}",  # noqa: S608
+            [member.pk, *values],
         )
         numbers = dict(cursor.fetchall())
         cursor.execute("SELECT category_id, until FROM forum_readcategory WHERE member_id = %s", [member.pk])
-        until = {category: when if when.tzinfo else when.replace(tzinfo=UTC) for category, when in cursor.fetchall()}
+        until = {category: rows.aware(when) for category, when in cursor.fetchall()}
     return {
         thread.pk: mark_of(thread, read=numbers.get(thread.pk), until=until.get(thread.category_id))
         for thread in recent
@@ -89,7 +90,7 @@ def mark_of(thread: Listed, *, read: int | None, until: datetime | None) -> Mark
 
 def mark(member: int, thread: int, number: int) -> None:
     """Note that a member has read a thread up to a number; never back."""
-    with connection.cursor() as cursor:
+    with statements.cursor() as cursor:
         cursor.execute(
             "INSERT INTO forum_readthread (member_id, thread_id, number) VALUES (%s, %s, %s) "
             "ON CONFLICT (member_id, thread_id) DO UPDATE SET number = excluded.number "

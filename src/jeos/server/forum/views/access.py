@@ -23,12 +23,17 @@ def find_thread(number: int, member: Member | None) -> tuple[Thread, Category]:
     thread = rows.by_number(Thread, number)
     if thread is None:
         raise Http404
+    return thread, category_of(thread, member)
+
+
+def category_of(thread: Thread, member: Member | None) -> Category:
+    """Return the category of a thread that somebody asks for. Raises Http404 for one that is not to be seen."""
     category = categories.by_number(thread.category_id)
     if thread.moved_to_id is not None and rights.may_read(category, member):
-        return thread, category
+        return category
     if not rights.may_see(thread, category, member):
         raise Http404
-    return thread, category
+    return category
 
 
 def find_post(number: int, member: Member | None) -> tuple[Post, Thread, Category]:

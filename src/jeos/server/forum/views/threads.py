@@ -14,14 +14,18 @@ from jeos.server.accounts.visitor import for_members, visitor
 from jeos.server.content import kinds, limits, notifications, reactions, texts, trust
 from jeos.server.forum import moderating, polls, queries, reacting, reading, rights
 from jeos.server.forum.models import Category, Poll, Thread, thread_url
-from jeos.server.forum.views.access import find_post, find_thread
+from jeos.server.forum.views.access import category_of, find_post, find_thread
 
 
 @require_GET
 def thread(request: HttpRequest, number: int, slug: str = "", page: int = 1) -> HttpResponse:
     """Show a page of a thread."""
     member = visitor(request)
-    found, category = find_thread(number, member)
+    known = queries.thread_for(number, member, place=reply_place(number))
+    if known is None:
+        raise Http404
+    found, state = known
+    category = category_of(found, member)
     if found.moved_to_id is not None:
         return redirect(found.moved_to, permanent=True)  # type: ignore[arg-type]
     last = queries.pages(found)
@@ -30,15 +34,20 @@ def thread(request: HttpRequest, number: int, slug: str = "", page: int = 1) -> 
     if not 1 <= page <= last:
         raise Http404
     posts = queries.posts_of(found, page, member)
-    return render(request, "forum/thread.html", _context(found, category, posts, page, last, member))
+    return render(request, "forum/thread.html", _context(found, category, state, posts, page, last, member))
 
 
 def _context(
-    found: Thread, category: Category, posts: list[queries.Shown], page: int, last: int, member: Member | None
+    found: Thread,
+    category: Category,
+    state: queries.State,
+    posts: list[queries.Shown],
+    page: int,
+    last: int,
+    member: Member | None,
 ) -> dict[str, object]:
     now = timezone.now()
     may_reply = rights.may_reply(found, category, member, now=now)
-    state, has_poll = queries.state_of(found, member, place=reply_place(found))
     return {
         "thread": found,
         "category": category,
@@ -57,15 +66,15 @@ def _context(
             answer=found.solved_number,
             starter=found.author_id,
         ),
-        "draft": texts.draft(member, reply_place(found)) if member and may_reply and state.draft else None,
-        "place": reply_place(found),
-        "poll": polls.of(found, member, now=now) if page == 1 and has_poll else None,
+        "draft": texts.draft(member, reply_place(found.pk)) if member and may_reply and state.draft else None,
+        "place": reply_place(found.pk),
+        "poll": polls.of(found, member, now=now) if page == 1 and state.poll else None,
     }
 
 
-def reply_place(found: Thread) -> str:
+def reply_place(number: int) -> str:
     """Return the name of the place where drafts of replies to a thread are kept."""
-    return f"forum.reply.{found.pk}"
+    return f"forum.reply.{number}"
 
 
 @require_GET

@@ -69,17 +69,17 @@ def reply(request: HttpRequest, member: Member, number: int) -> HttpResponse:
     thread, category = find_thread(number, member)
     if not rights.may_reply(thread, category, member, now=now):
         raise PermissionDenied(_("This thread takes no replies from you at present."))
-    draft = texts.draft(member, reply_place(thread))
+    draft = texts.draft(member, reply_place(thread.pk))
     quoted, reply_to = _quoted(request, thread, member)
     initial = {"source": (draft.source if draft else "") + quoted, "reply_to": reply_to}
     form = ReplyForm(request.POST or None, initial=initial)
-    context = {"thread": thread, "category": category, "form": form, "place": reply_place(thread), "draft": draft}
+    context = {"thread": thread, "category": category, "form": form, "place": reply_place(thread.pk), "draft": draft}
     wait = rights.seconds_to_wait(thread, category, member, last_post=queries.last_own_post(thread, member), now=now)
     if request.method == "POST" and "preview" not in request.POST and form.is_valid() and not wait:
         limits.use("post", member=member)
         to = form.cleaned_data["reply_to"]
         made = posting.reply(thread, category, author=member, source=form.cleaned_data["source"], reply_to=to)
-        texts.save_draft(member, reply_place(thread), source="")
+        texts.save_draft(member, reply_place(thread.pk), source="")
         return redirect(thread_url(thread.pk, thread.slug, number=made.number))
     if request.method == "POST" and "preview" in request.POST:
         context["preview"] = texts.render(request.POST.get("source", ""))[0].html
