@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from jeos.vm import share
-from jeos_command import Jeos
+from jeos_command import Jeos, write_recipe
 from machine_use import BOOT, inside
+from soak import LONG
 
 pytestmark = [pytest.mark.network, pytest.mark.vm]
 START = ("--name", "sharer", "--accel", "tcg", "--detach", "--wait", "healthy", "--timeout", str(BOOT))
@@ -49,3 +50,10 @@ def check(jeos: Jeos, tiny: Path, folder: Path, *, kind: str) -> None:
 @pytest.mark.skipif(share.choose().kind != share.VIRTIOFS, reason=str(share.choose()))
 def test_folders_by_virtiofs(jeos: Jeos, tiny: Path, tmp_path: Path) -> None:
     check(jeos, tiny, tmp_path, kind=share.VIRTIOFS)
+
+
+@LONG
+def test_folders_by_qemu_itself(jeos: Jeos, tmp_path: Path) -> None:
+    generic = write_recipe(tmp_path / "generic", '[kernel]\nflavour = "generic"\n')  # the other has no 9p
+    jeos.build(generic)
+    check(jeos.having(JEOS_SHARING="9p"), generic, tmp_path, kind="9p")

@@ -53,6 +53,7 @@ def new_user():
 def bind():
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(a["inside"] + "/port.sock")
+shared = open(a["shared"] + "/open", "w")
 attempts = {
     "read the image": lambda: open(a["image"]).read(1),
     "write the own disk": lambda: open(a["disk"], "r+").write("x"),
@@ -61,6 +62,7 @@ attempts = {
     "read randomness": lambda: open("/dev/urandom", "rb").read(1),
     "write to a shared folder": lambda: open(a["shared"] + "/file", "w").write("x"),
     "make a folder in a shared one": lambda: os.mkdir(a["shared"] + "/folder"),
+    "change the rights of a shared file by its number": lambda: os.chmod("/proc/self/fd/%d" % shared.fileno(), 0o640),
     "write to what is shared read-only": lambda: open(a["only"] + "/file", "w").write("x"),
     "read the user's home": lambda: open(a["secret"]).read(),
     "list the user's home": lambda: os.listdir(os.path.dirname(a["secret"])),
@@ -75,6 +77,8 @@ attempts = {
     "signal a process outside": lambda: os.kill(a["outside"], 0),
     "trace a process outside": lambda: libc_call("ptrace", 16, a["outside"], None, None),
     "read a process's memory": lambda: open("/proc/%d/mem" % a["outside"], "rb").read(1),
+    "see a process outside": lambda: os.stat("/proc/%d" % a["outside"]),
+    "read how the host is set": lambda: open("/proc/sys/kernel/core_pattern").read(),
     "start a shell": lambda: child(lambda: os.execv("/usr/bin/sh", ["sh", "-c", ":"])),
     "make a device": lambda: os.mknod(a["work"] + "/disk", 0o60600, os.makedev(254, 0)),
     "change the root": lambda: os.chroot("/usr"),
@@ -104,6 +108,7 @@ EXPECTED = {
     "read randomness": ("done", "done", "done"),
     "write to a shared folder": ("done", "done", "done"),
     "make a folder in a shared one": ("done", "done", "done"),
+    "change the rights of a shared file by its number": ("done", "done", "done"),
     "write to what is shared read-only": ("EROFS", "EROFS", "EACCES"),
     "read the user's home": ("ENOENT", "ENOENT", "EACCES"),
     "list the user's home": ("ENOENT", "ENOENT", "EACCES"),
@@ -118,6 +123,8 @@ EXPECTED = {
     "signal a process outside": ("ESRCH", "ESRCH", "EPERM"),
     "trace a process outside": ("ESRCH", "ESRCH", "EPERM"),
     "read a process's memory": ("ENOENT", "ENOENT", "EACCES"),
+    "see a process outside": ("ENOENT", "ENOENT", "done"),
+    "read how the host is set": ("ENOENT", "ENOENT", "EACCES"),
     "start a shell": ("EACCES", "done", "EACCES"),  # which would see as little; QEMU's own filter refuses it
     "make a device": ("EACCES", "EPERM", "EACCES"),
     "change the root": ("EPERM", "EPERM", "EPERM"),

@@ -151,11 +151,12 @@ class _Entry:
         try:
             namespaces.enter(self.fence)
             child = namespaces.become_first()
+            if child:
+                _tell(writing, process=child)
+                os._exit(0)
+            namespaces.show(self.fence)
         except OSError as error:
             _end(writing, again=f"{error.strerror} ({error.filename})" if error.filename else str(error.strerror))
-        if child:
-            _tell(writing, process=child)
-            os._exit(0)
         report.fences.append("namespaces")
         if not self.fence.network:
             report.fences.append("network")

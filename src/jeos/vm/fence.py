@@ -36,7 +36,8 @@ class Fence:
 
     `read` are files and folders that it may read, `write` files that it may also write, `rooms` folders in which it may
     make and remove files and sockets. `trees` are folders of the user's own choice with all that is in them, of which
-    those in `read_only` may only be read. `network` tells whether it needs the host's network.
+    those in `read_only` may only be read. `network` tells whether it needs the host's network, `own_proc` whether
+    its own processes in /proc: QEMU changes the rights of a file that it serves by its number there.
     """
 
     program: Path
@@ -47,6 +48,7 @@ class Fence:
     read_only: tuple[Path, ...] = ()
     devices: tuple[Path, ...] = DEVICES
     network: bool = False
+    own_proc: bool = False
 
 
 def fence_of(
@@ -74,6 +76,7 @@ def fence_of(
         rooms=(places.work.absolute(), places.inside.absolute()),
         devices=(*DEVICES, *kvm, *passed),
         network=own,
+        own_proc=bool(wiring.folders),
     )
 
 

@@ -12,6 +12,8 @@ from jeos.model.machine import WITHOUT_FOLDER, Share, Status
 from jeos.vm import asking, share
 
 WAITING = "its folders of the host are being mounted"
+NOT_YET = "does not exist"  # mount(8), of a kernel whose 9p is there and has not found its devices yet
+TRIES, APART = 40, 0.25  # times that such a kernel is asked, and seconds between
 UNKNOWN = "unknown filesystem type"  # mount(8), of a kernel that lacks one
 
 
@@ -53,7 +55,7 @@ class Folders:
         problems = []
         for number, one in enumerate(self._shares):
             command = share.mounting(number, one, kind=self._kind)
-            problem = await asyncio.to_thread(asking.mount, self._place, command)
+            problem = await self._asked_until_there(command, life)
             if UNKNOWN in problem:
                 problem = f"its kernel has no {self._kind}, and this host {share.ADVICE[self._kind]}"
             if problem:
@@ -62,3 +64,12 @@ class Folders:
             self._problem = WITHOUT_FOLDER + "; ".join(problems) if problems else ""
             status, reason = self._said
             self._tell(*((Status.RUNNING, self._problem) if self._problem else (status, reason)))
+
+    async def _asked_until_there(self, command: list[str], life: int) -> str:
+        """Return why the guest cannot mount a folder, "" if it has."""
+        for _ in range(TRIES):
+            problem = await asyncio.to_thread(asking.mount, self._place, command)
+            if NOT_YET not in problem or life != self._life:
+                break
+            await asyncio.sleep(APART)
+        return problem

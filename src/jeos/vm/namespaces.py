@@ -2,12 +2,14 @@
 
     enter(fence)            # in a new process of one thread; raises OSError and then may be of no further use
     become_first()          # its other self is the first process of its own table, and a child of the same parent
+    show(fence)             # there: from now on it sees what the fence allows, and nothing else; raises OSError
 
 An ordinary user may do this inside a user namespace of his own, where the host allows these. The view is a tmpfs on
 which the paths of the fence are mounted, each where the host has it, so that paths mean the same inside and outside.
 Source: namespaces(7), user_namespaces(7), mount_setattr(2), pivot_root(2); Linux, include/uapi/linux/mount.h.
 """
 
+import errno
 import os
 import signal
 import socket
@@ -27,7 +29,8 @@ HERE, EMPTY_PATH, RECURSIVE = -100, 0x1000, 0x8000  # AT_FDCWD, AT_EMPTY_PATH, A
 CLONE_TREE, CLOSE_ON_EXEC = 1, os.O_CLOEXEC  # OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC
 FROM_DESCRIPTOR = 0x4  # MOVE_MOUNT_F_EMPTY_PATH
 READ_ONLY, NO_SETUID, NO_DEVICES, NO_PROGRAMS = 1, 2, 4, 8  # MOUNT_ATTR_*
-MS_NOSUID, MS_NODEV, MS_RECURSIVE, MS_PRIVATE = 2, 4, 0x4000, 0x40000
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_RECURSIVE, MS_PRIVATE = 2, 4, 8, 0x4000, 0x40000
+PROC = Path("/proc")
 FOOTHOLD = "/tmp"  # a folder that each host has; the view is laid over it for the moment until it is the root
 HOST_NAME = "machine"
 OWN_USERS = Path("/proc/self/ns/user")
@@ -44,7 +47,7 @@ class _Tree:
 
 
 def enter(fence: Fence) -> None:
-    """Move this process into namespaces of its own that show what the fence allows. Raises OSError."""
+    """Move this process into namespaces of its own, which still show it the host's files. Raises OSError."""
     user, group = os.geteuid(), os.getegid()
     before = OWN_USERS.readlink()
     fresh = NEW_MOUNTS | NEW_PROCESSES | NEW_IPC | NEW_NAMES | NEW_CGROUP | (0 if fence.network else NEW_NETWORK)
@@ -57,7 +60,6 @@ def enter(fence: Fence) -> None:
     else:
         MOST_NAMESPACES.write_text("0")  # in the new one, not on the host: none below it, with new rights there
     socket.sethostname(HOST_NAME)
-    _show(fence)
 
 
 def become_first() -> int:
@@ -88,8 +90,8 @@ def _become_root_of_one(fresh: int, user: int, group: int) -> None:
     Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
 
 
-def _show(fence: Fence) -> None:
-    """Make a root of what the fence allows, and leave the host's."""
+def show(fence: Fence) -> None:
+    """Make a root of what the fence allows, and leave the host's. Raises OSError."""
     syscalls.mount(None, "/", None, MS_RECURSIVE | MS_PRIVATE, None)
     links = [(path, path.readlink()) for path in fence.read if path.is_symlink()]
     trees = sorted(_trees(fence), key=lambda tree: len(tree.path.parts))  # before the foothold hides what is below it
@@ -100,10 +102,23 @@ def _show(fence: Fence) -> None:
         _inside(path).symlink_to(target)
     for tree in trees:
         _place(tree)
+    if fence.own_proc:
+        _show_processes(_inside(PROC))
     _set(HERE, b".", READ_ONLY | NO_SETUID | NO_PROGRAMS, recursive=False)
     syscalls.call(syscalls.PIVOT_ROOT, b".", b".", what="pivot_root")  # the host's root now lies over it
     syscalls.unmount_later(".")
     os.chdir("/")
+
+
+def _show_processes(place: Path) -> None:
+    """Mount what the kernel tells of this table of processes alone, while the host's own can be seen: it insists."""
+    place.mkdir(exist_ok=True)
+    try:
+        syscalls.mount("proc", str(place), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid")
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        syscalls.mount("proc", str(place), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)  # Linux before 5.8
 
 
 def _trees(fence: Fence) -> Iterator[_Tree]:
