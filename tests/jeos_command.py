@@ -112,14 +112,14 @@ def digests(built: outputs.Outputs) -> dict[str, str]:
 
 def wait_until(
     condition: Callable[[], bool],
-    what: str = "the condition never came true",
+    what: str | Callable[[], str] = "the condition never came true",
     *,
     seconds: float = DEADLINE,
     every: float = 0.02,
 ) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, what
+        assert time.monotonic() < deadline, what if isinstance(what, str) else what()
         time.sleep(every)
 
 

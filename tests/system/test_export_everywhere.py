@@ -142,7 +142,7 @@ def test_exported_ova_takes_what_was_typed_in_at_deployment(jeos: Jeos, tmp_path
         kernel=built.kernel,
         more=("-smbios", "type=1,manufacturer=VMware,, Inc.", *foreign_hardware.disc(disc)),
     ) as machine:
-        wait_until(lambda: "the title is Tom & Jerry." in machine.said(), "the title never came", seconds=BOOT)
+        wait_until(lambda: "the title is Tom & Jerry." in machine.said(), machine.said, seconds=BOOT)
 
 
 @pytest.mark.parametrize(

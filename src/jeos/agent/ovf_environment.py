@@ -13,7 +13,7 @@ import time
 VENDOR = "/sys/class/dmi/id/sys_vendor"
 HYPERVISOR = "VMware"  # who alone hands properties over in this way
 DRIVES = ("/dev/sr0", "/dev/sr1")
-SETTLE_SECONDS = 10  # until the kernel has found all devices
+SETTLE_SECONDS = 60  # until the kernel has found all devices; hosts are busy, and who is done sooner waits no longer
 WAIT_SECONDS = 2.0  # more for a drive whose disc is not ready at once
 POLL_SECONDS = 0.1
 
