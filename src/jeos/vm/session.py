@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jeos.core import files
-from jeos.core.errors import InputError, MachineError
+from jeos.core.errors import InputError, JeosError, MachineError
 from jeos.model.machine import (
     ALIVE,
     NAME_PATTERN,
@@ -90,6 +90,7 @@ def run(
         return begin(places, descriptor, start=start)
     except BaseException:
         if new:
+            _forget_domain(machine, places)
             _delete(places)
         raise
     finally:
@@ -327,6 +328,16 @@ def _domain_of(places: Places) -> Machine | None:
         machine = parse_machine(places.machine.read_text(), source=str(places.machine))
         return machine if machine.engine else None
     return None
+
+
+def _forget_domain(machine: Machine, places: Places) -> None:
+    """Leave no domain of a machine that did not start: its supervisor may have been given up while libvirt was slow."""
+    if machine.engine:
+        from jeos.vm.domains import domain  # for few
+
+        with contextlib.suppress(JeosError):
+            domain.end(machine, folder=places.folder)
+            domain.forget(machine, folder=places.folder)
 
 
 def _supervised(places: Places, state: State) -> State:

@@ -11,7 +11,7 @@ import pytest
 import tiny_guest
 from jeos.core.errors import JeosError, MachineError, UsageError
 from jeos.model.machine import Forward, Machine, State, Status
-from jeos.vm import saves, session
+from jeos.vm import begin, saves, session
 from jeos.vm.domains import alone
 from jeos.vm.domains.library import Host, connected
 from jeos.vm.places import places_of
@@ -148,6 +148,18 @@ def test_a_start_that_libvirt_refuses_says_why_and_leaves_nothing(tiny: Machine,
     Path(tiny.kernel).write_bytes(b"no kernel")
     with pytest.raises(MachineError, match=r"libvirt: .*(kernel|monitor)"):
         session.run(tiny)
+    assert session.all_seen() == []
+
+
+def test_a_start_that_is_given_up_leaves_no_domain(tiny: Machine, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def give_up(descriptor: int) -> bytes:
+        wait_until(lambda: domains(host) == [NAME])  # in the midst of what libvirt does
+        raise MachineError("did not start in time")
+
+    monkeypatch.setattr(begin, "_read_line", give_up)
+    with pytest.raises(MachineError, match="did not start in time"):
+        session.run(tiny)
+    assert domains(host) == []
     assert session.all_seen() == []
 
 
