@@ -59,7 +59,7 @@ ALLOWED = {
     *("a", "abbr", "b", "strong", "i", "em", "s", "del", "sub", "sup", "code", "kbd"),
 }
 ALLOWED_ATTRIBUTES = {"href", "title", "class", "rel", "start", "tabindex"}
-FORM_ACTION = re.compile(r"/[a-z0-9/-]+/")  # where buttons of the site's own forms lead
+FORM_ACTION = re.compile(r"/[a-z0-9/-]+/(?:\?at=[tl])?")  # where buttons of the site's own forms lead
 
 
 class _Reader(HTMLParser):

@@ -32,11 +32,10 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "jeos.server.settings"
 
 import django  # noqa: E402
 
-django.setup()
-
 from jeos.server import translations  # noqa: E402
 
-translations.write(DATA / "locale")
+translations.write(DATA / "locale")  # before English is read, too
+django.setup()
 
 from django.conf import settings  # noqa: E402
 from django.core.cache import cache  # noqa: E402

@@ -1,6 +1,7 @@
 """Translations: complete, with the same places for values, and read by gettext as they were written."""
 
 import gettext
+import importlib
 import importlib.util
 import io
 import re
@@ -15,7 +16,7 @@ from jeos.server import translations
 
 ROOT = Path(__file__).parents[2]
 EMPTY = re.compile(r'^msgstr(\[\d\])? ""$', re.MULTILINE)
-PLACE = re.compile(r"%\(\w+\)s|\{\w*\}")
+PLACE = re.compile(r"%\(\w+\)[sd]|%d|\{\w*\}")
 
 
 def messages() -> ModuleType:
@@ -34,7 +35,24 @@ def test_every_message_has_its_translations_and_no_others_are_kept() -> None:
     assert empty == []
 
 
-@pytest.mark.parametrize("language", ["de", "fr"])
+def said_by_packages() -> set[str]:
+    """Return what allauth and Django's accounts say, by their own catalogues."""
+    found: set[str] = set()
+    for package in ("allauth", "django.contrib.auth"):
+        folder = Path(str(importlib.import_module(package).__file__)).parent
+        found |= {key.partition("\0")[0] for key in translations.read(folder / "locale/de/LC_MESSAGES/django.po")}
+    return found
+
+
+def test_words_for_what_packages_say_are_of_messages_that_they_have() -> None:
+    folder = translations.HERE / "accounts/words"
+    words = {path.stem: set(translations.read(path)) - {""} for path in folder.glob("*.po")}
+    assert set(words) == {"en", "de", "fr"}
+    assert words["en"] == words["de"] == words["fr"]
+    assert {key.partition("\0")[0] for key in words["en"]} - said_by_packages() == set()
+
+
+@pytest.mark.parametrize("language", ["de", "en", "fr"])
 def test_translation_has_the_places_of_its_message(language: str) -> None:
     wrong = []
     for message, translated in translations.merged(language).items():

@@ -32,14 +32,14 @@ def prepare(*, serves: bool = False) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jeos.server.settings")
     place = environment.read().data
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    django.setup()
     from jeos.server import translations
 
     with files.locked(place / ".start.lock"), log.step("prepare") as step:
+        translations.write(place / "locale")  # first: Django reads the words of English as it starts
+        django.setup()
         call_command("migrate", verbosity=0, interactive=False)
         if serves:
             _collect_static()
-        translations.write(place / "locale")
         step.done(str(place))
 
 

@@ -22,8 +22,12 @@ Messages = dict[str, str]
 
 
 def folders() -> list[Path]:
-    """Return where translations may be: the server's own, then each section's."""
-    return [HERE / "locale", *(HERE / name.rpartition(".")[2] / "locale" for name in section.names())]
+    """Return where translations may be: the server's own, each section's, then our words for what packages say.
+
+    allauth and Django say username and password, where this site says handle and passphrase, in English too.
+    """
+    own = [HERE / "locale", *(HERE / name.rpartition(".")[2] / "locale" for name in section.names())]
+    return [*own, HERE / "accounts/words"]
 
 
 def languages() -> list[str]:

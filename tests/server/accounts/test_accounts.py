@@ -1,5 +1,6 @@
 """Accounts: signing up and in, tokens, taking one's data along, leaving."""
 
+import html
 import json
 import re
 from datetime import timedelta
@@ -175,3 +176,21 @@ def test_only_administrator_cannot_leave(administrator: Member) -> None:
     assert signed_in(administrator).post("/settings/data/", {"handle": "boss"}).status_code == 200
     administrator.refresh_from_db()
     assert administrator.is_active
+
+
+@pytest.mark.parametrize(
+    ("language", "refused", "forgot"),
+    [
+        ("en", "This handle and passphrase do not fit.", "Forgot your passphrase?"),
+        ("de", "Kürzel und Passphrase passen nicht zusammen.", "Passphrase vergessen?"),
+        ("fr", "Ce pseudonyme et cette phrase de passe ne vont pas ensemble.", "Phrase de passe oubliée ?"),
+    ],
+)
+def test_packages_say_handle_and_passphrase_too(ada: Member, language: str, refused: str, forgot: str) -> None:
+    client = Client(headers={"accept-language": language})
+    page = html.unescape(client.post("/accounts/login/", {"login": "ada", "password": "wrong"}).content.decode())
+    assert refused in page
+    assert forgot in page
+    pages = [client.get(f"/accounts/{name}/").content.decode() for name in ("signup", "password/reset", "login")]
+    shown = re.sub(r"<[^>]*>", " ", " ".join([page, *pages]))
+    assert re.findall(r"(?i)\b(?:username|password|passwort|benutzername|anmeldename|mot de passe)\w*", shown) == []

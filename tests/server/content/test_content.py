@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jeos.server.accounts.models import Member, Trust
-from jeos.server.content import limits, search, tags, tasks, texts, trust
-from jeos.server.content.models import AuditEntry, Case, Outcome, Tag, Tagged
+from jeos.server.content import kinds, limits, notifications, search, tags, tasks, texts, trust
+from jeos.server.content.models import AuditEntry, Case, Notification, Outcome, Reason, Tag, Tagged
+from jeos.server.content.notifications import Event
 from jeos.server.content.texts import Change
 from jeos.server.forum import posting
 from jeos.server.forum.models import Category, Post, Thread
@@ -232,3 +233,21 @@ def test_hostile_text_in_any_field_is_shown_as_text(
         assert "12423" not in text, page  # what a template engine would make of it
     text = client.get("/search/", {"q": query}).content.decode()
     assert "<script>alert" not in text
+
+
+def test_notification_speaks_of_others_only_where_there_are_some(ada: Member, bob: Member) -> None:
+    def told(actor: Member | None) -> str:
+        who = actor.pk if actor else None
+        notifications.tell([ada.pk], Event(Reason.REPLY, kinds.THREAD, 1, "/", "A thread", who))
+        return " ".join(signed_in(ada).get("/notifications/").content.decode().split())
+
+    eve = make_member("eve")
+    assert "and others" not in told(bob)
+    assert "and others" not in told(bob)  # the same again
+    assert "and others" in told(eve)
+    assert "and others" in told(eve)
+    assert Notification.objects.values_list("count", "others").get() == (4, True)
+    notifications.see(ada)
+    told(None)
+    told(bob)  # the site is nobody else
+    assert Notification.objects.filter(seen=False).values_list("count", "others").get() == (2, False)

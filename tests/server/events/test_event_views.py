@@ -266,6 +266,20 @@ def test_agenda_has_what_was_chosen_and_warns(crowd: Crowd, event: Event, sessio
     assert Star.objects.count() == 1
 
 
+@pytest.mark.parametrize("page", ["schedule/", "sessions/", "agenda/"])
+def test_star_without_scripts_comes_back_to_its_button(crowd: Crowd, event: Event, session: Session, page: str) -> None:
+    attending.star(session, crowd.members["member"], wanted=True)
+    client, address = crowd.clients["member"], f"/events/days/{page}?"
+    shown = client.get(address).content.decode()
+    (next_page,) = set(re.findall(r'name="next" value="([^"]+)"', shown))
+    for view, target in re.findall(rf'<button id="([tl]){session.pk}" class="star-button" formaction="([^"]+)"', shown):
+        answer = client.post(target, {"want": "1", "next": next_page})
+        assert (answer.status_code, answer["Location"]) == (302, f"{next_page}#{view}{session.pk}")
+        assert f'id="{view}{session.pk}"' in shown
+    elsewhere = client.post(target, {"want": "1", "next": "https://elsewhere.example/"})
+    assert elsewhere["Location"].partition("#")[0] == session.get_absolute_url()
+
+
 def test_agenda_has_a_secret_address_that_can_be_renewed(crowd: Crowd, event: Event, session: Session) -> None:
     member, visitor = crowd.members["member"], crowd.clients["visitor"]
     attending.star(session, member, wanted=True)

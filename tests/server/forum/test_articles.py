@@ -49,7 +49,9 @@ def test_posts_of_a_page_are_what_the_macros_make_of_each(
     who: str, moderates: bool, language: str, thread: Thread, category: Category, ada: Member, bob: Member
 ) -> None:
     member = {"ada": ada, "bob": bob}.get(who)
-    may = May(reply=member is not None, solve=who == "ada", moderate=moderates, answer=4, starter=ada.pk)
+    may = May(
+        reply=member is not None, solve=who == "ada", moderate=moderates, write=who != "bob", answer=4, starter=ada.pk
+    )
     article, foot = macro("forum/post.html", "post_article"), macro("forum/post.html", "post_foot")
     with translation.override(language):
         words = templating.post_words(category)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from jeos.server.accounts.models import Member
 from jeos.server.content import following, kinds
 from jeos.server.content.models import Bookmark, Draft, Notification, Reaction
-from jeos.server.forum import moderating, polls, posting
+from jeos.server.forum import moderating, polls, posting, templating
 from jeos.server.forum.models import Category, Post, Thread, thread_url
 from server_site import ROLES, count_queries, make_member, statuses
 
@@ -427,3 +427,37 @@ def test_number_of_queries_does_not_grow_with_the_rows(
         )
     assert counts[0] == counts[1]
     assert max(counts[1].values()) <= MOST_QUERIES
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(1, "1 second"), (60, "1 minute"), (90, "90 seconds"), (121, "3 minutes"), (7_200, "2 hours"), (7_261, "3 hours")],
+)
+def test_time_that_one_waits_is_said_in_words(seconds: int, words: str) -> None:
+    assert templating.how_long(seconds) == words
+
+
+def test_slow_mode_is_told_beside_the_form_before_anything_is_written(
+    people: dict[str, Client], thread: Thread, ada: Member
+) -> None:
+    page = thread_url(thread.pk, thread.slug)
+    assert "slow mode" not in people["author"].get(page).content.decode().lower()
+    Thread.objects.filter(pk=thread.pk).update(slow_seconds=600)
+    Post.objects.filter(thread=thread).update(made=timezone.now() - timedelta(seconds=60))
+    said = "This thread is in slow mode: wait 10 minutes between two posts of yours."
+    for address in (page, f"/forum/t/{thread.pk}/reply/"):
+        assert said in people["member"].get(address).content.decode()  # who has not written here may
+        assert "You can post again" not in people["member"].get(address).content.decode()
+        assert "You can post again in 9 minutes." in people["author"].get(address).content.decode()
+        assert said not in people["moderator"].get(address).content.decode()
+
+
+def test_who_is_silenced_sees_nothing_to_press(people: dict[str, Client], thread: Thread, ada: Member) -> None:
+    page = thread_url(thread.pk, thread.slug)
+    before = people["author"].get(page).content.decode()
+    assert "/edit/" in before
+    assert "/react/" in before
+    Member.objects.filter(pk=ada.pk).update(silenced_until=timezone.now() + timedelta(days=1))
+    after = people["author"].get(page).content.decode()
+    assert [word for word in ("/edit/", "/react/", "/reply/") if word in after] == []
+    assert "/bookmark/" in after

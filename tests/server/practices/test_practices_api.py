@@ -42,6 +42,7 @@ def proven(author: Member) -> Practice:
         ("POST", "/practices", IN, [401, 401, 403, 201, 201, 201]),
         ("POST", "/practices", IN | {"evidence": ""}, [401, 401, 403, 422, 422, 422]),
         ("GET", "/practices/{draft}", None, [404, 404, 200, 404, 200, 200]),
+        ("GET", "/me/practices", None, [401, 401, 200, 200, 200, 200]),
         ("PATCH", "/practices/{draft}", {"title": "Keep data apart"}, [401, 401, 403, 404, 200, 200]),
         ("PATCH", "/practices/{review}", {"title": "Keep data apart"}, [401, 401, 403, 403, 200, 200]),
         ("POST", "/practices/{draft}/submit", None, [401, 401, 403, 404, 200, 403]),
@@ -133,3 +134,16 @@ def test_renewing_counts_as_having_seen_what_was_told(ada: Member) -> None:
     assert Program(ada).call("POST", f"/practices/{practice.pk}/renew")[1]["state"] == "proven"
     assert not Notification.objects.filter(member=ada, seen=False).exists()
     assert Review.objects.count() == 2
+
+
+def test_own_practices_are_listed_in_whatever_state_and_nobody_elses(ada: Member, bob: Member) -> None:
+    numbers = [proven(ada).pk, submitted(ada).pk, draft(ada, "Not yet").pk]
+    draft(bob)
+    Practice.objects.filter(pk=numbers[1]).update(hidden=True)
+    _status, listed = Program(ada).call("GET", "/me/practices")
+    assert [(one["number"], one["state"]) for one in listed["items"]] == [
+        (numbers[2], "draft"),
+        (numbers[1], "review"),
+        (numbers[0], "proven"),
+    ]
+    assert Program(bob).call("GET", "/me/practices")[1]["items"][0]["author"]["handle"] == "bob"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
 from jeos.server.accounts.models import Member
@@ -46,8 +46,14 @@ def tell(members: Iterable[int], event: Event) -> None:
         member__in=wanted, kind=event.kind, number=event.number, reason=event.reason, seen=False
     )
     again = set(open_rows.select_for_update().values_list("member_id", flat=True))
+    alone = Q(actor=event.actor) | Q(actor=None)
     open_rows.filter(member__in=again).update(
-        count=F("count") + 1, actor=event.actor, title=event.title[:200], date=now, mailed=False
+        others=Case(When(alone, then=F("others")), default=Value(True)),
+        count=F("count") + 1,
+        actor=event.actor,
+        title=event.title[:200],
+        date=now,
+        mailed=False,
     )
     fresh = [member for member in wanted if member not in again]
     made = Notification.objects.bulk_create([_row(member, event, now=now) for member in fresh])

@@ -53,7 +53,8 @@ def posts_by(
     """
     reader = member.pk if member is not None else 0
     answer, starter, ago = may.answer, may.starter, words.ago
-    of_page = (article, foot, words.of, may.reply, may.solve, may.moderate, thread.closed, member is None)
+    may_all = (may.reply, may.solve, may.moderate, may.write)
+    of_page = (article, foot, words.of, *may_all, thread.closed, member is None)
     shapes = _shapes.setdefault(of_page, {})
     threads_model = SimpleNamespace(pk=MARKS["thread"], closed=thread.closed)
     page_starts: dict[int, str] = {}

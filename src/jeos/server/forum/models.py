@@ -67,6 +67,8 @@ class Thread(models.Model):
     author = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+")
     made = models.DateTimeField(default=timezone.now)
     last_at = models.DateTimeField(default=timezone.now)
+    # Nothing asks for threads by it, and each reply would write into its index. Who leaves keeps the row: only where a
+    # member's row is deleted by hand are all threads looked at, twice: by Django for what protects it, by the database.
     last_by = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+", db_index=False)
     last_number = models.PositiveIntegerField(default=0)
     posts = models.PositiveIntegerField(default=0)  # those that everybody sees

@@ -17,6 +17,7 @@ class May:
     reply: bool
     solve: bool
     moderate: bool
+    write: bool  # at all, at present
     answer: int | None  # the number of the post that solved it
     starter: int  # who began it
 
@@ -79,11 +80,16 @@ def may_solve(thread: Thread, category: Category, member: Member | None, *, now:
     return member.moderates or member.pk == thread.author_id
 
 
+def pause(thread: Thread, category: Category, member: Member) -> int:
+    """Return how many seconds slow mode puts between two posts of a member in a thread; 0 where it does not."""
+    return 0 if member.moderates else max(thread.slow_seconds, category.slow_seconds)
+
+
 def seconds_to_wait(
     thread: Thread, category: Category, member: Member, *, last_post: datetime | None, now: datetime
 ) -> int:
     """Return for how long slow mode keeps a member from posting again; 0 where it does not."""
-    slow = max(thread.slow_seconds, category.slow_seconds)
-    if not slow or member.moderates or last_post is None:
+    slow = pause(thread, category, member)
+    if not slow or last_post is None:
         return 0
     return max(0, slow - int((now - last_post).total_seconds()))

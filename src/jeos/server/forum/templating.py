@@ -148,7 +148,19 @@ def _post_words(language: str, solvable: bool) -> PostWords:
     )
 
 
+def how_long(seconds: int) -> str:
+    """Return a time that one waits, in words: whole minutes from two on, whole hours from two on, rounded up."""
+    if seconds < 120 and seconds % 60:
+        return ngettext("%(num)s second", "%(num)s seconds", seconds) % {"num": seconds}
+    minutes = -(-seconds // 60)
+    if minutes < 120:
+        return ngettext("%(num)s minute", "%(num)s minutes", minutes) % {"num": minutes}
+    hours = -(-minutes // 60)
+    return ngettext("%(num)s hour", "%(num)s hours", hours) % {"num": hours}
+
+
 NAMES: dict[str, object] = {
+    "how_long": how_long,
     "thread_url": thread_url,
     "list_words": list_words,
     "post_words": post_words,

@@ -22,7 +22,7 @@ from jeos.server.practices.forms import PART_LENGTH, PracticeForm, RatingForm, R
 from jeos.server.practices.models import TITLE_LENGTH, Rating, Review, Verdict
 from jeos.server.practices.rating import STARS
 from jeos.server.practices.views.access import find_practice
-from jeos.server.practices.views.lists import proven_rows, review_rows
+from jeos.server.practices.views.lists import own_rows, proven_rows, review_rows
 
 router = Router(tags=["Practices"])
 PRACTICE = "/practices/{number}"
@@ -97,6 +97,18 @@ def list_practices(
     rows = (review_rows() if show == "review" else proven_rows()).select_related("author")
     rows = rows.defer("context", "practice", "evidence", "html")
     return lists.page(request, response, rows, described.lines, keys=KEYS[show], after=after)
+
+
+@router.get(
+    "/me/practices",
+    auth=access.OWN,
+    response=answers.of(lists.Listed[PracticeLine]),
+    summary="One's own practices, newest first",
+)
+def list_own(request: HttpRequest, response: HttpResponse, after: shapes.Cursor = "") -> lists.Listed[PracticeLine]:
+    """Return the practices of the token's member, drafts and those that were sent back or expired among them."""
+    rows = own_rows(access.member(request)).select_related("author").defer("context", "practice", "evidence", "html")
+    return lists.page(request, response, rows, described.lines, keys={"id": int}, after=after)
 
 
 @router.post(

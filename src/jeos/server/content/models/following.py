@@ -64,7 +64,8 @@ class Notification(models.Model):
     url = models.CharField(max_length=300)
     title = models.CharField(max_length=200)
     actor = models.ForeignKey(Member, null=True, on_delete=models.SET_NULL, related_name="+")
-    count = models.PositiveIntegerField(default=1)
+    others = models.BooleanField(default=False)  # besides the last to do it
+    count = models.PositiveIntegerField(default=1)  # times that it happened, by whomever
     seen = models.BooleanField(default=False)
     mailed = models.BooleanField(default=False)
     digest = models.BooleanField(default=False)  # waits for the member's next digest

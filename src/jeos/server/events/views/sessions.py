@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from jeos.server.accounts.models import Member
 from jeos.server.accounts.visitor import for_members, for_moderators, visitor
 from jeos.server.content import comments, following, kinds, limits, notifications, paging, texts
+from jeos.server.content.views import back
 from jeos.server.events import attending, clashes, queries, rights
 from jeos.server.events.forms import RatingForm
 from jeos.server.events.models import Rating, Session, Speaker
@@ -81,7 +82,7 @@ def _at_the_same_time(found: Session, own: set[int]) -> list[Session]:
 @require_POST
 @for_members
 def star(request: HttpRequest, member: Member, slug: str, number: int) -> HttpResponse:
-    """Choose a session, or no longer."""
+    """Choose a session, or no longer; without scripts, come back to the button on the page where that was."""
     found, _who, _speaks = find_session(slug, number, member)
     if not rights.may_star(found, member):
         raise PermissionDenied(_("This session is on no schedule yet."))
@@ -92,7 +93,11 @@ def star(request: HttpRequest, member: Member, slug: str, number: int) -> HttpRe
         views = [view for view in VIEWS if view in request.POST.get("views", "")]
         context = {"session": found, "own": {found.pk} if wanted else set(), "member": member, "views": views}
         return render(request, "events/starred.html", context)
-    return redirect(found)
+    came = back(request, found.get_absolute_url())
+    view = request.GET.get("at", "")
+    if len(view) == 1 and view in VIEWS:
+        came["Location"] += f"#{view}{found.pk}"
+    return came
 
 
 @require_POST

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -48,6 +50,7 @@ def _context(
 ) -> dict[str, object]:
     now = timezone.now()
     may_reply = rights.may_reply(found, category, member, now=now)
+    slow, wait = slow_mode(found, category, member, now=now) if member is not None and may_reply else (0, 0)
     return {
         "thread": found,
         "category": category,
@@ -63,13 +66,25 @@ def _context(
             reply=may_reply,
             solve=rights.may_solve(found, category, member, now=now),
             moderate=member is not None and member.moderates,
+            write=rights.may_write(member, now=now),
             answer=found.solved_number,
             starter=found.author_id,
         ),
         "draft": texts.draft(member, reply_place(found.pk)) if member and may_reply and state.draft else None,
         "place": reply_place(found.pk),
+        "slow": slow,
+        "wait": wait,
         "poll": polls.of(found, member, now=now) if page == 1 and state.poll else None,
     }
+
+
+def slow_mode(found: Thread, category: Category, member: Member, *, now: datetime) -> tuple[int, int]:
+    """Return the seconds between two posts of a member in a thread, and how many of them are left."""
+    slow = rights.pause(found, category, member)
+    if not slow:
+        return 0, 0
+    last = queries.last_own_post(found, member)
+    return slow, rights.seconds_to_wait(found, category, member, last_post=last, now=now)
 
 
 def reply_place(number: int) -> str:

@@ -12,11 +12,11 @@ from django.views.decorators.http import require_GET
 from jeos.server.accounts.models import Member
 from jeos.server.accounts.visitor import for_members, visitor
 from jeos.server.content import kinds, limits, markdown, texts
-from jeos.server.forum import categories, polls, posting, queries, rights
+from jeos.server.forum import categories, polls, posting, rights
 from jeos.server.forum.forms import EditForm, ReplyForm, ThreadForm
 from jeos.server.forum.models import Post, Thread, thread_url
 from jeos.server.forum.views.access import find_post, find_thread
-from jeos.server.forum.views.threads import reply_place
+from jeos.server.forum.views.threads import reply_place, slow_mode
 
 NEW_THREAD = "forum.new"  # where drafts of new threads are kept
 
@@ -74,7 +74,7 @@ def reply(request: HttpRequest, member: Member, number: int) -> HttpResponse:
     initial = {"source": (draft.source if draft else "") + quoted, "reply_to": reply_to}
     form = ReplyForm(request.POST or None, initial=initial)
     context = {"thread": thread, "category": category, "form": form, "place": reply_place(thread.pk), "draft": draft}
-    wait = rights.seconds_to_wait(thread, category, member, last_post=queries.last_own_post(thread, member), now=now)
+    slow, wait = slow_mode(thread, category, member, now=now)
     if request.method == "POST" and "preview" not in request.POST and form.is_valid() and not wait:
         limits.use("post", member=member)
         to = form.cleaned_data["reply_to"]
@@ -83,7 +83,7 @@ def reply(request: HttpRequest, member: Member, number: int) -> HttpResponse:
         return redirect(thread_url(thread.pk, thread.slug, number=made.number))
     if request.method == "POST" and "preview" in request.POST:
         context["preview"] = texts.render(request.POST.get("source", ""))[0].html
-    return render(request, "forum/reply.html", context | {"wait": -(-wait // 60)})
+    return render(request, "forum/reply.html", context | {"slow": slow, "wait": wait})
 
 
 def _quoted(request: HttpRequest, thread: Thread, member: Member) -> tuple[str, int | None]:

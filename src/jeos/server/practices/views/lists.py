@@ -28,6 +28,11 @@ def proven_rows() -> QuerySet[Practice]:
     return Practice.objects.filter(hidden=False, state__in=RATED)
 
 
+def own_rows(member: Member) -> QuerySet[Practice]:
+    """Return a member's practices, in whatever state."""
+    return Practice.objects.filter(author=member)
+
+
 def review_rows() -> QuerySet[Practice]:
     """Return the practices that wait for peers."""
     return Practice.objects.filter(hidden=False, state=State.REVIEW)
@@ -71,7 +76,7 @@ def in_review(request: HttpRequest) -> HttpResponse:
 @for_members
 def mine(request: HttpRequest, member: Member) -> HttpResponse:
     """Show the member's own practices, drafts too."""
-    return _listing(request, "mine", Practice.objects.filter(author=member), {"id": int})
+    return _listing(request, "mine", own_rows(member), {"id": int})
 
 
 @require_GET
