@@ -14,8 +14,8 @@ from django_tasks_db.models import DBTaskResult, get_date_max
 from jeos.server import rows
 from jeos.server.accounts.models import Member
 from jeos.server.accounts.sessions import SessionStore
-from jeos.server.content import following, kinds
-from jeos.server.content.models import Document, Following
+from jeos.server.content import following, kinds, paging, tags
+from jeos.server.content.models import Document, Following, Tag, Tagged
 from jeos.server.forum import posting, tasks
 from jeos.server.forum.models import Category, Post, Thread
 
@@ -56,6 +56,27 @@ def test_a_row_is_written_as_the_orm_writes_it(ada: Member) -> None:
     made.title = "changed"
     made.save()  # it knows that it is there
     assert Document.objects.count() == 2
+
+
+@pytest.mark.parametrize("kind", [None, kinds.THREAD])
+def test_page_of_a_tag_is_that_of_the_orm(kind: int | None) -> None:
+    tag, other = Tag.objects.create(name="uefi"), Tag.objects.create(name="bios")
+    moment = datetime(2026, 3, 4, 5, 6, 7, 8, tzinfo=UTC)
+    for number in range(9):
+        when = moment + timedelta(hours=number // 3)  # several at the same moment
+        Tagged.objects.create(tag=tag, kind=kinds.THREAD if number % 4 else kinds.POST, number=number, date=when)
+    Tagged.objects.create(tag=other, kind=kinds.THREAD, number=7, date=moment)
+    wanted = Tagged.objects.filter(tag=tag) if kind is None else Tagged.objects.filter(tag=tag, kind=kind)
+    after: str | None = None
+    for _ in range(5):
+        page = tags.page(tag, after=after, size=2, kind=kind)
+        expected = paging.newest(wanted, keys={"date": datetime, "id": int}, after=after, size=2)
+        assert [values(row) for row in page.rows] == [values(row) for row in expected.rows]
+        assert page.after == expected.after
+        after = page.after
+        if not after:
+            break
+    assert not after
 
 
 def test_what_is_there_once_stays_as_it_is(ada: Member) -> None:

@@ -1,11 +1,12 @@
 """Statements that are made once: PostgreSQL keeps them; an end of the connection is noticed without asking."""
 
 import pytest
-from django.db import connection, connections
+from django.db import IntegrityError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from jeos.server import database, rows, statements
 from jeos.server.accounts.models import Member
+from jeos.server.content.models import Tag
 
 pytestmark = pytest.mark.django_db
 on_postgres = pytest.mark.skipif(
@@ -78,3 +79,42 @@ def test_a_connection_that_is_silent_is_not_asked() -> None:
         cursor.execute("SELECT 7")
         assert cursor.fetchone() == (7,)
     assert connection.connection is before and [query["sql"] for query in seen] == ["SELECT 7"]
+
+
+def test_marks_of_values_and_percent_signs_are_told_apart() -> None:
+    with statements.cursor() as cursor:
+        for _ in range(2):  # looked at, and then kept
+            cursor.execute("SELECT '100 %%', %s, '%%s'", ["%s %%"])
+            assert cursor.fetchone() == ("100 %", "%s %%", "%s")
+
+
+def names() -> list[str]:
+    return list(Tag.objects.order_by("pk").values_list("name", flat=True))
+
+
+INSERT = "INSERT INTO content_tag (name, description, uses) VALUES (%s, '', 0)"
+
+
+def test_what_is_written_together_is_written_in_its_order() -> None:
+    with CaptureQueriesContext(connection) as seen, statements.together():
+        statements.write(INSERT, ["first"])
+        with statements.together():  # a part of the whole
+            statements.write(INSERT, ["second"])
+        statements.write(INSERT, ["third"])
+    assert names() == ["first", "second", "third"]
+    assert len(seen) == (1 if connection.vendor == "postgresql" else 3)
+    statements.write(INSERT, ["alone"])
+    assert names()[-1] == "alone"
+
+
+def test_nothing_is_written_if_something_before_it_fails() -> None:
+    with pytest.raises(ZeroDivisionError), transaction.atomic(), statements.together():
+        statements.write(INSERT, ["lost"])
+        raise ZeroDivisionError
+    assert names() == []
+    with pytest.raises(IntegrityError), transaction.atomic(), statements.together():
+        statements.write(INSERT, ["twice"])
+        statements.write(INSERT, ["twice"])
+    assert names() == []
+    statements.write(INSERT, ["kept"])  # and nothing waits that was written before
+    assert names() == ["kept"]

@@ -30,7 +30,7 @@ def configure(url: str, *, folder: Path) -> dict[str, object]:
 def sqlite(path: Path | str) -> dict[str, object]:
     """Return Django's settings for an SQLite file."""
     return {
-        "ENGINE": "django.db.backends.sqlite3",
+        "ENGINE": "jeos.server.sqlite",
         "NAME": str(path),
         "CONN_MAX_AGE": None,
         "OPTIONS": {

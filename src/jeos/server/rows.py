@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any, TypeVar, cast
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import AutoField, BooleanField, CharField, Field, ForeignKey, IntegerField, Model, TextField
 
 from jeos.server import statements
@@ -109,16 +110,25 @@ def _selection(model: type[Model], where: str) -> str:
     return f"SELECT {columns(model, name)} FROM {name} WHERE {where} LIMIT 1"  # noqa: S608 - names of our own tables
 
 
+def write(row: Model) -> None:
+    """Insert a row whose number nobody asks for; within `statements.together` it is sent with others."""
+    database = connections[DEFAULT_DB_ALIAS]
+    statement, fields, _ = _insertion(type(row), False, row.pk is None, False)
+    statements.write(statement, [_value(row, field, plain, database) for field, plain in fields])
+
+
+def _value(row: Model, field: Field[Any, Any], plain: bool, database: BaseDatabaseWrapper) -> object:
+    value = getattr(row, field.attname) if plain else None
+    if value is None or type(value) not in PLAIN:
+        value = field.get_db_prep_save(field.pre_save(row, True), database)
+    return value
+
+
 def insert(row: Model, *, once: bool = False) -> bool:
     """Insert a row and set its number; `once` lets it be if there is one with the same key. Tell whether it came in."""
     database = connections[DEFAULT_DB_ALIAS]
-    statement, fields, numbered = _insertion(type(row), once, row.pk is None)
-    values = []
-    for field, plain in fields:
-        value = getattr(row, field.attname) if plain else None
-        if value is None or type(value) not in PLAIN:
-            value = field.get_db_prep_save(field.pre_save(row, True), database)
-        values.append(value)
+    statement, fields, numbered = _insertion(type(row), once, row.pk is None, True)
+    values: list[Any] = [_value(row, field, plain, database) for field, plain in fields]
     with statements.cursor() as cursor:
         cursor.execute(statement, values)
         if not numbered:
@@ -133,9 +143,10 @@ def insert(row: Model, *, once: bool = False) -> bool:
 
 @cache
 def _insertion(
-    model: type[Model], once: bool, numbered: bool
+    model: type[Model], once: bool, numbered: bool, asked: bool
 ) -> tuple[str, tuple[tuple[Field[Any, Any], bool], ...], bool]:
-    """Return the statement, the fields whose values it takes, and whether the database gives the row its number.
+    """Return the statement, the fields whose values it takes, and whether the database gives the row its number; the
+    statement returns that if it is asked.
 
     With each field it is told whether it gives its database numbers and texts as they are.
     """
@@ -147,6 +158,6 @@ def _insertion(
     names = ", ".join(quote(_column(field)) for field in fields)
     marks = ", ".join(["%s"] * len(fields))
     conflict = " ON CONFLICT DO NOTHING" if once else ""
-    back = f" RETURNING {quote(_column(key))}" if numbered else ""
+    back = f" RETURNING {quote(_column(key))}" if numbered and asked else ""
     statement = f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES ({marks}){conflict}{back}"  # noqa: S608
     return statement, tuple((field, isinstance(field, AS_IT_IS)) for field in fields), numbered

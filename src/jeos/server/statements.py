@@ -11,7 +11,9 @@ searched for stays with Django's cursors, since there the best plan depends on t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection
@@ -33,3 +35,45 @@ def among(column: str, numbers: Sequence[int]) -> tuple[str, Values]:
     if connection.vendor == "postgresql":
         return f"{column} = ANY(%s::bigint[])", [f"{{{','.join(map(str, numbers))}}}"]
     return f"{column} IN ({', '.join(['%s'] * len(numbers))})", list(numbers)
+
+
+class _Waiting(threading.local):
+    """What a thread has written and not sent yet; None outside of `together`."""
+
+    statements: list[tuple[str, Sequence[Any]]] | None = None
+
+
+_waiting = _Waiting()
+
+
+def write(statement: str, values: Sequence[Any]) -> None:
+    """Execute a statement whose answer nobody waits for; within `together` it goes to PostgreSQL with the others."""
+    if _waiting.statements is not None:
+        _waiting.statements.append((statement, values))
+        return
+    with cursor() as one:
+        one.execute(statement, values)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Send what is written within as one statement, where the database takes that; nothing of it if an error is raised.
+
+    No two of them may change the same row, and none sees what the others did. PostgreSQL executes what WITH holds from
+    the last to the first, where nothing reads from it (`ExecPostprocessPlan`); a test sees that they run in the order
+    in which they were written.
+    """
+    if connection.vendor != "postgresql" or _waiting.statements is not None:
+        yield
+        return
+    found: list[tuple[str, Sequence[Any]]] = []
+    _waiting.statements = found
+    try:
+        yield
+    finally:
+        _waiting.statements = None
+    if found:
+        found.reverse()
+        parts = ", ".join(f"w{place} AS ({statement})" for place, (statement, _) in enumerate(found))
+        with cursor() as one:
+            one.execute(f"WITH {parts} SELECT 1", [value for _, values in found for value in values])

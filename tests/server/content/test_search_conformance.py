@@ -48,6 +48,30 @@ def test_hits_come_in_tiers_and_the_newest_first() -> None:
     assert found("boot order") == [(THREAD, 4, 0), (THREAD, 1, 0), (THREAD, 2, 1), (POST, 5, 2), (POST, 3, 2)]
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite walks through all hits")
+@pytest.mark.parametrize("limit", [1, 3, 20])
+@pytest.mark.parametrize(
+    "text",
+    ["boot", "boot order", '"boot order"', "boot -wrong", "boot tag:uefi", "boot kind:post", "boot after:2026-01-01"],
+)
+def test_few_hits_are_sorted_as_many_are_walked_through(text: str, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    index().put(
+        [
+            *(
+                head(n, f"Boot {n}", "the order is wrong" if n % 3 else "order of boot", tags=("uefi",))
+                for n in range(6)
+            ),
+            *(head(n, f"Words {n}", "boot order", area=n % 2, tags=("uefi", "boot")) for n in range(6, 12)),
+            *(reply(n, "wrong boot order" if n % 2 else "boot") for n in range(12, 20)),
+        ]
+    )
+    ways = []
+    for dense in (True, False):
+        monkeypatch.setattr(type(index()), "_dense", lambda self, where, values, dense=dense: dense)
+        ways.append(found(text, limit=limit, hidden=(1,)))
+    assert ways[0] and ways[0] == ways[1]
+
+
 def test_limit_cuts_the_worst() -> None:
     index().put([head(1, "disk"), head(2, "x", "disk"), reply(3, "disk")])
     assert found("disk", limit=1) == [(THREAD, 1, 0)]

@@ -35,15 +35,12 @@ def set_level(member: Member, kind: int, number: int, wanted: int) -> None:
 
 def follow_once(member_id: int, kind: int, number: int) -> None:
     """Follow what one has written in, unless one said something about it already."""
-    with statements.cursor() as cursor:  # by hand, as each reply does it
-        cursor.execute(
-            "INSERT INTO content_following (member_id, kind, number, level, since) VALUES (%s, %s, %s, %s, %s) "
-            "ON CONFLICT DO NOTHING",
-            [
-                *(member_id, kind, number, Level.FOLLOWED.value),
-                connection.ops.adapt_datetimefield_value(timezone.now()),
-            ],
-        )
+    since = connection.ops.adapt_datetimefield_value(timezone.now())
+    statements.write(  # by hand, as each reply does it
+        "INSERT INTO content_following (member_id, kind, number, level, since) VALUES (%s, %s, %s, %s, %s) "
+        "ON CONFLICT DO NOTHING",
+        [member_id, kind, number, Level.FOLLOWED.value, since],
+    )
 
 
 def followers(targets: Iterable[tuple[int, int]]) -> set[int]:

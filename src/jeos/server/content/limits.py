@@ -8,8 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from django.db import connection
-
+from jeos.server import statements
 from jeos.server.accounts.models import Member, Trust
 from jeos.server.content.models import Allowance
 
@@ -77,7 +76,7 @@ def use(action: str, *, member: Member | None = None, address: str = "", now: fl
 
 def count(who: str, action: str, began: int) -> int:
     """Count one up and return the count, in one statement that both databases understand."""
-    with connection.cursor() as cursor:
+    with statements.cursor() as cursor:
         cursor.execute(
             "INSERT INTO content_allowance (who, action, began, used) VALUES (%s, %s, %s, 1) "
             "ON CONFLICT (who, action, began) DO UPDATE SET used = content_allowance.used + 1 RETURNING used",

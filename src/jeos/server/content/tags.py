@@ -8,10 +8,12 @@ import time
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q
 
+from jeos.server import rows, statements
 from jeos.server.accounts.models import Member
 from jeos.server.content import audit, paging
 from jeos.server.content.models import Tag, Tagged
@@ -74,12 +76,31 @@ def of(kind: int, number: int) -> list[Tag]:
     return list(Tag.objects.filter(rows__kind=kind, rows__number=number).order_by("name"))
 
 
+# By hand, since the ORM takes several times as long to make this statement as the database to answer it.
+_PAGE = (
+    "SELECT {columns} FROM content_tagged t WHERE t.tag_id = %s{of_kind}{beyond} "
+    "ORDER BY t.date DESC, t.id DESC LIMIT {limit}"
+)
+
+
 def page(tag: Tag, *, after: str | None, size: int, kind: int | None = None) -> paging.Page[Tagged]:
     """Return a page of what has a tag, newest first."""
-    rows = Tagged.objects.filter(tag=tag)
-    if kind is not None:
-        rows = rows.filter(kind=kind)
-    return paging.newest(rows, keys={"date": datetime, "id": int}, after=after, size=size)
+    keys = paging.decode(after, kinds=[datetime, int])
+    values: list[Any] = [tag.pk] if kind is None else [tag.pk, kind]
+    if keys is not None:
+        date = connection.ops.adapt_datetimefield_value(keys[0])  # type: ignore[arg-type] # decoded as a moment
+        values += [date, date, keys[1]]
+    statement = _PAGE.format(
+        columns=rows.columns(Tagged, "t"),
+        of_kind="" if kind is None else " AND t.kind = %s",
+        beyond="" if keys is None else " AND t.date <= %s AND (t.date < %s OR t.id < %s)",
+        limit=size + 1,
+    )
+    with statements.cursor() as cursor:
+        cursor.execute(statement, values)
+        found = [rows.read(Tagged, row) for row in cursor.fetchall()]
+    more = paging.encode([found[size - 1].date, found[size - 1].pk]) if len(found) > size else ""
+    return paging.Page(rows=found[:size], after=more)
 
 
 _popular: tuple[float, list[str]] = (-math.inf, [])

@@ -93,14 +93,15 @@ def reply(
     post.hidden = bool(held)
     post.number = _append(thread, author=author, shown=not post.hidden, now=now)
     post.save(force_insert=True)
-    reading.mark(author.pk, thread.pk, post.number)
-    following.follow_once(author.pk, kinds.THREAD, thread.pk)
-    if held:
-        moderation.hold(kinds.POST, post.pk, author=author.pk, why=held)
-    else:
-        search.index().put([post_entry(post, thread, category, rendered)], new=True)
-        _announce(post)
-    _count(author, category, now=now)
+    with statements.together():
+        reading.mark(author.pk, thread.pk, post.number)
+        following.follow_once(author.pk, kinds.THREAD, thread.pk)
+        if held:
+            moderation.hold(kinds.POST, post.pk, author=author.pk, why=held)
+        else:
+            search.index().put([post_entry(post, thread, category, rendered)], new=True)
+            _announce(post)
+        _count(author, category, now=now)
     return post
 
 
@@ -125,16 +126,15 @@ def _count(author: Member, category: Category, *, now: datetime, threads: int = 
         author.active_on, author.days_active = today, author.days_active + 1
     author.posts, author.threads = author.posts + 1, author.threads + threads
     author.trust = trust.grown(author)
-    with statements.cursor() as cursor:  # by hand: the ORM takes longer to write these than the database to do them
-        cursor.execute(
-            "UPDATE accounts_member SET posts = posts + 1, threads = threads + %s, active_on = %s, days_active = %s, "
-            "trust = %s WHERE id = %s",
-            [threads, connection.ops.adapt_datefield_value(today), author.days_active, author.trust, author.pk],
-        )
-        # Last, because all who write in the category wait for this row until we commit.
-        cursor.execute(
-            "UPDATE forum_category SET posts = posts + 1, threads = threads + %s WHERE id = %s", [threads, category.pk]
-        )
+    statements.write(  # by hand: the ORM takes longer to write these than the database to do them
+        "UPDATE accounts_member SET posts = posts + 1, threads = threads + %s, active_on = %s, days_active = %s, "
+        "trust = %s WHERE id = %s",
+        [threads, connection.ops.adapt_datefield_value(today), author.days_active, author.trust, author.pk],
+    )
+    # Last, because all who write in the category wait for this row until we commit.
+    statements.write(
+        "UPDATE forum_category SET posts = posts + 1, threads = threads + %s WHERE id = %s", [threads, category.pk]
+    )
 
 
 def _announce(post: Post) -> None:

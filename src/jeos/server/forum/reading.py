@@ -90,13 +90,12 @@ def mark_of(thread: Listed, *, read: int | None, until: datetime | None) -> Mark
 
 def mark(member: int, thread: int, number: int) -> None:
     """Note that a member has read a thread up to a number; never back."""
-    with statements.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO forum_readthread (member_id, thread_id, number) VALUES (%s, %s, %s) "
-            "ON CONFLICT (member_id, thread_id) DO UPDATE SET number = excluded.number "
-            "WHERE excluded.number > forum_readthread.number",
-            [member, thread, number],
-        )
+    statements.write(
+        "INSERT INTO forum_readthread (member_id, thread_id, number) VALUES (%s, %s, %s) "
+        "ON CONFLICT (member_id, thread_id) DO UPDATE SET number = excluded.number "
+        "WHERE excluded.number > forum_readthread.number",
+        [member, thread, number],
+    )
 
 
 def position(member: Member, thread: Thread) -> int:

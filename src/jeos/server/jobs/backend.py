@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ParamSpec, TypeVar
 
+from django.db import DEFAULT_DB_ALIAS
 from django_tasks_db.backend import DatabaseBackend, TaskResult
 from django_tasks_db.compat import Task, TaskResultStatus, normalize_json, task_enqueued
 from django_tasks_db.models import DBTaskResult, get_date_max
@@ -33,7 +34,8 @@ class Backend(DatabaseBackend):
             run_after=task.run_after or get_date_max(),  # without a time it is due at once, which is kept so
             backend_name=self.alias,
         )
-        rows.insert(row)
+        rows.write(row)
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
         made: TaskResult[P, T] = TaskResult(
             db_result=row,
             task=task,

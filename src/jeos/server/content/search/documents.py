@@ -33,10 +33,12 @@ def as_document(entry: Entry) -> Document:
     )
 
 
-def add(entries: Sequence[Entry]) -> list[Document]:
-    """Add rows for entries of which there are none yet, and return them."""
+def add(entries: Sequence[Entry], *, numbered: bool = True) -> list[Document]:
+    """Add rows for entries of which there are none yet, and return them, with their numbers if they are `numbered`."""
     made = [as_document(entry) for entry in entries]
-    if len(made) == 1:
+    if len(made) == 1 and not numbered:
+        rows.write(made[0])
+    elif len(made) == 1:
         rows.insert(made[0])
     else:
         Document.objects.bulk_create(made)

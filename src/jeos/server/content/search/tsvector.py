@@ -9,6 +9,8 @@ ones the matches are fetched first.
 """
 
 import json
+import math
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -75,6 +77,7 @@ DROP = [
     *(f"DROP TEXT SEARCH CONFIGURATION {name}" for name in CONFIGURATIONS.values()),
     *(f"DROP TEXT SEARCH DICTIONARY {name}" for name in CONFIGURATIONS.values()),
 ]
+COUNTED_SECONDS = 60.0  # how long a process believes how many documents there are
 DENSE = 200  # one hit in so many rows is dense enough to walk backwards
 
 
@@ -85,7 +88,7 @@ class TsvectorIndex:
         """Add entries, or replace those with the same key; `new` promises that there are none."""
         if not new:
             self.remove([(entry.kind, entry.number) for entry in entries])
-        documents.add(entries)
+        documents.add(entries, numbered=False)
 
     def remove(self, keys: Collection[Key]) -> None:
         """Forget entries; those that are not there do not matter."""
@@ -104,6 +107,8 @@ class TsvectorIndex:
             rows = self._walk(f"TRUE{conditions}", values, limit=limit)
             return [_hit(row, tier=1 if row[2] else 2, query=query) for row in rows]
         words = match(query)
+        if not self._dense(f"d.vector @@ {words.sql}{conditions}", [*words.values, *values]):
+            return self._sort(query, words, conditions, values, limit=limit)
         hits: list[Hit] = []
         seen: set[Key] = set()
         for tier, wanted, part in (
@@ -121,6 +126,19 @@ class TsvectorIndex:
                     seen.add((row[0], row[1]))
                     hits.append(_hit(row, tier=tier, query=query))
         return hits
+
+    def _sort(self, query: Query, words: "Match", conditions: str, values: list[Value], *, limit: int) -> list[Hit]:
+        """Return the best of few matches, sorted by one statement; the numbers of tiers are those of `find`."""
+        title = match(query, weight="A")
+        sql = (
+            f"WITH m AS MATERIALIZED (SELECT d.id, CASE WHEN NOT d.head THEN 2 WHEN d.vector @@ {title.sql} THEN 0 "  # noqa: S608
+            f"ELSE 1 END AS tier FROM content_document d WHERE d.vector @@ {words.sql}{conditions}) "
+            "SELECT d.kind, d.number, d.head, d.body, b.tier FROM (SELECT * FROM m ORDER BY tier, id DESC LIMIT %s) b "
+            "JOIN content_document d ON d.id = b.id ORDER BY b.tier, d.id DESC"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [*title.values, *words.values, *values, limit])
+            return [_hit(row[:4], tier=row[4], query=query) for row in cursor.fetchall()]
 
     def _rows(self, where: str, values: list[Value], *, limit: int) -> list[Row]:
         """Return the newest rows that match, by the way that the estimate of their number asks for."""
@@ -152,9 +170,21 @@ class TsvectorIndex:
             cursor.execute(f"EXPLAIN (FORMAT JSON) SELECT 1 FROM content_document d WHERE {where}", values)  # noqa: S608
             (answer,) = cursor.fetchone()
             plan = (json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
+        return bool(plan["Plan Rows"] * DENSE > _documents())
+
+
+_counted: tuple[float, float] = (-math.inf, 1)
+
+
+def _documents() -> float:
+    """Return how many documents PostgreSQL believes that there are, which a process asks once in a while."""
+    global _counted
+    now = time.monotonic()
+    if now - _counted[0] >= COUNTED_SECONDS:
+        with connection.cursor() as cursor:
             cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'content_document'::regclass")
-            (rows,) = cursor.fetchone()
-        return bool(plan["Plan Rows"] * DENSE > max(rows, 1))
+            _counted = (now, max(cursor.fetchone()[0], 1))
+    return _counted[1]
 
 
 @dataclass(frozen=True)

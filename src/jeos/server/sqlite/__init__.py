@@ -1,0 +1,1 @@
+"""Django's SQLite, which looks at the text of a statement once."""
