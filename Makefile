@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-bench setup-server server demo test test-fast test-slow soak lint format docs conformance bench clean
+.PHONY: help setup setup-test setup-bench setup-server server demo test test-fast test-slow soak lint lint-types lint-types-server lint-form lint-docs format docs conformance bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,7 +28,7 @@ demo: setup ## build the example appliance, boot it, fetch its page, show sizes 
 test: lint test-fast test-slow ## all tests, lint first
 
 test-fast: setup-test ## the tests that need no root, no network and no virtual machine
-	$(PYTEST) -q -n 2 -m "not root and not network and not vm and not browser and not postgres"
+	$(PYTEST) -q -n 2 --durations=20 --durations-min=2 -m "not root and not network and not vm and not browser and not postgres"
 
 test-slow: setup-test ## the tests that need root, the Debian mirror or a virtual machine
 	$(PYTEST) -q -n 2 --dist loadfile --no-loadscope-reorder --durations=60 --durations-min=5 -m "root or network or vm or browser or postgres"
@@ -43,12 +43,21 @@ soak: setup-test ## the tests that take very long: hangs, slow channels, a hundr
 		tests/server
 
 lint: setup-test ## format, style, types, layers, licences, documentation
+	@$(MAKE) --no-print-directory -j 2 -O lint-types lint-types-server lint-form lint-docs
+
+lint-types:
+	$(PYTHON) -m mypy
+
+lint-types-server:
+	JEOS_SERVER_DATA="$$(mktemp -d)" $(PYTHON) -m mypy --config-file src/jeos/server/mypy.ini
+
+lint-form:
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
-	$(PYTHON) -m mypy
-	JEOS_SERVER_DATA="$$(mktemp -d)" $(PYTHON) -m mypy --config-file src/jeos/server/mypy.ini
 	.venv/bin/lint-imports --no-cache
 	$(PYTHON) scripts/licences.py
+
+lint-docs:
 	$(PYTEST) -q tests/test_docs.py
 
 format: setup-test ## format the code

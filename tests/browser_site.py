@@ -23,6 +23,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 
+import pytest
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
@@ -32,7 +33,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 import postgres_server
 from jeos.core import files
-from soak import SOAK
+from soak import LONG, SOAK
 
 SOURCE = Path(__file__).parents[1] / "src/jeos"
 TEMPLATE_SECONDS = 43_200  # for which a community is kept, because its events are near
@@ -337,6 +338,10 @@ def axe_source() -> str:
 
 # Each width and each scheme once; `make soak` sees them all.
 LOOKS = ("desktop-light", "phone-dark", *(("desktop-dark", "phone-light") if SOAK else ()))
+# In `make test` the forum's longest walk is made without scripts, too; each of the others in `make soak`.
+WITH_AND_WITHOUT_SCRIPTS = pytest.mark.parametrize(
+    "script", [pytest.param(True, id="with scripts"), pytest.param(False, id="without scripts", marks=LONG)]
+)
 
 
 def look(name: str) -> dict[str, object]:

@@ -12,7 +12,7 @@ import postgres_server
 from soak import SOAK
 
 HERE = Path(__file__).parent
-# Searching, paging, counting, at once, jobs, files of rows; the forum for all that is plain.
+# Searching, paging, merging, at once, jobs; the forum for all that is plain.
 CHOSEN = (
     "content/test_search_conformance.py",
     "content/test_paging.py",
@@ -21,10 +21,8 @@ CHOSEN = (
     "ideas/test_voting.py",
     "importing/test_responses.py",
     "practices/test_proving.py",
-    "wiki",
     "forum",
     "jobs",
-    "archive",
     "test_page_cache.py",
 )
 # Walks through a site: writing, reacting, reading on. A community is made for them first.

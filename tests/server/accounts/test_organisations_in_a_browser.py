@@ -8,7 +8,7 @@ import pytest
 
 import directory_server
 import oidc_provider
-from browser_site import LOOKS, Browser, Site, demo_site, judge, look
+from browser_site import LOOKS, WITH_AND_WITHOUT_SCRIPTS, Browser, Site, demo_site, judge, look
 from directory_server import Person as Clerk
 from oidc_provider import PASSPHRASE, Person, Running
 
@@ -74,7 +74,7 @@ def complaints(browser: Browser) -> list[str]:
     return [line for line in browser.complaints() if line.startswith(browser.site.address)]
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without scripts"])
+@WITH_AND_WITHOUT_SCRIPTS
 def test_newcomer_signs_in_and_comes_back_to_the_page(browse: Callable[..., Browser], script: bool) -> None:
     browser = browse(script=script)
     browser.open("/accounts/login/?next=/tags/")

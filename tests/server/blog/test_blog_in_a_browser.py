@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from selenium.webdriver.common.by import By
 
-from browser_site import LOOKS, Browser, judge_as, until
+from browser_site import LOOKS, WITH_AND_WITHOUT_SCRIPTS, Browser, judge_as, until
 
 pytestmark = pytest.mark.browser
 POST = "/blog/p/8/"  # the last part of a series, with comments
@@ -36,7 +36,7 @@ def test_every_kind_of_page_of_blogs_is_accessible_and_fits_the_screen(
     assert "\n".join(judge_as(browse, name, visitor=PAGES, member=PAGES | OWN)) == ""
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without scripts"])
+@WITH_AND_WITHOUT_SCRIPTS
 def test_member_writes_publishes_and_takes_back_a_post(browse: Callable[..., Browser], script: bool) -> None:
     browser = browse(script=script)
     browser.sign_in("member")
@@ -84,7 +84,7 @@ def set_time(browser: Browser, selector: str, when: datetime, *, script: bool) -
     assert browser.find(selector).get_attribute("value") == value
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without scripts"])
+@WITH_AND_WITHOUT_SCRIPTS
 def test_reader_follows_reacts_and_keeps(browse: Callable[..., Browser], script: bool) -> None:
     browser = browse(script=script)
     browser.sign_in("member")

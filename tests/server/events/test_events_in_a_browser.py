@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from browser_site import LOOKS, Browser, judge_as, look, until
+from browser_site import LOOKS, WITH_AND_WITHOUT_SCRIPTS, Browser, judge_as, look, until
 
 pytestmark = pytest.mark.browser
 DAYS = f"/events/appliance-days-{(datetime.now(UTC) + timedelta(days=24)).year}/"
@@ -42,7 +42,7 @@ def test_every_kind_of_page_is_accessible_and_fits_the_screen(browse: Callable[.
     assert "\n".join(judge_as(browse, name, visitor=PAGES, member=PAGES | OWN, admin=ORGANISERS)) == ""
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without scripts"])
+@WITH_AND_WITHOUT_SCRIPTS
 def test_member_puts_sessions_into_the_agenda(browse: Callable[..., Browser], script: bool) -> None:
     browser = browse(script=script)
     browser.sign_in("member")

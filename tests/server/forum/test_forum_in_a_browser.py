@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from browser_site import Browser, until
+from browser_site import WITH_AND_WITHOUT_SCRIPTS, Browser, until
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +26,7 @@ def answer(browser: Browser, path: str, text: str, *, becomes: int) -> None:
     browser.find(f"#p{becomes}")
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without scripts"])
+@WITH_AND_WITHOUT_SCRIPTS
 def test_member_votes_and_changes_the_vote(browse: Callable[..., Browser], script: bool) -> None:
     browser = browse(script=script)
     browser.sign_in("member" if script else "moderator")

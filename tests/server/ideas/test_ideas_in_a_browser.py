@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from browser_site import LOOKS, Browser, Site, judge_as
+from browser_site import LOOKS, WITH_AND_WITHOUT_SCRIPTS, Browser, Site, judge_as
 
 pytestmark = pytest.mark.browser
 VOTERS = """
@@ -33,7 +33,7 @@ def test_every_kind_of_page_is_accessible_and_fits_the_screen(browse: Callable[.
     assert "\n".join(judge_as(browse, name, visitor=PAGES, member=PAGES | OWN, moderator=MODERATORS)) == ""
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without scripts"])
+@WITH_AND_WITHOUT_SCRIPTS
 def test_member_posts_votes_and_comments(browse: Callable[..., Browser], script: bool) -> None:
     browser = browse(script=script)
     browser.sign_in("member")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from browser_site import LOOKS, Browser, Site, judge_as, until
+from browser_site import LOOKS, WITH_AND_WITHOUT_SCRIPTS, Browser, Site, judge_as, until
 
 pytestmark = pytest.mark.browser
 A_YEAR_LATER = """
@@ -49,7 +49,7 @@ def test_every_kind_of_page_of_practices_is_accessible_and_fits_the_screen(
     assert "\n".join(judge_as(browse, name, visitor=PAGES, member=PAGES | OWN, moderator=MODERATORS)) == ""
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without scripts"])
+@WITH_AND_WITHOUT_SCRIPTS
 def test_member_writes_what_peers_prove_and_rate(browse: Callable[..., Browser], script: bool) -> None:
     author = browse(script=script)
     author.sign_in("member")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from browser_site import LOOKS, Browser, judge_as, until
+from browser_site import LOOKS, WITH_AND_WITHOUT_SCRIPTS, Browser, judge_as, until
 
 pytestmark = pytest.mark.browser
 PAGES = {
@@ -43,7 +43,7 @@ def test_every_kind_of_page_is_accessible_and_fits_the_screen(browse: Callable[.
     assert "\n".join(wrong) == ""
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without scripts"])
+@WITH_AND_WITHOUT_SCRIPTS
 def test_member_writes_changes_and_goes_back(browse: Callable[..., Browser], script: bool) -> None:
     browser = browse(script=script)
     browser.sign_in("member")
