@@ -1,5 +1,6 @@
 """What every search index must do; runs on the database in use: SQLite here, PostgreSQL in `test_on_postgres.py`."""
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis.extra.django import TestCase
 
 from jeos.server.accounts.models import Member
 from jeos.server.content.kinds import POST, THREAD
-from jeos.server.content.search import Entry, Hit, index, languages, parse
+from jeos.server.content.search import Entry, Hit, index, languages, parse, tsvector
 from jeos.server.content.search.languages import Language
 from jeos.server.content.search.query import Query, clean
 
@@ -67,9 +68,24 @@ def test_few_hits_are_sorted_as_many_are_walked_through(text: str, limit: int, m
     )
     ways = []
     for dense in (True, False):
-        monkeypatch.setattr(type(index()), "_dense", lambda self, where, values, dense=dense: dense)
+        for name in ("_many", "_dense"):
+            monkeypatch.setattr(type(index()), name, lambda *_, dense=dense: dense)
         ways.append(found(text, limit=limit, hidden=(1,)))
     assert ways[0] and ways[0] == ways[1]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite walks through all hits")
+def test_a_rare_word_is_not_taken_for_a_common_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tsvector, "_counted", (-math.inf, 1))
+    index().put(
+        [reply(n, f"kernel word{n % 150} word{n % 150 + 150} word{n % 150 + 300}") for n in range(600)], new=True
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE content_document")
+    many = tsvector.TsvectorIndex()._many
+    assert many(parse("kernel"), "", []) and many(parse("kernels"), "", [])
+    assert not many(parse("rarely"), "", []) and not many(parse("kernel rarely"), "", [])
+    monkeypatch.setattr(tsvector, "_counted", (-math.inf, 1))
 
 
 def test_limit_cuts_the_worst() -> None:

@@ -107,7 +107,7 @@ class TsvectorIndex:
             rows = self._walk(f"TRUE{conditions}", values, limit=limit)
             return [_hit(row, tier=1 if row[2] else 2, query=query) for row in rows]
         words = match(query)
-        if not self._dense(f"d.vector @@ {words.sql}{conditions}", [*words.values, *values]):
+        if not self._many(query, conditions, values):
             return self._sort(query, words, conditions, values, limit=limit)
         hits: list[Hit] = []
         seen: set[Key] = set()
@@ -164,13 +164,34 @@ class TsvectorIndex:
             rows: list[Row] = cursor.fetchall()
         return rows
 
+    def _many(self, query: Query, conditions: str, values: list[Value]) -> bool:
+        """Tell whether the planner believes that many rows match in any one language.
+
+        A word that is not among the most common of the table is taken for one in 200 at most, and for three times that
+        in three languages: each is estimated alone, lest every rare word be taken for a common one.
+        """
+        words = [match(query, languages=(language,)) for language in Language]
+        wheres = [f"d.vector @@ {one.sql}{conditions}" for one in words]
+        estimates = _estimates(wheres, [value for one in words for value in (*one.values, *values)])
+        return max(estimates) * DENSE > _documents()
+
     def _dense(self, where: str, values: list[Value]) -> bool:
         """Tell whether the planner believes that many rows match."""
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (FORMAT JSON) SELECT 1 FROM content_document d WHERE {where}", values)  # noqa: S608
+        return max(_estimates([where], values)) * DENSE > _documents()
+
+
+def _estimates(wheres: Sequence[str], values: list[Value]) -> list[float]:
+    """Return how many rows the planner believes that each of some conditions finds, asked in one message."""
+    asked = [f"EXPLAIN (FORMAT JSON) SELECT 1 FROM content_document d WHERE {where}" for where in wheres]  # noqa: S608
+    found: list[float] = []
+    with connection.cursor() as cursor:
+        cursor.execute("; ".join(asked), values)
+        for _ in wheres:
             (answer,) = cursor.fetchone()
             plan = (json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
-        return bool(plan["Plan Rows"] * DENSE > _documents())
+            found.append(plan["Plan Rows"])
+            cursor.nextset()
+    return found
 
 
 _counted: tuple[float, float] = (-math.inf, 1)
@@ -195,24 +216,24 @@ class Match:
     values: list[Value]
 
 
-def match(query: Query, *, weight: str = "") -> Match:
-    """Return what a document must match: each term in the language that the document is in, whichever that is.
+def match(query: Query, *, weight: str = "", languages: Sequence[Language] = tuple(Language)) -> Match:
+    """Return what a document must match: each term in the language that the document is in, whichever of some that is.
 
     A quoted term of several words is a phrase. What must not occur counts wherever it stands.
     """
     parts: list[str] = []
     values: list[Value] = []
+    in_any = f"({' || '.join(_QUERIES[language] for language in languages)})"
     for term in query.terms:
-        parts.append(_IN_ANY)
-        values += [f"{_quoted(term)}{f':{weight}' if weight else ''}"] * len(CONFIGURATIONS)
+        parts.append(in_any)
+        values += [f"{_quoted(term)}{f':{weight}' if weight else ''}"] * len(languages)
     for term in query.excluded:
-        parts.append(f"!!{_IN_ANY}")
-        values += [_quoted(term)] * len(CONFIGURATIONS)
+        parts.append(f"!!{in_any}")
+        values += [_quoted(term)] * len(languages)
     return Match(f"({' && '.join(parts)})", values)
 
 
-_QUERIES = [f"to_tsquery('{name}', %s)" for name in CONFIGURATIONS.values()]
-_IN_ANY = f"({' || '.join(_QUERIES)})"
+_QUERIES = {language: f"to_tsquery('{name}', %s)" for language, name in CONFIGURATIONS.items()}
 
 
 def _quoted(term: str) -> str:
