@@ -9,7 +9,10 @@ from django.test import Client, RequestFactory
 from jeos.server import frame
 from jeos.server.accounts.models import Member, Role
 from jeos.server.accounts.sessions import SessionStore
-from server_site import signed_in
+from jeos.server.forum import posting
+from jeos.server.forum.models import Category
+from jeos.server.ideas import suggesting
+from server_site import make_member, signed_in
 
 pytestmark = pytest.mark.django_db
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="(\w{64})"')
@@ -83,3 +86,16 @@ def test_what_a_session_holds_is_read_anew_and_ends_with_its_row() -> None:
     assert SessionStore(session.session_key)["ways"] == ["passphrase"]
     again.delete()
     assert SessionStore(session.session_key).load() == {}
+
+
+@pytest.mark.parametrize("kind", ["thread", "ideas"])
+def test_forms_that_many_lines_share_have_a_token_and_show_none(kind: str, ada: Member, category: Category) -> None:
+    if kind == "thread":
+        page = posting.start(category, author=make_member("bob"), title="Boot order", source="So.").get_absolute_url()
+    else:
+        page = "/ideas/"
+        suggesting.post(author=make_member("bob"), title="Boot from tape", source="So.", tag_names=[])
+    text = shown(signed_in(ada), page)
+    assert "&lt;input" not in text
+    assert "/vote/" in text or "/react/" in text
+    assert len(TOKEN.findall(text)) == text.count("csrfmiddlewaretoken")

@@ -22,7 +22,7 @@ from markupsafe import Markup
 from jeos.server import dates, frame, marks
 from jeos.server.section import sections
 
-HIDDEN = '<input type="hidden" name="{}" value="{}">'
+HIDDEN = Markup('<input type="hidden" name="{}" value="{}">')  # so that a template may join it with something
 
 
 class Late:
