@@ -16,7 +16,7 @@ from jeos.core import files, log
 from jeos.core.errors import InputError, JeosError
 from jeos.model.machine import Machine, State, Status, parse_machine, parse_state, state_text
 from jeos.model.saved import Start, parse_start
-from jeos.vm import confine, orders
+from jeos.vm import confine, orders, without_tls
 from jeos.vm.launch import Launched, launch
 from jeos.vm.places import Places, places_of
 
@@ -34,6 +34,7 @@ def main(argv: list[str]) -> int:
         state = replace(state, version=last_version(places))
         write_state(places, state)
         if machine.engine:
+            without_tls.leave_out()
             from jeos.vm.domains import supervise as libvirt  # for few
 
             return libvirt.supervise(machine, places, state=state, ready=ready, start=start)
@@ -55,6 +56,7 @@ def last_version(places: Places) -> str:
 
 def supervise(machine: Machine, places: Places, launched: Launched, *, state: State, ready: int, start: Start) -> int:
     """Stand behind a QEMU that was started until it ends, and leave no process or socket."""
+    without_tls.leave_out()
     import asyncio  # after QEMU was started: loading it takes as long as QEMU does to set up the machine
 
     from jeos.vm.qemu_watch import QemuWatch
