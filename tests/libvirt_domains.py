@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from jeos.model.machine import Boot, Machine, OtherDisk
+from jeos.model.machine import Boot, Machine, OtherDisk, Share
 from jeos.vm.command import Credential
 from jeos.vm.domains.document import Owner, Wires
 from jeos.vm.firmware import Firmware
@@ -41,7 +41,10 @@ def variants() -> dict[str, tuple[Machine, Wires]]:
     long = Credential("jeos.property." + "x" * 40, Path("/run/web/x.smbios"), smbios=True)
     foreign = replace(MACHINE, image="", boot=Boot.BIOS, macs=("00:50:56:9a:00:01", "00:50:56:9a:00:02"))
     two = replace(foreign, other_disks=(OtherDisk("/images/data.qcow2", format="qcow2"),))
+    shares = (Share("/srv/a,b", "/mnt/a"), Share("/srv/c", "/mnt/c", read_only=True))
     return {
+        "folders": (replace(MACHINE, shares=shares), WIRES),
+        "tap": (replace(MACHINE, tap="tap0"), WIRES),
         "direct": (MACHINE, WIRES),
         "hardware": (MACHINE, replace(WIRES, accelerator="kvm", tsc_khz=0)),
         "ports": (MACHINE, replace(WIRES, netdev=netdev)),

@@ -100,7 +100,6 @@ class QemuWatch(Watch):
             await asyncio.to_thread(supply.end, self._launched.supply)
 
     async def _save_as(self, name: str, *, into: str, stop: bool, writer: asyncio.StreamWriter) -> None:
-        self._check_keepable()
         subject = saving.Subject(
             qmp=self._known(),
             machine=self._machine,
@@ -118,22 +117,6 @@ class QemuWatch(Watch):
             if stop:
                 self._orders.append(writer)
                 await self._stop(within=0, why=f"saved as {self._machine.name}@{name}")
-
-    def _check_keepable(self) -> None:
-        """Raise MachineError if something belongs to the machine whose state nobody can keep."""
-        name = self._machine.name
-        if self._machine.shares:
-            raise MachineError(
-                "the machine sees folders of this host, whose state cannot be kept with its own",
-                hint=f"start it without them: jeos run {name} --share none",
-            )
-        if self._machine.devices:
-            raise MachineError(
-                "the machine has devices of this host, whose state cannot be kept with its own",
-                hint=f"start it without them: jeos run {name} --device none",
-            )
-        if self._machine.supply:
-            raise MachineError("the machine's disks are not complete yet", hint="wait until they came from the backup")
 
     async def _drop(self, tag: str) -> None:
         await saving.forget(self._known(), self._places.saved, tag=tag)

@@ -343,6 +343,7 @@ class Watch(ABC):
         self._running()
         if self._held:
             raise self._busy()
+        self._check_keepable()
         self._held = "save"
         try:
             await self._save_as(name, into=into, stop=stop, writer=writer)
@@ -353,6 +354,22 @@ class Watch(ABC):
             self._held = ""
         if not stop:
             answer(writer, None)
+
+    def _check_keepable(self) -> None:
+        """Raise MachineError if something belongs to the machine whose state nobody can keep."""
+        name = self._machine.name
+        if self._machine.shares:
+            raise MachineError(
+                "the machine sees folders of this host, whose state cannot be kept with its own",
+                hint=f"start it without them: jeos run {name} --share none",
+            )
+        if self._machine.devices:
+            raise MachineError(
+                "the machine has devices of this host, whose state cannot be kept with its own",
+                hint=f"start it without them: jeos run {name} --device none",
+            )
+        if self._machine.supply:
+            raise MachineError("the machine's disks are not complete yet", hint="wait until they came from the backup")
 
     async def _forget(self, order: Mapping[str, object]) -> Mapping[str, object]:
         self._running()

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from jeos.core.errors import HostError, UsageError
-from jeos.model.machine import Channel, Confine, Device, Limits, Machine, Share
+from jeos.model.machine import Channel, Confine, Device, Limits, Machine
 from jeos.model.saved import Start
 from jeos.vm import engine
 from jeos.vm.domains import library
@@ -15,9 +15,7 @@ MACHINE = Machine(name="web", disk="/images/web.img", engine="qemu:///session")
 @pytest.mark.parametrize(
     ("wanted", "what"),
     [
-        (replace(MACHINE, shares=(Share("/srv", "/srv"),)), "see folders"),
         (replace(MACHINE, devices=(Device("0000:03:00.0"),)), "have devices"),
-        (replace(MACHINE, tap="tap0"), "tap device"),
         (replace(MACHINE, limits=Limits(cpu=50)), "limits"),
         (replace(MACHINE, confine=Confine.STRICT), "fenced off"),
         (replace(MACHINE, channel=Channel.VSOCK), "vsock"),

@@ -151,6 +151,23 @@ def test_a_foreign_machine_has_a_screen_all_its_cards_and_all_its_disks() -> Non
     assert below == ["/images/web_1.0.img", "/images/data.qcow2"]
 
 
+def test_a_tap_device_is_used_as_it_is() -> None:
+    (card,) = parsed(*variants()["tap"]).iterfind("devices/interface")
+    (target,) = card.iterfind("target")
+    assert (card.get("type"), target.attrib) == ("ethernet", {"dev": "tap0", "managed": "no"})
+
+
+def test_folders_of_the_host_are_served_by_qemu_itself_with_its_rights() -> None:
+    found = [
+        (one.attrib["accessmode"], [(part.tag, part.get("dir")) for part in one])
+        for one in parsed(*variants()["folders"]).iterfind("devices/filesystem")
+    ]
+    assert found == [
+        ("squash", [("source", "/srv/a,b"), ("target", "jeos-share-0")]),
+        ("squash", [("source", "/srv/c"), ("target", "jeos-share-1"), ("readonly", None)]),
+    ]
+
+
 def test_the_systems_libvirt_runs_qemu_as_the_user_whose_files_they_are() -> None:
     label = parsed(*variants()["the system's"]).find("seclabel")
     assert label is not None

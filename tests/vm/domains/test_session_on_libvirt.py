@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 import tiny_guest
 from jeos.core.errors import JeosError, MachineError, UsageError
-from jeos.model.machine import Forward, Machine, State, Status
+from jeos.model.machine import Forward, Limits, Machine, Share, State, Status
 from jeos.vm import begin, saves, session
 from jeos.vm.domains import alone
 from jeos.vm.domains.library import Host, connected
@@ -105,6 +106,41 @@ def test_domain_is_libvirts_from_the_start_to_the_removal(tiny: Machine, host: H
     assert domains(host) == []
 
 
+def test_folders_are_served_with_the_rights_of_qemu_and_keep_a_machine_from_being_saved(
+    tiny: Machine, tmp_path: Path
+) -> None:
+    for name in ("open", "locked"):
+        (tmp_path / name).mkdir()
+    shares = (Share(str(tmp_path / "open"), "/mnt/a"), Share(str(tmp_path / "locked"), "/mnt/b", read_only=True))
+    started = session.run(replace(tiny, shares=shares))
+    assert started.sharing == "9p, because libvirt serves the machine's folders"
+    words = Path(f"/proc/{started.qemu}/cmdline").read_bytes().split(b"\0")
+    served = [word.decode() for word in words if b"fsdriver" in word or word.startswith(b"local,")]
+    assert [(one.count("none"), str(tmp_path) in one, "readonly" in one) for one in served] == [
+        (1, True, False),
+        (1, True, True),
+    ]
+    with pytest.raises(MachineError, match="sees folders of this host"):
+        saves.save("tiny", "one", stop=False)
+
+
+@pytest.mark.root
+def test_a_tap_device_of_the_host_is_the_machines(tiny: Machine) -> None:
+    name = f"jeos{os.getpid() % 100000}"
+    with pytest.raises(MachineError, match=name):
+        session.run(replace(tiny, tap=name))
+    subprocess.run(["ip", "tuntap", "add", name, "mode", "tap"], check=True)
+    try:
+        subprocess.run(["ip", "link", "set", name, "up"], check=True)
+        carrier = Path(f"/sys/class/net/{name}/carrier")
+        assert carrier.read_text() == "0\n"
+        assert session.run(replace(tiny, tap=name)).network == "tap"
+        assert carrier.read_text() == "1\n"  # somebody is at its other end
+        session.stop("tiny", within=0)
+    finally:
+        subprocess.run(["ip", "tuntap", "del", name, "mode", "tap"], check=True)
+
+
 def test_a_lost_supervisor_leaves_the_machine_and_the_next_verb_takes_it_up(tiny: Machine) -> None:
     started = session.run(replace(tiny, forwards=(Forward(0, 80),)))
     wait_until(lambda: console_text() == b"ready\n")
@@ -175,8 +211,8 @@ def test_a_stopped_machine_changes_its_engine(tiny: Machine, host: Host) -> None
 
 
 def test_what_cannot_be_done_is_refused_before_anything_is_made(tiny: Machine, host: Host) -> None:
-    with pytest.raises(UsageError, match="tap device"):
-        session.run(replace(tiny, tap="tap0"))
+    with pytest.raises(UsageError, match="held to limits"):
+        session.run(replace(tiny, limits=Limits(cpu=50)))
     assert session.all_seen() == []
     assert domains(host) == []
 

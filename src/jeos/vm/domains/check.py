@@ -12,9 +12,7 @@ def check(machine: Machine, start: Start | None = None) -> None:
     """Raise UsageError for what this machine, or the way in which it starts, cannot have on libvirt."""
     check_uri(machine.engine)
     for wanted, what, hint in (
-        (machine.shares, "see folders of this host", "--share none"),
         (machine.devices, "have devices of this host", "--device none"),
-        (machine.tap, "be connected to a tap device", "--net user"),
         (machine.limits.wanted, "be held to limits", "--limit-cpu, --limit-memory and --limit-io none"),
         (machine.confine is Confine.STRICT, "be fenced off by all that jeos knows", "--confine auto"),
         (machine.channel is Channel.VSOCK, "be spoken with over vsock", "--channel auto"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jeos.core.errors import UsageError
-from jeos.model.machine import Boot, Forward, Machine
+from jeos.model.machine import Boot, Forward, Machine, Share
 from jeos.vm.command import (
     AGENT_PORT,
     CREDENTIAL,
@@ -22,6 +22,7 @@ from jeos.vm.command import (
     fits_fw_cfg,
     guest_cmdline,
     mac_addresses,
+    share_tag,
 )
 from jeos.vm.firmware import Firmware
 
@@ -179,10 +180,14 @@ def _devices(machine: Machine, wires: Wires) -> ET.Element:
         devices.append(_disk(number, path, base=base, first=first))
     ET.SubElement(devices, "controller", type="usb", model="none")
     macs = mac_addresses(machine)
-    for mac in macs[1:] if wires.netdev else macs:
+    if not wires.netdev:
+        devices.append(_card(macs[0], tap=machine.tap))
+    for mac in macs[1:]:
         devices.append(_card(mac))
     devices.append(_socket("serial", wires.console, ET.Element("target", type="isa-serial", port="0")))
     devices.append(_socket("channel", wires.agent, ET.Element("target", type="virtio", name=AGENT_PORT)))
+    for number, share in enumerate(machine.shares):
+        devices.append(_share(number, share))
     _text(ET.SubElement(devices, "rng", model="virtio"), "backend", "", model="builtin")
     ET.SubElement(devices, "memballoon", model="virtio", autodeflate="on", freePageReporting="on")
     video = ET.SubElement(devices, "video")
@@ -218,12 +223,25 @@ def _below(path: str, form: str) -> ET.Element:
     return below
 
 
-def _card(mac: str) -> ET.Element:
-    card = ET.Element("interface", type="user")
+def _card(mac: str, *, tap: str = "") -> ET.Element:
+    """Return a network card, on a tap device that the host's administrator made or on a router in user space."""
+    card = ET.Element("interface", type="ethernet" if tap else "user")
     ET.SubElement(card, "mac", address=mac)
+    if tap:
+        ET.SubElement(card, "target", dev=tap, managed="no")
     ET.SubElement(card, "model", type="virtio")
     ET.SubElement(card, "rom", enabled="no")
     return card
+
+
+def _share(number: int, share: Share) -> ET.Element:
+    """Return a folder of the host that QEMU serves itself, by 9p, with the rights that it has (squash)."""
+    folder = ET.Element("filesystem", type="mount", accessmode="squash", multidevs="remap")
+    ET.SubElement(folder, "source", dir=share.path)
+    ET.SubElement(folder, "target", dir=share_tag(number))
+    if share.read_only:
+        ET.SubElement(folder, "readonly")
+    return folder
 
 
 def _socket(kind: str, path: Path, target: ET.Element) -> ET.Element:

@@ -16,7 +16,7 @@ from jeos.core.errors import MachineError
 from jeos.core.run import find_program
 from jeos.model.machine import Boot, Machine
 from jeos.model.saved import Start
-from jeos.vm import accelerator, command, disks, firmware, network
+from jeos.vm import accelerator, command, disks, firmware, network, share
 from jeos.vm.accelerator import Accelerator
 from jeos.vm.domains.check import check
 from jeos.vm.domains.document import Owner, Wires, accelerator_of, domain_xml, forwards_of
@@ -26,6 +26,7 @@ from jeos.vm.domains.monitor import DomainMonitor
 from jeos.vm.launch import credentials, prepare
 from jeos.vm.network import Network
 from jeos.vm.places import Places
+from jeos.vm.share import Way
 
 NETWORK = "machines on libvirt have that"
 TAKEN_UP = "as it was started"
@@ -65,7 +66,7 @@ class Domained:
     console: socket.socket
     accelerator: Accelerator
     network: Network
-    restored: bool = False  # whether it goes on with a memory that was saved
+    sharing: Way | None = None  # how folders of the host reach the machine
 
 
 def launch(machine: Machine, places: Places, *, start: Start) -> Domained:
@@ -75,6 +76,8 @@ def launch(machine: Machine, places: Places, *, start: Start) -> Domained:
     monitor = DomainMonitor(machine, folder=places.folder, disks=1 + len(machine.other_disks))
     if monitor.active:
         return _take_up(places, machine, monitor)
+    for folder in machine.shares:
+        share.check(folder)
     prepare(places)
     sweep(machine, places)
     chosen = accelerator.choose(start.accelerator or machine.accelerator)
@@ -91,13 +94,15 @@ def launch(machine: Machine, places: Places, *, start: Start) -> Domained:
         monitor.run_on()
         undo.pop_all()
     body = Body(monitor, pid=process_of(machine))
-    return Domained(body, monitor, console, chosen, chosen_network, restored=bool(start.devices))
+    return Domained(body, monitor, console, chosen, chosen_network, sharing=_sharing(machine))
 
 
 def choose_network(machine: Machine) -> Network:
     """Return the network of a machine, QEMU's own: its netdev is "" where libvirt has words for it."""
     if machine.isolated:
         return network.isolated()
+    if machine.tap:
+        return Network(kind=network.TAP, forwards=(), netdev="")
     found = network.slirp(network.resolve(machine.forwards), why_not_passt=NETWORK)
     return found if found.forwards else Network(kind=found.kind, forwards=(), netdev="")
 
@@ -158,5 +163,10 @@ def _take_up(places: Places, machine: Machine, monitor: DomainMonitor) -> Domain
         monitor,
         listen(places),
         Accelerator(kind=accelerator_of(xml), reason=TAKEN_UP),
-        Network(kind=network.SLIRP, forwards=forwards_of(xml), netdev=""),
+        Network(kind=network.TAP if machine.tap else network.SLIRP, forwards=forwards_of(xml), netdev=""),
+        sharing=_sharing(machine),
     )
+
+
+def _sharing(machine: Machine) -> Way | None:
+    return Way(share.NINE_P, why="libvirt serves the machine's folders") if machine.shares else None

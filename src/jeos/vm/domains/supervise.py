@@ -25,6 +25,7 @@ def supervise(machine: Machine, places: Places, *, state: State, ready: int, sta
         accelerator_reason=launched.accelerator.reason,
         network=launched.network.kind,
         forwards=launched.network.forwards,
+        sharing=str(launched.sharing or ""),
     )
     watch = DomainWatch(machine, places, launched, state=state, ready=ready, start=start)
     try:

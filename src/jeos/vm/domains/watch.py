@@ -30,7 +30,8 @@ class DomainWatch(Watch):
     def __init__(
         self, machine: Machine, places: Places, launched: Domained, *, state: State, ready: int, start: Start
     ) -> None:
-        super().__init__(machine, places, launched.process, state=state, ready=ready, start=start)
+        process, sharing = launched.process, launched.sharing
+        super().__init__(machine, places, process, state=state, ready=ready, start=start, sharing=sharing)
         self._body, self._monitor = launched.process, launched.monitor
         self._lines: asyncio.Queue[socket.socket | None] = asyncio.Queue()
         self._lines.put_nowait(launched.console)
