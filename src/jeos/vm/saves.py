@@ -91,6 +91,7 @@ def load(name: str, snapshot: str, *, force: bool) -> State:
         session.end(name)
     descriptor = claim(places)
     try:
+        session.leave_engine(places, saved.machine)
         for disk in _disks(saved.machine, places):
             _go_back(disk, saved.tag)
         _restore_settings(saved, folder, places)

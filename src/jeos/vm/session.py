@@ -76,7 +76,7 @@ def run(
     new = not places.machine.exists()
     try:
         if not new:
-            _leave_engine(places, machine)
+            leave_engine(places, machine)
         if fresh:
             files.remove_tree(places.saved)  # its disk states go with the disk
         if fresh or new:
@@ -351,7 +351,7 @@ def _supervised(places: Places, state: State) -> State:
         os.close(descriptor)
 
 
-def _leave_engine(places: Places, machine: Machine) -> None:
+def leave_engine(places: Places, machine: Machine) -> None:
     """Take a machine's domain out of the libvirt that it is in, if it is to be elsewhere from now on.
 
     Raises MachineError if the domain runs.

@@ -27,9 +27,7 @@ Control = Callable[[int, int, bytes], object]
 
 def open_device(name: str, *, tun: Path = TUN, cards: Path = CARDS, control: Control = fcntl.ioctl) -> int:
     """Return a descriptor of a tap device that there is. Raises HostError, or MachineError if a machine has it."""
-    hint = f"sudo ip tuntap add {name} mode tap user $USER, then put it on a bridge or give it an address"
-    if not (cards / name).exists():  # or the kernel would make one for root
-        raise HostError(f"this host has no tap device {name}", hint=hint)
+    check(name, cards=cards)  # or the kernel would make one for root
     try:
         opened = os.open(tun, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
@@ -42,8 +40,18 @@ def open_device(name: str, *, tun: Path = TUN, cards: Path = CARDS, control: Con
             raise MachineError(
                 f"another program or machine has {name}", hint="each machine needs one of its own"
             ) from None
-        raise HostError(f"{name} cannot be used: {error.strerror}", hint=hint) from None
+        raise HostError(f"{name} cannot be used: {error.strerror}", hint=_making(name)) from None
     return opened
+
+
+def check(name: str, *, cards: Path = CARDS) -> None:
+    """Raise HostError if there is no tap device of that name."""
+    if not (cards / name).exists():
+        raise HostError(f"this host has no tap device {name}", hint=_making(name))
+
+
+def _making(name: str) -> str:
+    return f"sudo ip tuntap add {name} mode tap user $USER, then put it on a bridge or give it an address"
 
 
 def open_vhost(device: Path = VHOST) -> int | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import tiny_guest
-from jeos.core.errors import JeosError, MachineError, UsageError
+from jeos.core.errors import HostError, JeosError, MachineError, UsageError
 from jeos.model.machine import Forward, Limits, Machine, Share, State, Status
 from jeos.vm import begin, saves, session
 from jeos.vm.domains import alone
@@ -127,7 +127,7 @@ def test_folders_are_served_with_the_rights_of_qemu_and_keep_a_machine_from_bein
 @pytest.mark.root
 def test_a_tap_device_of_the_host_is_the_machines(tiny: Machine) -> None:
     name = f"jeos{os.getpid() % 100000}"
-    with pytest.raises(MachineError, match=name):
+    with pytest.raises(HostError, match=f"no tap device {name}"):
         session.run(replace(tiny, tap=name))
     subprocess.run(["ip", "tuntap", "add", name, "mode", "tap"], check=True)
     try:
@@ -199,15 +199,18 @@ def test_a_start_that_is_given_up_leaves_no_domain(tiny: Machine, host: Host, mo
     assert session.all_seen() == []
 
 
-def test_a_stopped_machine_changes_its_engine(tiny: Machine, host: Host) -> None:
+def test_a_stopped_machine_changes_its_engine_also_to_the_one_that_it_was_saved_on(tiny: Machine, host: Host) -> None:
     session.run(tiny)
     session.stop("tiny", within=0)
     session.run(replace(tiny, engine=""))
     assert domains(host) == []
     assert session.seen("tiny").machine.engine == ""
-    session.stop("tiny", within=0)
+    saves.save("tiny", "own", stop=True)
     session.run(tiny)
     assert domains(host) == [NAME]
+    saves.load("tiny", "own", force=True)
+    assert domains(host) == []
+    assert session.seen("tiny").machine.engine == ""
 
 
 def test_what_cannot_be_done_is_refused_before_anything_is_made(tiny: Machine, host: Host) -> None:

@@ -16,7 +16,7 @@ from jeos.core.errors import MachineError
 from jeos.core.run import find_program
 from jeos.model.machine import Boot, Machine
 from jeos.model.saved import Start
-from jeos.vm import accelerator, command, disks, firmware, network, share
+from jeos.vm import accelerator, command, disks, firmware, network, share, tap
 from jeos.vm.accelerator import Accelerator
 from jeos.vm.domains.check import check
 from jeos.vm.domains.document import Owner, Wires, accelerator_of, domain_xml, forwards_of
@@ -102,6 +102,7 @@ def choose_network(machine: Machine) -> Network:
     if machine.isolated:
         return network.isolated()
     if machine.tap:
+        tap.check(machine.tap)
         return Network(kind=network.TAP, forwards=(), netdev="")
     found = network.slirp(network.resolve(machine.forwards), why_not_passt=NETWORK)
     return found if found.forwards else Network(kind=found.kind, forwards=(), netdev="")
