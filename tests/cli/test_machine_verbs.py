@@ -157,6 +157,12 @@ def test_changed_checks_what_is_asked_for(tiny: Machine) -> None:
     assert with_device == replace(tiny, devices=(Device("0000:03:00.0", bind=True),), channel=Channel.SERIAL)
     assert run.changed(with_device, asked()) == with_device
     assert run.changed(with_device, asked("--device", "none")) == replace(with_device, devices=())
+    alone = run.changed(replace(tiny, forwards=(parse_forward("0:80"),)), asked("--net", "none"))
+    assert alone == replace(tiny, forwards=(), isolated=True)
+    assert run.changed(alone, asked()) == alone
+    assert run.changed(alone, asked("--net", "user")) == tiny
+    with pytest.raises(UsageError, match="leads nowhere without a network"):
+        run.changed(alone, asked("--port", "0:80"))
     for words in (["--memory", "16M"], ["--cpus", "0"], ["--port", "80"], ["--device", "03:00"]):
         with pytest.raises(UsageError):
             run.changed(tiny, asked(*words))

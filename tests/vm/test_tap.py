@@ -61,15 +61,24 @@ def test_vhost_is_taken_where_it_can_be_opened(host: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(("text", "expected"), [("user", ""), ("tap:tap0", "tap0"), ("tap:vm-web.1", "vm-web.1")])
-def test_parse_net(text: str, expected: str) -> None:
-    machine = Machine(name="web", disk="/images/web.img", tap=parse_net(text))
-    assert machine.tap == expected
+NETS = [
+    ("user", ("", False)),
+    ("none", ("", True)),
+    ("tap:tap0", ("tap0", False)),
+    ("tap:vm-web.1", ("vm-web.1", False)),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), NETS)
+def test_parse_net(text: str, expected: tuple[str, bool]) -> None:
+    tap, isolated = parse_net(text)
+    assert (tap, isolated) == expected
+    machine = Machine(name="web", disk="/images/web.img", tap=tap, isolated=isolated)
     assert parse_machine(machine_text(machine), source="") == machine
 
 
 @pytest.mark.parametrize(
-    "text", ["", "tap", "tap:", "bridge:br0", "tap:a,b", "tap:../x", "tap:sixteen-letters-", "user:x"]
+    "text", ["", "tap", "tap:", "bridge:br0", "tap:a,b", "tap:../x", "tap:sixteen-letters-", "user:x", "none:"]
 )
 def test_parse_net_refuses(text: str) -> None:
     with pytest.raises(UsageError, match="is not of the form"):

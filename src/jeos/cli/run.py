@@ -71,8 +71,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--net",
         metavar=NET_SYNTAX,
-        help="connect the machine to a tap device of this host, with vhost-net where it can be opened, or to a router "
-        "that needs no rights (user, the default)",
+        help="connect the machine to a tap device of this host, with vhost-net where it can be opened, to a router "
+        "that needs no rights (user, the default), or to nobody (none)",
     )
     add("--memory", metavar="SIZE", help="memory, as 512M or 2G (default: what the image asks for)")
     add("--cpus", type=int, metavar="N", help="processors (default: what the image asks for)")
@@ -250,6 +250,7 @@ def wanted(args: argparse.Namespace) -> Machine:
         channel=before.channel,
         devices=before.devices,
         tap=before.tap,
+        isolated=before.isolated,
         engine=before.engine,
         shares=before.shares,
         limits=before.limits,
@@ -265,18 +266,21 @@ def changed(machine: Machine, args: argparse.Namespace) -> Machine:
     if cpus < 1:
         raise UsageError(f"--cpus {cpus}: a machine has at least 1", hint="leave --cpus away")
     net = getattr(args, "net", None)
-    tap = parse_net(net) if net else machine.tap
+    tap, isolated = parse_net(net) if net else (machine.tap, machine.isolated)
     if tap and args.port:
         raise UsageError(
             f"--port leads nowhere with --net tap:{tap}", hint="the machine has an address of its own there: --net user"
         )
+    if isolated and args.port:
+        raise UsageError("--port leads nowhere without a network", hint=f"jeos run {machine.name} --net user --port …")
     return replace(
         machine,
         memory=memory,
         cpus=cpus,
         disk_size=parse_size(args.disk, option="--disk") if args.disk else machine.disk_size,
-        forwards=() if tap else tuple(map(parse_forward, args.port)) if args.port else machine.forwards,
+        forwards=() if tap or isolated else tuple(map(parse_forward, args.port)) if args.port else machine.forwards,
         tap=tap,
+        isolated=isolated,
         accelerator=args.accel or machine.accelerator,
         engine=engine.parse(args.engine) if getattr(args, "engine", None) else machine.engine,
         confine=Confine(args.confine) if args.confine else machine.confine,

@@ -16,7 +16,7 @@ PROTOCOLS = ("tcp", "udp")
 SHARE_SYNTAX = "DIR:/PATH[:ro]"
 SHARE_TARGET = re.compile(r"(?:/[A-Za-z0-9._@+-]+)+")  # what no shell and no list of options takes apart
 MOST_SHARES = 8
-NET_SYNTAX = "user|tap:NAME"
+NET_SYNTAX = "user|tap:NAME|none"
 TAP_NAME = re.compile(r"[A-Za-z0-9._-]{1,15}")  # IFNAMSIZ, without what is special in a list of options
 DEVICE_SYNTAX = "PCI_ADDRESS[,bind]"
 PCI_ADDRESS = re.compile(r"(?:([0-9a-f]{4}):)?([0-9a-f]{2}:[01][0-9a-f]\.[0-7])", re.IGNORECASE)
@@ -274,14 +274,14 @@ def parse_device(text: str) -> Device:
     return Device(address=f"{match[1] or '0000'}:{match[2]}".lower(), bind=bool(comma))
 
 
-def parse_net(text: str) -> str:
-    """Read how a machine is connected: "user" or "tap:NAME"; return the tap device's name, "" for none."""
+def parse_net(text: str) -> tuple[str, bool]:
+    """Read how a machine is connected; return the tap device's name, "" for none, and whether it is isolated."""
     kind, _, name = text.partition(":")
-    if text == "user":
-        return ""
+    if text in ("user", "none"):
+        return "", text == "none"
     if kind != "tap" or not TAP_NAME.fullmatch(name):
         raise UsageError(f"--net {text} is not of the form {NET_SYNTAX}", hint="for example --net tap:tap0")
-    return name
+    return name, False
 
 
 def _is_address(text: str) -> bool:

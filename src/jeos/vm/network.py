@@ -13,6 +13,7 @@ from jeos.core.errors import HostError, UsageError
 from jeos.model.machine import Forward
 
 SLIRP = "slirp"
+NONE = "none"
 PASST = "passt"
 TAP, TAP_WITH_VHOST = "tap", "tap, vhost-net"
 USUAL = "10.0.2.15"  # the address that a machine gets in QEMU's own network, the first that is given away
@@ -74,7 +75,7 @@ def hostfwd(forward: Forward, *, guest: str = USUAL) -> str:
 
 def isolated() -> Network:
     """Return a network in which a guest gets its address and reaches nobody."""
-    return Network(kind=SLIRP, forwards=(), netdev="user,id=net,restrict=on")
+    return Network(kind=NONE, forwards=(), netdev="user,id=net,restrict=on")
 
 
 def tap(*, descriptor: int, vhost: int | None) -> Network:

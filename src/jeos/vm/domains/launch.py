@@ -164,10 +164,16 @@ def _take_up(places: Places, machine: Machine, monitor: DomainMonitor) -> Domain
         monitor,
         listen(places),
         Accelerator(kind=accelerator_of(xml), reason=TAKEN_UP),
-        Network(kind=network.TAP if machine.tap else network.SLIRP, forwards=forwards_of(xml), netdev=""),
+        Network(kind=_kind(machine), forwards=forwards_of(xml), netdev=""),
         sharing=_sharing(machine),
     )
 
 
 def _sharing(machine: Machine) -> Way | None:
     return Way(share.NINE_P, why="libvirt serves the machine's folders") if machine.shares else None
+
+
+def _kind(machine: Machine) -> str:
+    if machine.isolated:
+        return network.NONE
+    return network.TAP if machine.tap else network.SLIRP
