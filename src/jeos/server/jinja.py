@@ -12,14 +12,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib.messages import get_messages
 from django.http import HttpRequest
-from django.middleware.csrf import get_token
 from django.urls import reverse
 from django.utils import translation
 from jinja2 import Environment, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from jeos.server import dates, frame, marks
+from jeos.server import dates, form_token, frame, marks
 from jeos.server.section import sections
 
 HIDDEN = Markup('<input type="hidden" name="{}" value="{}">')  # so that a template may join it with something
@@ -56,7 +55,7 @@ def signed_in(context: Context) -> bool:
 
 def once(request: HttpRequest) -> dict[str, object]:
     """Return what every page has: the form token, made once and only if it is used; Django makes one for each form."""
-    token = Late(lambda: get_token(request))
+    token = Late(lambda: form_token.of(request))
     return {"csrf_token": token, "csrf_input": Late(lambda: HIDDEN.format("csrfmiddlewaretoken", token))}
 
 
