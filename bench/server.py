@@ -4,8 +4,8 @@
     bench/server.py --scale 0.01 --on sqlite
 
 The site is made by bulk SQL with a fixed seed; words and tags follow Zipf's law, one thread has 34,639 posts. Pages are
-asked of Django in this process, signed in, and what is counted is CPU time of this process and of the database; for the
-cache and for replies, requests or replies per second.
+asked of the application in this process, signed in, as granian asks for them, and what is counted is CPU time of this
+process and of the database; for the cache and for replies, requests or replies per second.
 """
 
 import argparse
@@ -32,6 +32,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import postgres_server  # noqa: E402
 from server_site_large import POSTS, Words, fill  # noqa: E402
+from server_visitor import Visitor  # noqa: E402
 
 RUNS = 200  # pages of each kind
 REPLIES = 2_000
@@ -112,23 +113,16 @@ def measure() -> list[Row]:
 
 def pages() -> list[Row]:
     """Measure pages of a signed-in member, through all of Django."""
-    from django.test import Client
-
     from jeos.server.accounts.models import Member
     from jeos.server.forum import reading
     from jeos.server.forum.models import Thread, thread_url
 
     member = Member.objects.get(pk=5)
-    client = Client(SERVER_NAME="127.0.0.1")
-    client.force_login(member, backend="jeos.server.accounts.backends.Passphrases")
+    get = Visitor(member).get
     full = list(Thread.objects.filter(posts__gte=50, posts__lt=1_000).order_by("-pk")[:RUNS])
     for thread in full[::2]:
         reading.mark(member.pk, thread.pk, 20)
     addresses = [thread_url(thread.pk, thread.slug) for thread in full]
-
-    def get(address: str) -> None:
-        answer = client.get(address)
-        assert answer.status_code == 200, (address, answer.status_code)
 
     longest = Thread.objects.order_by("-posts").first()
     assert longest is not None
