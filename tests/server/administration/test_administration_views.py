@@ -1,6 +1,8 @@
 """The administrators' pages: who may see and do what, how many queries they take, what they do."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from django.utils import timezone
 from django_tasks.base import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
+from jeos import server
 from jeos.server.accounts.models import Invitation, Member, Role, Token, Trust
 from jeos.server.content.models import AuditEntry
 from jeos.server.forum.models import Category
@@ -256,3 +259,16 @@ def test_invitation_ends(administrator: Member) -> None:
     assert f"/invited/{made.code}/" in client.get("/administration/site/").content.decode()
     client.post(f"/administration/site/invitations/{made.pk}/end/")
     assert not Invitation.objects.exists()
+
+
+def test_tables_that_become_lists_on_a_phone_name_each_cell_as_their_head_does() -> None:
+    tables = [
+        table
+        for path in (Path(server.__file__).parent).rglob("jinja2/**/*.html")
+        for table in re.findall(r'<table class="stack">.*?</table>', path.read_text(encoding="utf-8"), re.DOTALL)
+    ]
+    assert len(tables) >= 4
+    for table in tables:
+        heads = re.findall(r"<th>(.*?)</th>", table)
+        assert re.findall(r'<td data-label="(.*?)"(?: class="\w+")?>', table) == heads
+        assert table.count("<td") == len(heads)
