@@ -79,7 +79,7 @@ def come(login: str, passphrase: str = PASSPHRASE) -> tuple[str, str]:
     return (Member.objects.get(pk=found).handle if found else "", "".join(said))
 
 
-WRONG = "The username and/or password you specified are not correct."
+WRONG = "This handle and passphrase do not fit."
 
 
 def test_newcomer_gets_an_account_and_keeps_it(staff: Directory) -> None:
