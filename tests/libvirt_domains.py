@@ -44,6 +44,10 @@ def variants() -> dict[str, tuple[Machine, Wires]]:
     shares = (Share("/srv/a,b", "/mnt/a"), Share("/srv/c", "/mnt/c", read_only=True))
     return {
         "folders": (replace(MACHINE, shares=shares), WIRES),
+        "virtiofs": (
+            replace(MACHINE, shares=shares),
+            replace(WIRES, shares=(Path("/run/0.sock"), Path("/run/1.sock"))),
+        ),
         "tap": (replace(MACHINE, tap="tap0"), WIRES),
         "direct": (MACHINE, WIRES),
         "hardware": (MACHINE, replace(WIRES, accelerator="kvm", tsc_khz=0)),

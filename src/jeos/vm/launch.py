@@ -92,7 +92,7 @@ def launch(machine: Machine, places: Places, *, start: Start = BOOT, tuning: Tun
             helpers.append(passt.start(forwards, descriptor=line_peer.fileno(), log=places.passt_log))
             chosen_network = network.passt(forwards, descriptor=line.fileno())
             inherited.append(line.fileno())
-        folders, way = _share(machine, places, helpers, ours)
+        folders, way = serve_folders(machine, places, helpers, ours)
         devices, passed = _pass_devices(machine, ours)
         own_vsock = vsock.claim_for(machine, start)
         if own_vsock is not None:
@@ -212,7 +212,7 @@ def _tap(name: str, inherited: list[int], stack: ExitStack) -> Network:
     return network.tap(descriptor=device, vhost=vhost)
 
 
-def _share(
+def serve_folders(
     machine: Machine, places: Places, helpers: "list[subprocess.Popen[bytes]]", stack: ExitStack
 ) -> "tuple[tuple[Share, ...], Way | None]":
     """Have the machine's folders served; return those that QEMU is to serve itself, and how they reach the machine."""

@@ -151,6 +151,13 @@ def test_a_foreign_machine_has_a_screen_all_its_cards_and_all_its_disks() -> Non
     assert below == ["/images/web_1.0.img", "/images/data.qcow2"]
 
 
+def test_folders_of_a_virtiofsd_share_the_memory_with_it() -> None:
+    domain = parsed(*variants()["virtiofs"])
+    assert [one.get("socket") for one in domain.iterfind("devices/filesystem/source")] == ["/run/0.sock", "/run/1.sock"]
+    assert [one.attrib for one in domain.iterfind("memoryBacking/*")] == [{"type": "memfd"}, {"mode": "shared"}]
+    assert parsed(MACHINE, WIRES).find("memoryBacking") is None
+
+
 def test_a_tap_device_is_used_as_it_is() -> None:
     (card,) = parsed(*variants()["tap"]).iterfind("devices/interface")
     (target,) = card.iterfind("target")

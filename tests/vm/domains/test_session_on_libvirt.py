@@ -12,7 +12,7 @@ import pytest
 import tiny_guest
 from jeos.core.errors import HostError, JeosError, MachineError, UsageError
 from jeos.model.machine import Forward, Limits, Machine, Share, State, Status
-from jeos.vm import begin, saves, session
+from jeos.vm import begin, saves, session, share
 from jeos.vm.domains import alone
 from jeos.vm.domains.library import Host, connected
 from jeos.vm.places import places_of
@@ -106,22 +106,27 @@ def test_domain_is_libvirts_from_the_start_to_the_removal(tiny: Machine, host: H
     assert domains(host) == []
 
 
-def test_folders_are_served_with_the_rights_of_qemu_and_keep_a_machine_from_being_saved(
-    tiny: Machine, tmp_path: Path
+@pytest.mark.parametrize("kind", ["9p", "virtiofs"])
+def test_folders_are_served_and_keep_a_machine_from_being_saved(
+    tiny: Machine, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("JEOS_SHARING", kind)
+    if share.choose().kind != kind:
+        pytest.skip(f"this host has no {kind} for us: {share.choose()}")
     for name in ("open", "locked"):
         (tmp_path / name).mkdir()
     shares = (Share(str(tmp_path / "open"), "/mnt/a"), Share(str(tmp_path / "locked"), "/mnt/b", read_only=True))
     started = session.run(replace(tiny, shares=shares))
-    assert started.sharing == "9p, because libvirt serves the machine's folders"
-    words = Path(f"/proc/{started.qemu}/cmdline").read_bytes().split(b"\0")
-    served = [word.decode() for word in words if b"fsdriver" in word or word.startswith(b"local,")]
-    assert [(one.count("none"), str(tmp_path) in one, "readonly" in one) for one in served] == [
-        (1, True, False),
-        (1, True, True),
-    ]
+    assert started.sharing.startswith(kind)
+    words = Path(f"/proc/{started.qemu}/cmdline").read_bytes().decode().split("\0")
+    if kind == "9p":
+        served = [word for word in words if "fsdriver" in word or word.startswith("local,")]
+        assert [(one.count("none"), "readonly" in one) for one in served] == [(1, False), (1, True)]
+    else:
+        assert len([word for word in words if "vhost-user-fs-pci" in word]) == 2
     with pytest.raises(MachineError, match="sees folders of this host"):
         saves.save("tiny", "one", stop=False)
+    session.stop("tiny", within=0)
 
 
 @pytest.mark.root
@@ -162,6 +167,10 @@ def test_what_others_do_through_libvirt_is_seen(tiny: Machine, host: Host) -> No
     wait_until(lambda: state().status is Status.PAUSED)
     domain.resume()
     wait_until(lambda: state().status is Status.RUNNING)
+    wait_until(lambda: console_text() == b"ready\n")
+    domain.reset(0)  # type: ignore[attr-defined]
+    wait_until(lambda: console_text() == b"ready\nready\n")
+    wait_until(lambda: state().boots == 2)
     domain.destroy()
     wait_until(lambda: state().status is Status.STOPPED)
     assert state().reason == "ended through libvirt"

@@ -51,7 +51,8 @@ class Wires:
 
     `agent` and `console` are paths of sockets that libvirt makes. `netdev` is the value of QEMU's `-netdev` where the
     first card needs what libvirt has no words for, such as forwarded ports, "" where it does not. `balloon` is the KiB
-    that a guest held that was saved with fewer than all, 0 for all. `user` is the numbers of who QEMU is to run as, for
+    that a guest held that was saved with fewer than all, 0 for all. `shares` are the sockets on which folders of the
+    host are served by virtiofs, none where QEMU serves them itself. `user` is the numbers of who QEMU is to run as, for
     a libvirt that runs as root; None for one that is the user's own.
     """
 
@@ -64,6 +65,7 @@ class Wires:
     console: Path
     netdev: str = ""
     balloon: int = 0
+    shares: tuple[Path, ...] = ()
     credentials: tuple[Credential, ...] = ()
     firmware: Firmware | None = None
     nvram: Path | None = None
@@ -86,6 +88,10 @@ def domain_xml(machine: Machine, wires: Wires) -> str:
     _text(domain, "memory", machine.memory, unit=MEBIBYTE)
     if wires.balloon:
         _text(domain, "currentMemory", wires.balloon, unit="KiB")
+    if wires.shares:  # who serves a folder by virtiofs reads and writes the guest's memory itself
+        backing = ET.SubElement(domain, "memoryBacking")
+        ET.SubElement(backing, "source", type="memfd")
+        ET.SubElement(backing, "access", mode="shared")
     _text(domain, "vcpu", machine.cpus)
     _sysinfo(domain, wires.credentials)
     domain.append(_start(machine, wires))
@@ -187,7 +193,7 @@ def _devices(machine: Machine, wires: Wires) -> ET.Element:
     devices.append(_socket("serial", wires.console, ET.Element("target", type="isa-serial", port="0")))
     devices.append(_socket("channel", wires.agent, ET.Element("target", type="virtio", name=AGENT_PORT)))
     for number, share in enumerate(machine.shares):
-        devices.append(_share(number, share))
+        devices.append(_served(number, wires.shares[number]) if wires.shares else _share(number, share))
     _text(ET.SubElement(devices, "rng", model="virtio"), "backend", "", model="builtin")
     ET.SubElement(devices, "memballoon", model="virtio", autodeflate="on", freePageReporting="on")
     video = ET.SubElement(devices, "video")
@@ -232,6 +238,15 @@ def _card(mac: str, *, tap: str = "") -> ET.Element:
     ET.SubElement(card, "model", type="virtio")
     ET.SubElement(card, "rom", enabled="no")
     return card
+
+
+def _served(number: int, socket: Path) -> ET.Element:
+    """Return a folder of the host that a virtiofsd of ours serves on a socket."""
+    folder = ET.Element("filesystem", type="mount")
+    ET.SubElement(folder, "driver", type="virtiofs")
+    ET.SubElement(folder, "source", socket=str(socket))
+    ET.SubElement(folder, "target", dir=share_tag(number))
+    return folder
 
 
 def _share(number: int, share: Share) -> ET.Element:

@@ -8,6 +8,7 @@ The domain is created paused and runs on once somebody listens to its console, s
 
 import os
 import socket
+import subprocess
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,14 +17,14 @@ from jeos.core.errors import MachineError
 from jeos.core.run import find_program
 from jeos.model.machine import Boot, Machine
 from jeos.model.saved import Start
-from jeos.vm import accelerator, command, disks, firmware, network, share, tap
+from jeos.vm import accelerator, command, disks, firmware, network, tap
 from jeos.vm.accelerator import Accelerator
 from jeos.vm.domains.check import check
 from jeos.vm.domains.document import Owner, Wires, accelerator_of, domain_xml, forwards_of
 from jeos.vm.domains.keep import sweep
 from jeos.vm.domains.library import is_system
 from jeos.vm.domains.monitor import DomainMonitor
-from jeos.vm.launch import credentials, prepare
+from jeos.vm.launch import credentials, prepare, serve_folders
 from jeos.vm.network import Network
 from jeos.vm.places import Places
 from jeos.vm.share import Way
@@ -66,6 +67,7 @@ class Domained:
     console: socket.socket
     accelerator: Accelerator
     network: Network
+    helpers: tuple[subprocess.Popen[bytes], ...] = ()
     sharing: Way | None = None  # how folders of the host reach the machine
 
 
@@ -76,8 +78,6 @@ def launch(machine: Machine, places: Places, *, start: Start) -> Domained:
     monitor = DomainMonitor(machine, folder=places.folder, disks=1 + len(machine.other_disks))
     if monitor.active:
         return _take_up(places, machine, monitor)
-    for folder in machine.shares:
-        share.check(folder)
     prepare(places)
     sweep(machine, places)
     chosen = accelerator.choose(start.accelerator or machine.accelerator)
@@ -85,8 +85,11 @@ def launch(machine: Machine, places: Places, *, start: Start) -> Domained:
     wired = wires(machine, places, accelerator_kind=chosen.kind, chosen=chosen_network)
     if start.devices:
         wired = replace(wired, balloon=monitor.saved_balloon(start.devices))
-    xml = domain_xml(machine, wired)
+    helpers: list[subprocess.Popen[bytes]] = []
     with ExitStack() as undo:
+        folders, way = serve_folders(machine, places, helpers, undo)
+        served = () if folders else tuple(places.share(number) for number in range(len(machine.shares)))
+        xml = domain_xml(machine, replace(wired, shares=served))
         undo.callback(monitor.take_back)
         monitor.start(xml, memory=start.devices)
         console = listen(places)
@@ -94,7 +97,7 @@ def launch(machine: Machine, places: Places, *, start: Start) -> Domained:
         monitor.run_on()
         undo.pop_all()
     body = Body(monitor, pid=process_of(machine))
-    return Domained(body, monitor, console, chosen, chosen_network, sharing=_sharing(machine))
+    return Domained(body, monitor, console, chosen, chosen_network, tuple(helpers), way)
 
 
 def choose_network(machine: Machine) -> Network:
@@ -155,7 +158,7 @@ def process_of(machine: Machine) -> int:
 
 
 def _take_up(places: Places, machine: Machine, monitor: DomainMonitor) -> Domained:
-    """Stand behind a domain that runs."""
+    """Stand behind a domain that runs. Folders that the lost supervisor had served are gone until its next start."""
     xml = monitor.description()
     for leftover in (places.console, places.guest, places.waking, places.control):
         leftover.unlink(missing_ok=True)
@@ -165,12 +168,7 @@ def _take_up(places: Places, machine: Machine, monitor: DomainMonitor) -> Domain
         listen(places),
         Accelerator(kind=accelerator_of(xml), reason=TAKEN_UP),
         Network(kind=_kind(machine), forwards=forwards_of(xml), netdev=""),
-        sharing=_sharing(machine),
     )
-
-
-def _sharing(machine: Machine) -> Way | None:
-    return Way(share.NINE_P, why="libvirt serves the machine's folders") if machine.shares else None
 
 
 def _kind(machine: Machine) -> str:

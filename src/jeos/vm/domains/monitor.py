@@ -29,6 +29,9 @@ ENDED = "ENDED"  # the name of the last event; its reason tells how the domain e
 FAILED = "FAILED"  # the same, for one that ended because something failed
 AGAIN_SECONDS = 1.0  # between two attempts to reach a libvirt that went away
 POLL_SECONDS = 0.05
+RESETS_SECONDS = (
+    5.0  # in which resets that follow each other count as one; they take milliseconds, or a busy host's time
+)
 END_SECONDS = 15.0  # that a domain may take to end after it was destroyed
 MEBIBYTE, KIBIBYTE = 1 << 20, 1 << 10
 
@@ -44,6 +47,7 @@ class DomainMonitor:
         self._library = library.load()
         self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._closed = False
+        self._reset = 0.0  # when the last one was, by the monotonic clock
         self._new = False  # whether the domain was not there before
         self._keeping = False  # whether an end is our own doing, and not the last
         library.follow_events()
@@ -252,6 +256,10 @@ class DomainMonitor:
             self._queue.put(Event(names[event], "", by_guest=by_guest))
 
     def _reboots(self, host: Host, domain: Domain, opaque: object) -> None:
+        """Take a reset; SeaBIOS answers one of a machine that ran with up to two more, which are the same start."""
+        before, self._reset = self._reset, time.monotonic()
+        if before and self._reset - before < RESETS_SECONDS:
+            return
         self._queue.put(Event("RESET", "", by_guest=True))
 
     def _lost(self, host: Host, reason: int, opaque: object) -> None:

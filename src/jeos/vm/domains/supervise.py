@@ -10,6 +10,7 @@ from dataclasses import replace
 from jeos.core import files
 from jeos.model.machine import Machine, State
 from jeos.model.saved import Start
+from jeos.vm import share
 from jeos.vm.domains.launch import launch
 from jeos.vm.domains.watch import DomainWatch
 from jeos.vm.places import Places
@@ -33,6 +34,8 @@ def supervise(machine: Machine, places: Places, *, state: State, ready: int, sta
     finally:
         if launched.process.poll() is None:
             launched.process.kill()
+        for helper in launched.helpers:
+            share.end(helper)
         files.remove_tree(places.runtime)
         files.remove_tree(places.work)
     return 0
