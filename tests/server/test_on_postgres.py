@@ -24,6 +24,8 @@ CHOSEN = (
     "forum",
     "jobs",
     "test_page_cache.py",
+    "test_rows.py",
+    "test_statements.py",
 )
 # Walks through a site: writing, reacting, reading on. A community is made for them first.
 WALKS = (
