@@ -42,7 +42,7 @@ def test_all_stars_of_a_page_share_a_form_and_name_their_session(crowd: Crowd, e
         assert sorted(stars) == sorted(
             (
                 f"{view}{one.pk}",
-                f"/events/days/sessions/{one.pk}/star/",
+                f"/events/days/sessions/{one.pk}/star/?at={view}",
                 *(("0", "true") if one == sessions[0] else ("1", "false")),
                 f"{'In your agenda' if one == sessions[0] else 'Put it into your agenda'}: {one.title}",
             )
