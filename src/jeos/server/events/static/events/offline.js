@@ -43,7 +43,7 @@
     .then((registration) => {
       registration.active.postMessage({ keep: wanted(), shown: location.href.split("#")[0] });
       document.body.addEventListener("htmx:afterRequest", (done) => {
-        if (!done.detail.requestConfig.path.endsWith("/star/")) return;
+        if (!done.detail.requestConfig.path.split("?")[0].endsWith("/star/")) return;
         registration.active.postMessage({ renew: [`${event}agenda/`, location.href], keep: wanted() });
       });
     })
