@@ -39,8 +39,8 @@ soak: setup-test ## the tests that take very long: hangs, slow channels, a hundr
 		tests/system/test_system_kill.py tests/convert/adapt/test_real_initrds.py \
 		tests/system/test_update_channel.py tests/system/test_export_virt_v2v.py \
 		tests/system/test_export_everywhere.py tests/system/test_convert_everywhere.py \
-		tests/convert/test_convert_machines.py tests/system/test_hypervisor.py tests/system/test_system_share.py tests/system/test_system_tap.py \
-		tests/server
+		tests/convert/test_convert_machines.py tests/convert/test_convert_homes.py tests/system/test_hypervisor.py \
+		tests/system/test_system_share.py tests/system/test_system_tap.py tests/system/test_system_tune.py tests/server
 
 lint: setup-test ## format, style, types, layers, licences, documentation
 	@$(MAKE) --no-print-directory -j 2 -O lint-types lint-types-server lint-form lint-docs

@@ -17,6 +17,7 @@ from bare_machine import BareMachine
 from foreign_disk import make
 from foreign_machine import ADDRESS, KVM, SAYS, base_tree
 from jeos_command import Jeos, make_jeos
+from soak import LONG
 
 pytestmark = [pytest.mark.network, pytest.mark.root, pytest.mark.vm]
 UP = rf"{SAYS} ens192 +UP +{re.escape(ADDRESS)}/24"
@@ -54,7 +55,7 @@ def test_machine_of_kvm_fails_on_vmware(disk: Path, tmp_path: Path) -> None:
         assert away.until(LOGIN, NO_ROOT) == NO_ROOT
 
 
-@pytest.mark.parametrize("home", HOMES)
+@pytest.mark.parametrize("home", ["pvscsi", pytest.param("virtualbox", marks=LONG)])
 def test_machine_of_kvm_is_up_on_its_new_home(home: str, disk: Path, jeos: Jeos, tmp_path: Path) -> None:
     form = HOMES[home][0]
     made = tmp_path / f"server.{form}"

@@ -7,8 +7,9 @@ import pytest
 
 from jeos.measure.tune import ALL_QUANTITIES, DISK_QUANTITIES, NETWORK_QUANTITIES, Verdict
 from jeos_command import Jeos
+from soak import LONG
 
-pytestmark = [pytest.mark.network, pytest.mark.vm]
+pytestmark = [pytest.mark.network, pytest.mark.vm, LONG]
 
 
 def test_settings_are_compared_and_what_helps_is_kept(jeos: Jeos, tiny: Path) -> None:
