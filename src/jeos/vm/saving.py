@@ -18,12 +18,12 @@ from typing import cast
 from jeos.core import files
 from jeos.core.errors import MachineError
 from jeos.model.machine import Machine, State
-from jeos.model.saved import Saved, Start, saved_text
+from jeos.model.saved import Saved, Start
 from jeos.vm import fleece, migration
 from jeos.vm.nodes import NODE
 from jeos.vm.places import Places
 from jeos.vm.qmp import Qmp
-from jeos.vm.saved_files import ABOUT, CREDENTIALS, DEVICES, PARTIAL, PREFIX, TAG, drop
+from jeos.vm.saved_files import DEVICES, PARTIAL, PREFIX, TAG, complete, drop
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +92,7 @@ async def _write(subject: Subject, folder: Path, saved: Saved, *, shared: bool) 
             if os.statvfs(work).f_bavail == 0:
                 raise files.full_disk(work / DEVICES, hint="free some room, then try again") from None
             raise MachineError(error.message, hint=error.hint or "`jeos stop` and `jeos run` need no saving") from None
-        found = replace(saved, size=(work / DEVICES).stat().st_blocks * 512)
-        if saved.machine.properties:
-            (work / CREDENTIALS).mkdir(mode=0o700)
-            for one in subject.places.credentials.iterdir():
-                files.write(work / CREDENTIALS / one.name, one.read_bytes(), mode=0o600)
-        files.write(work / ABOUT, saved_text(found), mode=0o600)
+        found = complete(work, saved, credentials=subject.places.credentials)
         work.rename(folder)
     files.sync_folder(folder.parent)
     return found

@@ -10,17 +10,17 @@ works for all firmware, where libvirt's own snapshots do not.
 import asyncio
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from jeos.core import files
 from jeos.core.errors import JeosError
 from jeos.core.run import run
 from jeos.model.machine import Machine, State
-from jeos.model.saved import Saved, saved_text
+from jeos.model.saved import Saved
 from jeos.vm.domains.monitor import DomainMonitor
 from jeos.vm.places import Places
-from jeos.vm.saved_files import ABOUT, CREDENTIALS, DEVICES, PARTIAL, PREFIX, states
+from jeos.vm.saved_files import DEVICES, PARTIAL, PREFIX, complete, states
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +77,7 @@ def _complete(subject: Subject, work: Path, saved: Saved) -> Saved:
     """Keep the disks' states, the properties and, last, the description."""
     for disk in disks_of(subject.machine, subject.places):
         run(["qemu-img", "snapshot", "-q", "-c", PREFIX + saved.tag, disk])
-    found = replace(saved, size=(work / DEVICES).stat().st_blocks * 512)
-    if saved.machine.properties:
-        (work / CREDENTIALS).mkdir(mode=0o700)
-        for one in subject.places.credentials.iterdir():
-            files.write(work / CREDENTIALS / one.name, one.read_bytes(), mode=0o600)
-    files.write(work / ABOUT, saved_text(found), mode=0o600)
-    return found
+    return complete(work, saved, credentials=subject.places.credentials)
 
 
 def disks_of(machine: Machine, places: Places) -> list[Path]:
