@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -43,7 +44,8 @@ def host(uri: str) -> Iterator[Host]:
 
 @pytest.fixture
 def tiny(tmp_path: Path, uri: str) -> Machine:
-    return replace(tiny_guest.machine(tmp_path), engine=uri)
+    # A QEMU of libvirt's is known by its machine's UUID, which guests of tests beside this one must not have.
+    return replace(tiny_guest.machine(tmp_path), engine=uri, uuid=str(uuid.uuid4()))
 
 
 def state() -> State:
